@@ -1,0 +1,51 @@
+# Two commands on a fresh Debian with python3 (3.11 or newer), python3-venv, make and git:
+#
+#   make run     the demo: everything embedded; prints where to go and as whom; Ctrl-C stops it
+#   make test    the whole test suite, browser included
+#
+# And: make check (the rules of the house), make soak (the long rounds of the same tests), make lock (see there).
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Every branch of the pure rooms is tested.
+PURE := $(wildcard gateway/decision gateway/message gateway/credentials)
+
+.DELETE_ON_ERROR:
+.PHONY: run test soak check lock
+
+run: $(VENV)/.installed-run
+	@exec $(BIN)/gateway demo
+
+test: $(VENV)/.installed-dev
+	@scripts/peers
+	@echo "test: running the test suite"
+	@$(BIN)/python -m pytest $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
+
+soak: $(VENV)/.installed-dev
+	@scripts/peers
+	@echo "soak: the long rounds; this takes a while"
+	@$(BIN)/python -m pytest --soak --timeout=3600
+
+check: $(VENV)/.installed-dev
+	@scripts/check
+
+$(VENV)/.installed-run: requirements.lock pyproject.toml
+	@scripts/environment requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
+	@scripts/environment requirements-dev.lock
+	@touch $@ $(VENV)/.installed-run
+
+# Pins and hashes of everything that pyproject.toml asks for, for CPython 3.11 and newer on x86-64 and 64-bit ARM Linux. Versions
+# that still fit are kept; to renew all of them, remove both lock files first. Two files, so that a machine that serves gets
+# nothing that only tests need; the second is held to the versions of the first.
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock    (from pyproject.toml, by uv pip compile; see the Makefile)"
+
+lock:
+	@test -x $(BIN)/uv || scripts/environment requirements-dev.lock
+	@echo "lock: resolving what the gateway needs"
+	@$(LOCK) --group build --output-file requirements.lock
+	@echo "lock: resolving what tests and checks need"
+	@$(LOCK) --group build --group test --group check --constraint requirements.lock --output-file requirements-dev.lock
