@@ -1,0 +1,134 @@
+"""decide(facts, snapshot) -> Decision: pure, O(1) in the size of the table, the first check that fails gives the reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NoReturn
+
+from gateway.decision.criteria import BY_PLACE, PERMITTING, Criterion, Found
+from gateway.decision.facts import Facts
+from gateway.decision.places import Place, host_place, portal_place
+from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Reason
+from gateway.decision.snapshot import Located, Snapshot
+from gateway.model import Authorisation, Designation, Operation, Regulation, Role, Transaction, UseGrant
+
+
+class Decision(NamedTuple):
+    """The answer, with everything it rests on.
+
+    `located`, `authorisation` … are what was found before the reason was; all but `role`, `regulation` and `subject` are there
+    on a permit of a transaction. `disclosed` says that the person may be told the reason itself. `subject` is the INSZ in the path.
+    """
+
+    reason: Reason
+    place: Place
+    disclosed: bool
+    located: Located | None = None
+    authorisation: Authorisation | None = None
+    grant: UseGrant | None = None
+    operation: Operation | None = None
+    designation: Designation | None = None
+    role: Role | None = None
+    regulation: Regulation | None = None
+    subject: str | None = None
+
+    def __bool__(self) -> NoReturn:
+        """A denial is never truthy by accident: ask `permitted`."""
+        raise TypeError("a decision has no truth value: ask .permitted")
+
+    @property
+    def permitted(self) -> bool:
+        return self.reason is PERMITTED
+
+    @property
+    def kind(self) -> Kind:
+        return self.reason.kind
+
+    @property
+    def transaction(self) -> Transaction | None:
+        return None if self.located is None else self.located.transaction
+
+    @property
+    def shown(self) -> str:
+        """The key of the text that the person may see: the reason's, or the one text for strangers (DESIGN section 4)."""
+        return self.reason.text if self.disclosed else NOT_FOR_YOU
+
+
+PERMITTED = REASONS["permitted"]
+
+
+class Step(NamedTuple):
+    """One check of an explanation. `met` is None when an earlier failure left nothing to look at."""
+
+    criterion: Criterion
+    met: bool | None
+    reason: Reason | None
+
+
+def place_of(facts: Facts, snapshot: Snapshot) -> Place:
+    return portal_place(facts.path) if facts.host == snapshot.portal_host else host_place(facts.path)
+
+
+def decide(facts: Facts, snapshot: Snapshot) -> Decision:
+    """The decision on one request. Raises nothing that the facts' types allow."""
+    place = place_of(facts, snapshot)
+    found = Found()
+    channel = facts.connection.channel
+    for criterion in BY_PLACE[place, channel]:
+        code = criterion.check(facts, snapshot, found)
+        if code is not None:
+            return _decision(REASONS[code], place, found)
+    if (place, channel) not in PERMITTING:
+        return _decision(REASONS["no_transaction"], place, found)
+    return _decision(PERMITTED, place, found)
+
+
+def explain(facts: Facts, snapshot: Snapshot) -> tuple[Decision, tuple[Step, ...]]:
+    """The same decision, with every check of its list: met, not met, or not reached for want of what an earlier one finds."""
+    decision = decide(facts, snapshot)
+    found = Found()
+    steps: list[Step] = []
+    failed = False
+    for criterion in BY_PLACE[decision.place, facts.connection.channel]:
+        if failed and not _independent(criterion, facts, found):
+            steps.append(Step(criterion, None, None))
+            continue
+        code = criterion.check(facts, snapshot, found)
+        failed = failed or code is not None
+        steps.append(Step(criterion, code is None, None if code is None else REASONS[code]))
+    return decision, tuple(steps)
+
+
+def _independent(criterion: Criterion, facts: Facts, found: Found) -> bool:
+    """Whether the things that this check looks at are there, although an earlier check failed."""
+    for need in _NEEDS.get(criterion.check.__name__, ()):
+        if getattr(facts if need in ("session", "user") else found, need) is None:
+            return False
+    return True
+
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "regulation_accepted": ("user",),
+    "authorised": ("user", "located"),
+    "designated": ("user", "authorisation"),
+    "has_role": ("user", "located"),
+    "use_covered": ("located", "authorisation", "designation"),
+    "purpose_stated": ("grant", "located"),
+    "means_strong_enough": ("session", "grant", "located"),
+    "authenticated_recently": ("session", "grant"),
+}
+
+
+def _decision(reason: Reason, place: Place, found: Found) -> Decision:
+    return Decision(
+        reason,
+        place,
+        not reason.personal or found.known,
+        found.located,
+        found.authorisation,
+        found.grant,
+        found.operation,
+        found.designation,
+        found.role,
+        found.regulation,
+        found.subject,
+    )

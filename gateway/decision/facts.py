@@ -1,0 +1,69 @@
+"""What the decision is told: values only, gathered by the shell, each of which goes into the ledger line.
+
+Named tuples, because a request makes one and a frozen dataclass costs four times as much to make.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from gateway.model import Channel, Session, UserRecords
+
+
+class Agent(enum.StrEnum):
+    """What the client says it is (CLIENTS, "the contract")."""
+
+    BROWSER = "browser"
+    OFFICE = "office"
+    ABSENT = "absent"
+    PROGRAM = "program"
+
+
+class PageOrigin(enum.StrEnum):
+    """Where the page stands that made the request, by its Origin field against the host asked."""
+
+    NONE = "none"
+    OURS = "ours"
+    NULL = "null"
+    FOREIGN = "foreign"
+
+
+class Connection(NamedTuple):
+    """Facts of the connection, the same for each request on it. `sni` is lower case; TLS names are OpenSSL's."""
+
+    channel: Channel
+    tls_version: str | None
+    tls_cipher: str | None
+    sni: str | None
+
+
+class Facts(NamedTuple):
+    """Facts of one request.
+
+    `now` is Unix seconds. `host` is the Host field's name in lower case, None when it is absent or unreadable; `port_is_ours`
+    that its port is the public one or absent. `path` is canonical (`message.target`). `fault` is the reason code of a message
+    that the reader refused. `fetch_site` is Sec-Fetch-Site; `navigation` that the request is a browser's navigation; `activity`
+    that a person's own act made it (navigation or form), which resets the idle time. `last_seen` is the last such act, Unix seconds.
+    `records_current` is False when the records are older than their limit.
+    """
+
+    now: float
+    connection: Connection
+    method: str
+    host: str | None
+    port_is_ours: bool
+    path: str
+    fault: str | None = None
+    agent: Agent = Agent.ABSENT
+    signature_agent: bool = False
+    authorization: bool = False
+    websocket: bool = False
+    fetch_site: str | None = None
+    page_origin: PageOrigin = PageOrigin.NONE
+    navigation: bool = False
+    activity: bool = False
+    session: Session | None = None
+    last_seen: float = 0.0
+    user: UserRecords | None = None
+    records_current: bool = True

@@ -1,0 +1,67 @@
+"""Whose a target is: the gateway's own pages, or a transaction's (DESIGN sections 4 and 6).
+
+On the portal host everything is ours; on a transaction host only what is below `/.gateway/`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+OWN_PREFIX = "/.gateway/"
+
+
+class Place(enum.StrEnum):
+    """What a target needs before it is answered. An own page that nobody lists needs a session: default deny."""
+
+    OPEN = "open"
+    """Our page, for anybody who is not a program."""
+    MACHINE = "machine"
+    """Public keys: the one kind of target that skips the person check."""
+    SIGNED_IN = "signed-in"
+    """Our page, for a live session."""
+    ACCEPTED = "accepted"
+    """Our page, for a live session whose user accepted the regulation in force."""
+    TRANSACTION = "transaction"
+
+
+OWN_PAGES = frozenset({Place.OPEN, Place.MACHINE, Place.SIGNED_IN, Place.ACCEPTED})
+
+_PORTAL: dict[str, Place] = {
+    "/": Place.ACCEPTED,
+    "/applications": Place.ACCEPTED,
+    "/regulation": Place.SIGNED_IN,
+    "/step-up": Place.SIGNED_IN,
+    "/continue": Place.SIGNED_IN,
+    "/sign-in": Place.OPEN,
+    "/sign-out": Place.OPEN,
+    "/language": Place.OPEN,
+    "/help": Place.OPEN,
+    "/privacy": Place.OPEN,
+    "/accessibility": Place.OPEN,
+    "/favicon.ico": Place.OPEN,
+    "/robots.txt": Place.OPEN,
+    "/.well-known/security.txt": Place.OPEN,
+    "/.well-known/jwks.json": Place.MACHINE,
+}
+_PORTAL_STATIC = "/static/"
+
+_HAND_OVER: dict[str, Place] = {
+    "/.gateway/enter": Place.OPEN,
+    "/.gateway/sign-out": Place.OPEN,
+    "/.gateway/language": Place.OPEN,
+}
+_HOST_STATIC = "/.gateway/static/"
+
+
+def portal_place(path: str) -> Place:
+    """What a path on the portal host needs."""
+    if path.startswith(_PORTAL_STATIC):
+        return Place.OPEN
+    return _PORTAL.get(path, Place.SIGNED_IN)
+
+
+def host_place(path: str) -> Place:
+    """What a path on a transaction host needs."""
+    if path.startswith(OWN_PREFIX) or path == OWN_PREFIX[:-1]:
+        return Place.OPEN if path.startswith(_HOST_STATIC) else _HAND_OVER.get(path, Place.SIGNED_IN)
+    return Place.TRANSACTION

@@ -1,0 +1,152 @@
+"""The one table of reason codes. The ledger, the pages, `gateway explain` and `docs/reasons.md` all read it.
+
+A code is stable: others script against it. It enters the table together with the check that gives it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """What the gateway does about it."""
+
+    PERMIT = "permit"
+    CHALLENGE = "challenge"
+    DENY = "deny"
+    FAILURE = "failure"
+    """Nobody's fault but a machine's: the gateway's, the origin's, or the client's network (clause B2)."""
+
+
+class Mender(enum.StrEnum):
+    """Who can do something about it."""
+
+    NOBODY = "nobody"
+    PERSON = "person"
+    CLIENT = "maker of the client"
+    ADMINISTRATOR = "local administrator"
+    HEAD_OFFICIAL = "head official"
+    KSZ = "KSZ"
+    OPERATOR = "operator"
+    ORIGIN = "operator of the origin"
+
+
+class Severity(enum.StrEnum):
+    """How a reader of the ledger should take it."""
+
+    INFO = "info"
+    NOTICE = "notice"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One row. `status` is the HTTP status (0: no answer is possible); `clause` an id of the policy.
+
+    `personal` says that the code tells something of the person's own position, so that only who is or was designated for
+    the transaction may see it; others get the text of `not_for_you` (DESIGN section 4). `text` is the key of the page text.
+    """
+
+    code: str
+    clause: str
+    kind: Kind
+    status: int
+    mender: Mender
+    severity: Severity
+    text: str
+    meaning: str
+    personal: bool = False
+
+    def __str__(self) -> str:
+        return self.code
+
+
+NOT_FOR_YOU = "not_for_you"
+"""The page text and problem detail that stand for every `personal` reason towards a stranger."""
+
+_P, _C, _D, _F = Kind.PERMIT, Kind.CHALLENGE, Kind.DENY, Kind.FAILURE
+_INFO, _NOTICE, _WARNING, _ERROR = Severity.INFO, Severity.NOTICE, Severity.WARNING, Severity.ERROR
+
+
+def _row(
+    code: str,
+    clause: str,
+    kind: Kind,
+    status: int,
+    mender: Mender,
+    severity: Severity,
+    meaning: str,
+    *,
+    personal: bool = False,
+) -> Reason:
+    return Reason(code, clause, kind, status, mender, severity, code, meaning, personal)
+
+
+_ROWS = (
+    _row("permitted", "P1", _P, 200, Mender.NOBODY, _INFO, "every check was met"),
+    # HTTPS, and the right host (B3)
+    _row("plain_http", "B3", _D, 403, Mender.PERSON, _NOTICE, "the connection was plain HTTP"),
+    _row("tls_failed", "B3", _D, 0, Mender.CLIENT, _NOTICE, "the TLS handshake failed"),
+    _row("no_request", "B3", _D, 0, Mender.NOBODY, _INFO, "a good handshake, then no request (browsers do this)"),
+    _row("misdirected", "B3", _D, 421, Mender.CLIENT, _NOTICE, "the Host field is not the name the handshake asked for"),
+    _row("unknown_host", "B3", _D, 421, Mender.CLIENT, _NOTICE, "the Host field names no host of this listener"),
+    # one reading of every message (B3)
+    _row("malformed", "B3", _D, 400, Mender.CLIENT, _WARNING, "the message breaks a rule of HTTP/1.1"),
+    _row("ambiguous_framing", "B3", _D, 400, Mender.CLIENT, _WARNING, "the message has more than one possible length"),
+    _row("unsafe_target", "B3", _D, 400, Mender.CLIENT, _WARNING, "the target can be read in more than one way"),
+    _row("field_refused", "B3", _D, 400, Mender.CLIENT, _WARNING, "a field name or value is not accepted"),
+    _row("too_large", "B3", _D, 413, Mender.CLIENT, _NOTICE, "the target, a field or the body is over its limit"),
+    _row("too_slow", "B3", _D, 408, Mender.CLIENT, _NOTICE, "the message did not arrive in time"),
+    # natural persons only (B1)
+    _row("machine_client", "B1", _D, 403, Mender.CLIENT, _WARNING, "the client is, or names itself, a program"),
+    _row("inbound_credential", "B1", _D, 403, Mender.CLIENT, _WARNING, "an Authorization field came without a session"),
+    _row("foreign_websocket", "B1", _D, 403, Mender.CLIENT, _WARNING, "a websocket whose Origin is not ours or is absent"),
+    _row("cross_site", "B1", _D, 403, Mender.CLIENT, _WARNING, "an unsafe request that another site's page made"),
+    # the gateway's own trouble
+    _row("table_unavailable", "E1", _F, 503, Mender.OPERATOR, _ERROR, "no good table is loaded: nothing is permitted"),
+    _row("records_unavailable", "P4", _F, 503, Mender.OPERATOR, _ERROR, "the records cannot be read, or are too old"),
+    _row("ledger_unavailable", "T1", _F, 503, Mender.OPERATOR, _ERROR, "the security log cannot be written"),
+    _row("gateway_error", "B2", _F, 503, Mender.OPERATOR, _ERROR, "an unexpected error of the gateway"),
+    _row("draining", "B2", _F, 503, Mender.NOBODY, _INFO, "the gateway is stopping"),
+    # who it is: I4
+    _row("sign_in_required", "I4", _C, 401, Mender.PERSON, _INFO, "nobody is signed in"),
+    _row("session_expired", "I4", _C, 401, Mender.PERSON, _INFO, "the session ended by time"),
+    _row("session_revoked", "I4", _C, 401, Mender.PERSON, _NOTICE, "the session was ended"),
+    _row("regulation_not_accepted", "I1", _C, 403, Mender.PERSON, _INFO, "the user regulation's version in force is not accepted"),
+    # the authorisation (P1, I3, E1)
+    _row("no_transaction", "P1", _D, 403, Mender.NOBODY, _NOTICE, "no transaction is at this address", personal=True),
+    _row("not_authorised", "P1", _D, 403, Mender.KSZ, _NOTICE, "the institution has no authorisation for it", personal=True),
+    _row("not_activated", "I3", _D, 403, Mender.KSZ, _NOTICE, "the KSZ gave no favourable opinion yet", personal=True),
+    _row("not_yet_valid", "E1", _D, 403, Mender.KSZ, _NOTICE, "the authorisation begins later", personal=True),
+    _row("expired", "E1", _D, 403, Mender.KSZ, _NOTICE, "the authorisation has ended", personal=True),
+    _row("suspended", "I3", _D, 403, Mender.KSZ, _NOTICE, "the authorisation is suspended", personal=True),
+    _row("revoked", "I3", _D, 403, Mender.KSZ, _NOTICE, "the authorisation was revoked", personal=True),
+    # the designation (P4, P5)
+    _row("person_blocked", "P4", _D, 403, Mender.ADMINISTRATOR, _WARNING, "the user ID is blocked or has ended", personal=True),
+    _row("not_designated", "P4", _D, 403, Mender.ADMINISTRATOR, _NOTICE, "the person is not designated for it", personal=True),
+    _row("designation_ended", "P4", _D, 403, Mender.ADMINISTRATOR, _NOTICE, "the designation is over", personal=True),
+    _row(
+        "mandate_ended", "P5", _D, 403, Mender.HEAD_OFFICIAL, _NOTICE,
+        "the designation was made outside a mandate, or the mandate is gone longer than the review time", personal=True,
+    ),
+    _row("role_missing", "P3", _D, 403, Mender.ADMINISTRATOR, _NOTICE, "the user-management role is missing", personal=True),
+    # what is done with the data (P2)
+    _row("use_not_covered", "P2", _D, 403, Mender.KSZ, _NOTICE, "the operation is not declared, or its use is not granted", personal=True),
+    _row("purpose_missing", "P2", _D, 403, Mender.KSZ, _WARNING, "a consultation without a stated purpose", personal=True),
+    # the means of authentication (I2, I5)
+    _row("means_too_weak", "I2", _C, 403, Mender.PERSON, _NOTICE, "a stronger means of authentication is needed", personal=True),
+    _row("means_not_agreed", "I2", _C, 403, Mender.PERSON, _NOTICE, "the deliberation does not name this means", personal=True),
+    _row("authentication_too_old", "I2", _C, 403, Mender.PERSON, _INFO, "the last authentication is too long ago", personal=True),
+    # how a forwarded request ended (B2): in the completion line
+    _row("completed", "B2", _P, 200, Mender.NOBODY, _INFO, "the origin's answer was delivered whole"),
+    _row("client_closed", "B2", _F, 499, Mender.NOBODY, _INFO, "the client's connection broke off"),
+    _row("access_ended", "P4", _D, 403, Mender.NOBODY, _NOTICE, "the access ended while the exchange was under way"),
+    _row("origin_refused", "B2", _F, 502, Mender.ORIGIN, _ERROR, "the origin refused the connection or its TLS failed"),
+    _row("origin_timeout", "B2", _F, 504, Mender.ORIGIN, _ERROR, "the origin did not answer in time"),
+    _row("origin_broken", "B2", _F, 502, Mender.ORIGIN, _ERROR, "the origin broke off"),
+    _row("origin_malformed", "B2", _F, 502, Mender.ORIGIN, _ERROR, "the origin's message breaks a rule of HTTP/1.1"),
+)  # fmt: skip
+
+REASONS: dict[str, Reason] = {row.code: row for row in _ROWS}

@@ -1,0 +1,69 @@
+"""The table as the decision reads it: immutable, indexed, with a content hash. `policy/` builds it, whole and checked.
+
+Every look-up is a dictionary's: O(1) in the number of hosts, transactions, institutions, authorisations and persons (a path
+costs its own number of segments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gateway.model import Authorisation, GrantedRole, Institution, Match, Regulation, Transaction
+
+
+class Located(NamedTuple):
+    """A transaction, the match it was found by, and the path below that match (starting with '/')."""
+
+    transaction: Transaction
+    match: Match
+    rest: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """One checked release.
+
+    `hash` is the hex SHA-256 of the release. `usable` is False for the release that stands in for none: then nothing is
+    permitted. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution, transaction) to all
+    there are, in no order that matters. `levels[sensitivity]` is the least level of means. Durations are seconds.
+    """
+
+    hash: str
+    portal_host: str
+    names: frozenset[str]
+    transactions: Mapping[str, Transaction] = field(default_factory=dict)
+    institutions: Mapping[str, Institution] = field(default_factory=dict)
+    authorisations: Mapping[tuple[str, str], tuple[Authorisation, ...]] = field(default_factory=dict)
+    by_reference: Mapping[str, Authorisation] = field(default_factory=dict)
+    regulations: tuple[Regulation, ...] = ()
+    roles: Mapping[str, tuple[GrantedRole, ...]] = field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, tuple[Transaction, Match]]] = field(default_factory=dict)
+    levels: tuple[int, ...] = (4, 4, 4, 4, 4)
+    idle_seconds: float = 1800.0
+    mandate_review_seconds: float = 30 * 86400.0
+    usable: bool = True
+
+    def locate(self, host: str, path: str) -> Located | None:
+        """The transaction at `path` on `host`, by the longest prefix of whole segments. `path` is canonical."""
+        prefixes = self.hosts.get(host)
+        if prefixes is None:
+            return None
+        end = len(path)
+        found = prefixes.get(path + "/")
+        if found is not None:
+            return Located(*found, "/")
+        while (end := path.rfind("/", 0, end)) >= 0:
+            found = prefixes.get(path[: end + 1])
+            if found is not None:
+                return Located(*found, path[end:])
+        return None
+
+    def regulation(self, now: float) -> Regulation | None:
+        """The version in force at `now`: the newest one that is effective."""
+        current = None
+        for regulation in self.regulations:
+            if regulation.effective <= now and (current is None or regulation.effective > current.effective):
+                current = regulation
+        return current

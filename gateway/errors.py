@@ -1,0 +1,100 @@
+"""One tree of errors. Verifiers and readers raise; the decision returns (a denial is a value, never an exception).
+
+Each branch says whose fault it was, so that a page, a status and a ledger line can tell the client's network, the gateway
+and the origin apart (policy clause B2).
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Root of all errors that the gateway raises on purpose."""
+
+
+class MessageError(GatewayError):
+    """A message that has no single reading (RFC 9112 section 11).
+
+    `reason` is a code of `decision.reasons`; `detail` says which rule was broken, never repeating hostile bytes unescaped.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class RequestError(MessageError):
+    """The client's message was bad: answered with `status` and the connection closed."""
+
+    def __init__(self, reason: str, detail: str, status: int = 400) -> None:
+        super().__init__(reason, detail)
+        self.status = status
+
+
+class ResponseError(MessageError):
+    """The origin's message was bad: answered to the client with 502, the origin connection closed."""
+
+
+class CredentialError(GatewayError):
+    """A credential does not verify. `reason` is a stable word for the ledger, never shown to the person."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class LedgerError(GatewayError):
+    """A line could not be made durable, in time or at all: nothing may be forwarded (clause T1)."""
+
+
+class RecordsError(GatewayError):
+    """The records cannot be read or written: whoever depends on them is refused."""
+
+
+class SchemaMismatch(RecordsError):
+    """The database schema is not the one that this version speaks; the message names the command that mends it."""
+
+
+class Conflict(RecordsError):
+    """An act on records that is not possible as asked (unknown, ended, exists already, outside the grant). Shown to the operator."""
+
+
+class ConfigurationError(GatewayError):
+    """Settings, keys or certificates that stop the start. The message says what, where, and what to do."""
+
+
+class Fault:
+    """One fault of a file: where it stands, what is wrong, what to do. `gateway check` prints every one of them."""
+
+    __slots__ = ("file", "mend", "what", "where")
+
+    def __init__(self, file: str, where: str, what: str, mend: str) -> None:
+        self.file = file
+        self.where = where
+        self.what = what
+        self.mend = mend
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.where}" if self.where else self.file
+        return f"{place}: {self.what}. {self.mend}"
+
+    def as_dict(self) -> dict[str, str]:
+        return {"file": self.file, "where": self.where, "what": self.what, "do": self.mend}
+
+
+class TableError(GatewayError):
+    """A table release that was refused, with every fault found."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class OriginError(GatewayError):
+    """The origin failed: refused the connection, timed out or broke off (502, 504; clause B2)."""
+
+    def __init__(self, reason: str, detail: str, status: int) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.status = status
