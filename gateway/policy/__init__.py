@@ -1,0 +1,1 @@
+"""Files, checked, become an immutable table: settings, certificates, grants."""
