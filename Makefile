@@ -10,11 +10,14 @@ BIN := $(VENV)/bin
 # Every branch of the pure rooms is tested.
 PURE := $(wildcard gateway/decision gateway/message gateway/credentials)
 
+# An environment whose interpreter is gone (a system upgrade, a broken attempt) is made anew, whatever its stamp says.
+STALE := $(shell $(BIN)/python -c pass 2>/dev/null || echo stale)
+
 .DELETE_ON_ERROR:
-.PHONY: run test soak check lock
+.PHONY: run test soak check lock stale
 
 run: $(VENV)/.installed-run
-	@exec $(BIN)/gateway demo
+	@exec $(BIN)/python -m gateway demo
 
 test: $(VENV)/.installed-dev
 	@scripts/peers
@@ -29,11 +32,11 @@ soak: $(VENV)/.installed-dev
 check: $(VENV)/.installed-dev
 	@scripts/check
 
-$(VENV)/.installed-run: requirements.lock pyproject.toml
+$(VENV)/.installed-run: requirements.lock pyproject.toml $(STALE)
 	@scripts/environment requirements.lock
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml $(STALE)
 	@scripts/environment requirements-dev.lock
 	@touch $@ $(VENV)/.installed-run
 
