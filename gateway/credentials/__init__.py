@@ -1,0 +1,1 @@
+"""Pure verification of credentials: values in, values or CredentialError out."""
