@@ -35,10 +35,10 @@ DUMMY_HASH = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$KsCj2smRMtel
 Made with the parameters above; whoever raises them makes it anew (a test says so)."""
 
 _LEET = str.maketrans("0134578@$!", "oieastbasi")
-_EDGE_CHARACTERS = 4
-"""How many digits or signs around a word count as decoration: a year, an exclamation mark."""
+_EDGE_CHARACTERS = 6
+"""How many digits or signs at either end of a word count as decoration: a date, a year and an exclamation mark."""
 _SHORT_UNIT = 4
-"""A piece of at most so many characters, repeated, is no password."""
+"""A piece of at most so many characters, repeated, is no password; a row of keys begins beyond it."""
 _FEW_WORDS = 2
 """So many words of the list strung together are no password; more of them are a passphrase."""
 
@@ -100,9 +100,10 @@ def check_new(password: str, context: Iterable[str], *, only_factor: bool) -> No
         raise CredentialError("password_too_short")
     folded = text.casefold()
     words = {part for word in context for part in _parts(word)}
-    for shape in {folded, _trim(folded)}:
-        if any(_is_common(plain, words) for plain in (shape, shape.translate(_LEET))):
-            raise CredentialError("password_common")
+    whole, bare = _unit(_compact(folded) or folded), _unit(_compact(_trim(folded)))
+    spelled = {whole, bare, whole.translate(_LEET), bare.translate(_LEET)}
+    if len(whole) <= _SHORT_UNIT or any(_is_row(shape) or _is_few_words(shape, words) for shape in spelled):
+        raise CredentialError("password_common")
 
 
 def _parts(word: str) -> tuple[str, ...]:
@@ -121,10 +122,12 @@ def _trim(text: str) -> str:
     return text[start:end]
 
 
-def _is_common(shape: str, context: set[str]) -> bool:
-    compact = "".join(character for character in shape if character.isalnum())
-    unit = _unit(compact or shape)
-    return len(unit) <= _SHORT_UNIT or any(unit in row for row in SEQUENCES) or _few_words(unit, context)
+def _compact(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())
+
+
+def _is_row(shape: str) -> bool:
+    return len(shape) > _SHORT_UNIT and any(shape in row for row in SEQUENCES)
 
 
 def _unit(shape: str) -> str:
@@ -133,7 +136,7 @@ def _unit(shape: str) -> str:
     return next((shape[:size] for size in sizes if shape[size:] == shape[:-size]), shape)
 
 
-def _few_words(shape: str, context: set[str]) -> bool:
+def _is_few_words(shape: str, context: set[str]) -> bool:
     """Whether the whole is read as context words, however many, and at most two words of the list, strung together."""
     fewest: list[int | None] = [0]
     for end in range(1, len(shape) + 1):
@@ -143,4 +146,4 @@ def _few_words(shape: str, context: set[str]) -> bool:
             if before is not None and (shape[start:end] in context or shape[start:end] in COMMON)
         ]
         fewest.append(min(counts, default=None))
-    return fewest[-1] is not None and fewest[-1] <= _FEW_WORDS
+    return shape != "" and fewest[-1] is not None and fewest[-1] <= _FEW_WORDS
