@@ -100,9 +100,9 @@ def check_new(password: str, context: Iterable[str], *, only_factor: bool) -> No
         raise CredentialError("password_too_short")
     folded = text.casefold()
     words = {part for word in context for part in _parts(word)}
-    whole, bare = _unit(_compact(folded) or folded), _unit(_compact(_trim(folded)))
-    spelled = {whole, bare, whole.translate(_LEET), bare.translate(_LEET)}
-    if len(whole) <= _SHORT_UNIT or any(_is_row(shape) or _is_few_words(shape, words) for shape in spelled):
+    spellings = (folded, _trim(folded), folded.translate(_LEET), _trim(folded).translate(_LEET))
+    units = {_unit(_compact(spelling)) for spelling in spellings}
+    if len(_unit(folded)) <= _SHORT_UNIT or any(_is_row(unit) or _is_few_words(unit, words) for unit in units):
         raise CredentialError("password_common")
 
 
