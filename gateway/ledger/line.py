@@ -9,6 +9,7 @@ against a person, but the newest line is covered by no later one, and damage to 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -51,6 +52,12 @@ class Envelope:
     prev: str
     time: str
     kind: str
+
+
+def moment(seconds: float) -> str:
+    """Unix seconds as RFC 3339 UTC with microseconds and `Z`."""
+    whole = int(seconds // 1)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((seconds - whole) * 1_000_000):06d}Z"
 
 
 def leaf(line: bytes) -> str:
@@ -102,6 +109,7 @@ def serialise(record: Record) -> str:
 
 def _serialise_with_care(record: Record) -> str:
     members = {"kind": "unknown"} | {(f"_{key}" if key in ENVELOPE_KEYS else key): record[key] for key in record}
+    data = b""
     for limit in _VALUE_LIMITS:
         data = orjson.dumps(_harmless(members, limit, 0))
         if len(data) <= MAX_RECORD_BYTES:
@@ -130,8 +138,7 @@ def _harmless(value: object, limit: int, depth: int) -> object:
     match value:
         case Mapping():
             members = {
-                _key(key, limit): _harmless(member, limit, depth + 1)
-                for key, member in list(value.items())[:most]
+                _key(key, limit): _harmless(member, limit, depth + 1) for key, member in list(value.items())[:most]
             }
             return members | {"truncated": len(value)} if len(value) > most else members
         case Sequence() | frozenset() | set():

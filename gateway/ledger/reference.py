@@ -91,7 +91,7 @@ def parse_reference(text: str) -> str:
             continue
         value = _READINGS.get(character)
         if value is None:
-            raise BadReference(f"{ascii(character)} does not occur in a reference; it has digits and letters without U")
+            raise BadReference(f"{character!a} does not occur in a reference; it has digits and letters without U")
         values.append(value)
         if len(values) > REFERENCE_CHARACTERS:
             break

@@ -1,0 +1,391 @@
+"""A stream of the ledger as the event loop sees it: lines go in, and each caller learns when its line is on the disk.
+
+Natural batching: what is appended while one batch is written and synced by the stream's thread is the next batch. All state lives
+on the loop; the thread runs one job at a time and reports with one `call_soon_threadsafe`. So a line costs no lock, no
+task and no timer.
+
+When a batch cannot be made durable, even in a new segment, or not in time, the stream is *down*: everything that waits
+and everything that comes is refused at once, and the disk is tried every second until a `gap` line can be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import structlog
+
+from gateway.errors import LedgerError
+from gateway.ledger.disk import Space
+from gateway.ledger.line import Record, moment, serialise
+from gateway.ledger.record import gap_record
+from gateway.ledger.reference import RANDOM_BYTES, new_reference
+from gateway.ledger.segments import Fence
+from gateway.ledger.writer import Opening, WriteFailed, Writer
+
+WRITE_DEADLINE_SECONDS = 5.0
+"""How long a request waits for its line before it is refused."""
+RETRY_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 1.0
+"""How often free space is measured, and an idle stream's file looked at."""
+MAX_PENDING_LINES = 65_536
+"""Lines that wait for one batch: at 2 KiB each 128 MiB, some 100 times what arrives in a second."""
+
+_Value = TypeVar("_Value")
+
+OnDurable = Callable[[LedgerError | None], None]
+
+_log = structlog.get_logger("gateway.ledger")
+
+
+@dataclass(slots=True, frozen=True)
+class _Entry:
+    stamp: str
+    record: str
+    kind: str
+    on_durable: OnDurable
+
+
+@dataclass(slots=True)
+class _Outage:
+    """Since when and why nothing can be written, and what was refused meanwhile, counted by kind."""
+
+    since: float
+    cause: str
+    refused: Counter[str] = field(default_factory=Counter)
+    late: tuple[int, int] | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class _Outcome:
+    """What became of a job of the thread: `error` (nothing was acknowledged) or the numbers of the written lines.
+
+    `moved` says why the stream had to go on in a new segment, when it had to.
+    """
+
+    error: str | None = None
+    moved: str | None = None
+    first: int = 0
+    last: int = -1
+
+
+class Stream:
+    """One stream, written by a thread of its own. To be used on the event loop `loop` only."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        loop: asyncio.AbstractEventLoop,
+        deadline_seconds: float = WRITE_DEADLINE_SECONDS,
+        on_space: Callable[[Space], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = writer.stream
+        self.lines_written = 0
+        self.batches_written = 0
+        self._writer = writer
+        self._loop = loop
+        self._deadline = deadline_seconds
+        self._on_space = on_space
+        self._clock = clock
+        self._pending: list[_Entry] = []
+        self._pending_since = 0.0
+        self._flying: list[_Entry] | None = None
+        self._flying_since = 0.0
+        self._launching = False
+        self._watch: asyncio.TimerHandle | None = None
+        self._outage: _Outage | None = None
+        self._space_is_low = False
+        self._squeeze: _Outage | None = None
+        self._start: Callable[[tuple[Fence, ...]], Record] | None = None
+        self._closed = False
+        self._second = -1
+        self._second_text = ""
+        self._jobs: SimpleQueue[tuple[Callable[[], _Outcome], Callable[[_Outcome], None]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=f"ledger {self.name}", daemon=True)
+
+    # --- what others use ----------------------------------------------------------------------------------------------
+
+    @property
+    def healthy(self) -> bool:
+        return self._outage is None and not self._closed
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing can be written; None when lines can be."""
+        if self._outage is not None:
+            return self._outage.cause
+        return "closed" if self._closed else None
+
+    def start(self, opening: Callable[[tuple[Fence, ...]], Record]) -> None:
+        """Opens the stream and writes its first line, blocking; then starts the thread.
+
+        Raises `StreamTaken` when another process has the stream. A disk that cannot be written is no error here: the stream
+        starts down, and comes up by itself.
+        """
+        try:
+            self._writer.begin(self._opening(opening))
+        except WriteFailed as error:
+            self._start = opening
+            self._go_down(str(error))
+        self._thread.start()
+
+    def append(self, record: Record, on_durable: OnDurable, expendable: bool = False) -> None:
+        """Takes a line; `on_durable` is called on the loop, with None once it is on the disk or with the error that it is not.
+
+        `expendable`: an unauthenticated refusal or a connection, for which the reserve of space is not touched.
+        """
+        if self._outage is not None or self._closed or len(self._pending) >= MAX_PENDING_LINES:
+            self._refuse(record, on_durable)
+            return
+        if expendable and self._space_is_low:
+            self._refuse_for_space(record, on_durable)
+            return
+        if not self._pending:
+            self._pending_since = self._loop.time()
+            if self._watch is None:
+                self._watch = self._loop.call_at(self._pending_since + self._deadline, self._look_at_deadline)
+        self._pending.append(_Entry(self._stamp(), serialise(record), str(record.get("kind")), on_durable))
+        if self._flying is None and not self._launching:
+            self._launching = True
+            self._loop.call_soon(self._launch)
+
+    def spare_space(self, low: bool) -> None:
+        """Whether what is expendable must be refused; when there is room again, a `gap` line counts what was."""
+        self._space_is_low = low
+        if not low and self._squeeze is not None:
+            squeeze, self._squeeze = self._squeeze, None
+            self._append_gap(squeeze)
+
+    async def write(self, record: Record) -> None:
+        """Returns when the line is durable. Raises `LedgerError` when it is not, at the latest after the deadline."""
+        durable: asyncio.Future[None] = self._loop.create_future()
+
+        def done(error: LedgerError | None) -> None:
+            if not durable.done():
+                if error is None:
+                    durable.set_result(None)
+                else:
+                    durable.set_exception(error)
+
+        self.append(record, done)
+        await durable
+
+    async def close(self, closing: Record) -> None:
+        """Writes everything that waits and a last line, then gives the stream up; waits no longer than the deadline."""
+        if self._outage is None and not self._closed:
+            try:
+                await self.write(closing)
+            except LedgerError as error:
+                _log.error("ledger_stream_not_closed", stream=self.name, reason=str(error))
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join, self._deadline)
+
+    # --- one batch ----------------------------------------------------------------------------------------------------
+
+    def _stamp(self) -> str:
+        now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._second_text = moment(second)[:-7]
+        return f"{self._second_text}{int((now - second) * 1_000_000):06d}Z"
+
+    def _launch(self) -> None:
+        self._launching = False
+        if self._pending and self._flying is None:
+            self._flying = self._pending
+            self._flying_since = self._pending_since
+            self._pending = []
+            self._jobs.put((partial(self._commit, self._flying), self._landed))
+
+    def _landed(self, outcome: _Outcome) -> None:
+        entries, self._flying = self._flying or [], None
+        if self._outage is not None:
+            # They came too late: their callers were refused at the deadline. The gap line tells which they are.
+            if outcome.error is None and outcome.last >= outcome.first:
+                self._outage.late = (outcome.first, outcome.last)
+            return
+        self._note(outcome)
+        if outcome.error is None:
+            self.lines_written += len(entries)
+            self.batches_written += 1
+            self._tell(entries, None)
+            self._launch()
+        else:
+            self._go_down(outcome.error, entries)
+
+    def _looked(self, outcome: _Outcome) -> None:
+        """An idle stream's file was looked at."""
+        if self._outage is None:
+            self._note(outcome)
+            if outcome.error is not None:
+                self._go_down(outcome.error)
+
+    def _note(self, outcome: _Outcome) -> None:
+        if outcome.moved is not None:
+            _log.critical("ledger_segment_given_up", stream=self.name, reason=outcome.moved)
+
+    def _look_at_deadline(self) -> None:
+        """One timer a stream, set for the oldest line that might wait too long."""
+        self._watch = None
+        if self._flying is not None:
+            oldest = self._flying_since
+        elif self._pending:
+            oldest = self._pending_since
+        else:
+            return
+        due = oldest + self._deadline
+        if due <= self._loop.time():
+            self._go_down(f"the disk did not answer within {self._deadline:g} s", self._flying or [])
+        else:
+            self._watch = self._loop.call_at(due, self._look_at_deadline)
+
+    # --- trouble ------------------------------------------------------------------------------------------------------
+
+    def _go_down(self, cause: str, entries: list[_Entry] | None = None) -> None:
+        self._outage = outage = _Outage(self._clock(), cause)
+        waiting = [*(entries or ()), *self._pending]
+        self._pending = []
+        outage.refused.update(entry.kind for entry in waiting)
+        _log.critical("ledger_not_writable", stream=self.name, reason=cause, refused=len(waiting))
+        self._loop.call_later(RETRY_SECONDS, self._retry)
+        self._tell(waiting, LedgerError(f"{self.name}: {cause}"))
+
+    def _refuse(self, record: Record, on_durable: OnDurable) -> None:
+        if self._outage is not None:
+            self._outage.refused[str(record.get("kind"))] += 1
+        error = LedgerError(f"{self.name}: {self.reason or 'too many lines wait for the disk'}")
+        self._loop.call_soon(on_durable, error)
+
+    def _refuse_for_space(self, record: Record, on_durable: OnDurable) -> None:
+        if self._squeeze is None:
+            self._squeeze = _Outage(self._clock(), "the rest of the disk is kept for permits")
+        self._squeeze.refused[str(record.get("kind"))] += 1
+        self._loop.call_soon(on_durable, LedgerError(f"{self.name}: {self._squeeze.cause}"))
+
+    def _retry(self) -> None:
+        outage = self._outage
+        if outage is None or self._closed:
+            return
+        if self._flying is not None:  # the thread still hangs
+            self._loop.call_later(RETRY_SECONDS, self._retry)
+            return
+        refused = outage.refused.copy()
+        self._flying, self._flying_since = [], self._loop.time()
+        self._jobs.put((partial(self._begin_again, outage, refused), partial(self._back, outage, refused)))
+
+    def _back(self, outage: _Outage, told: Counter[str], outcome: _Outcome) -> None:
+        """The gap line is on the disk, or it could not be written either."""
+        self._flying = None
+        if outcome.error is not None:
+            outage.cause = outcome.error
+            self._loop.call_later(RETRY_SECONDS, self._retry)
+            return
+        self._outage = None
+        _log.warning("ledger_writable_again", stream=self.name, refused=outage.refused.total())
+        outage.refused.subtract(told)
+        if outage.refused.total():
+            # Those who were refused while the gap line was being written have one of their own.
+            self._append_gap(outage)
+
+    def _append_gap(self, outage: _Outage) -> None:
+        def done(error: LedgerError | None) -> None:
+            if error is not None:
+                _log.error("ledger_gap_not_written", stream=self.name, refused=outage.refused.total())
+
+        self.append(self._gap_of(outage, +outage.refused, ()), done)
+
+    def _tell(self, entries: Sequence[_Entry], error: LedgerError | None) -> None:
+        for entry in entries:
+            try:
+                entry.on_durable(error)
+            except Exception as fault:  # noqa: BLE001 - one caller's fault must not leave the others waiting
+                self._loop.call_exception_handler({"message": "a ledger callback failed", "exception": fault})
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        measured = 0.0
+        while True:
+            try:
+                job = self._jobs.get(timeout=HOUSEKEEPING_SECONDS)
+            except Empty:
+                job = (self._look, self._looked)
+            if job is None:
+                self._writer.close()
+                return
+            run, landed = job
+            try:
+                outcome = run()
+            except Exception as error:  # noqa: BLE001 - nothing was acknowledged, and the loop must learn it
+                outcome = _Outcome(error=f"{type(error).__name__}: {error}")
+            self._post(landed, outcome)
+            if self._on_space is not None and time.monotonic() - measured >= HOUSEKEEPING_SECONDS:
+                measured = time.monotonic()
+                with contextlib.suppress(OSError):  # when the disk is away, the next line tells it
+                    self._post(self._on_space, self._writer.space())
+
+    def _post(self, function: Callable[[_Value], None], value: _Value) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            self._loop.call_soon_threadsafe(function, value)
+
+    def _commit(self, entries: Sequence[_Entry]) -> _Outcome:
+        lines = [(entry.stamp, entry.record) for entry in entries]
+        first = self._writer.head.n
+        try:
+            self._writer.commit(lines)
+            return _Outcome(first=first, last=self._writer.head.n - 1)
+        except WriteFailed as error:
+            cause = str(error)
+        moved = _Outage(self._clock(), cause)
+        try:
+            self._writer.begin(self._opening(lambda fences: self._gap_of(moved, Counter(), fences, len(lines))))
+            first = self._writer.head.n
+            self._writer.commit(lines)
+        except LedgerError as error:
+            return _Outcome(error=str(error))
+        return _Outcome(moved=cause, first=first, last=self._writer.head.n - 1)
+
+    def _look(self) -> _Outcome:
+        return self._commit(()) if self._writer.is_open else _Outcome()
+
+    def _begin_again(self, outage: _Outage, refused: Counter[str]) -> _Outcome:
+        start = self._start
+        try:
+            if start is None:
+                self._writer.begin(self._opening(lambda fences: self._gap_of(outage, refused, fences)))
+            else:
+                self._writer.begin(self._opening(start))
+                self._writer.commit([(moment(self._clock()), serialise(self._gap_of(outage, refused, ())))])
+        except LedgerError as error:
+            return _Outcome(error=str(error))
+        self._start = None
+        return _Outcome()
+
+    def _opening(self, record: Callable[[tuple[Fence, ...]], Record]) -> Opening:
+        return lambda fences: (moment(self._clock()), serialise(record(fences)))
+
+    def _gap_of(self, outage: _Outage, refused: Counter[str], fences: Sequence[Fence], rewritten: int = 0) -> Record:
+        return gap_record(
+            new_reference(os.urandom(RANDOM_BYTES)),
+            since=outage.since,
+            until=self._clock(),
+            cause=outage.cause,
+            refused=refused,
+            late=outage.late,
+            rewritten=rewritten,
+            fences=fences,
+        )
