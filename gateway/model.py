@@ -37,20 +37,20 @@ class Use(enum.StrEnum):
 
 
 class Means(enum.StrEnum):
-    """A means of authentication (clauses I2, I5)."""
+    """A means of authentication (clauses I2, I5). `level` is 1 to 4, compared as a number (DOMAIN section 3)."""
 
-    PASSWORD = "password"  # noqa: S105 - the name of a means, not a secret
-    TOKEN = "token"  # noqa: S105 - the name of a means, not a secret
-    ITSME = "itsme"
-    EID = "eid"
+    level: int
 
-    @property
-    def level(self) -> int:
-        """1 to 4; compared as numbers (DOMAIN section 3)."""
-        return _LEVELS[self]
+    def __new__(cls, word: str, level: int) -> Means:
+        means = str.__new__(cls, word)
+        means._value_ = word
+        means.level = level
+        return means
 
-
-_LEVELS = {Means.PASSWORD: 1, Means.TOKEN: 2, Means.ITSME: 3, Means.EID: 4}
+    PASSWORD = "password", 1
+    TOKEN = "token", 2
+    ITSME = "itsme", 3
+    EID = "eid", 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,11 @@ class Validity:
 
     @staticmethod
     def of_days(first: dt.date, last: dt.date | None) -> Validity:
-        """From the first moment of `first` to the last moment of `last`, both days in Europe/Brussels."""
-        end = FOR_EVER if last is None else _midnight(last + dt.timedelta(days=1))
+        """From the first moment of `first` to the last moment of `last`, both days in Europe/Brussels.
+
+        No `last`, or the calendar's own last day (9999-12-31, which has no next), means without end.
+        """
+        end = FOR_EVER if last is None or last == dt.date.max else _midnight(last + dt.timedelta(days=1))
         return Validity(_midnight(first), end)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, NoReturn
 
-from gateway.decision.criteria import BY_PLACE, PERMITTING, Criterion, Found
+from gateway.decision.checks import Found, may_be_told
+from gateway.decision.criteria import BY_PLACE, Criterion, Need
 from gateway.decision.facts import Facts
 from gateway.decision.places import Place, host_place, portal_place
 from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Reason
@@ -72,14 +73,12 @@ def decide(facts: Facts, snapshot: Snapshot) -> Decision:
     """The decision on one request. Raises nothing that the facts' types allow."""
     place = place_of(facts, snapshot)
     found = Found()
-    channel = facts.connection.channel
-    for criterion in BY_PLACE[place, channel]:
+    for criterion in BY_PLACE[place, facts.connection.channel]:
         code = criterion.check(facts, snapshot, found)
         if code is not None:
-            return _decision(REASONS[code], place, found)
-    if (place, channel) not in PERMITTING:
-        return _decision(REASONS["no_transaction"], place, found)
-    return _decision(PERMITTED, place, found)
+            reason = REASONS[code]
+            return _decision(reason, place, not reason.personal or may_be_told(facts, snapshot, found), found)
+    return _decision(PERMITTED, place, True, found)
 
 
 def explain(facts: Facts, snapshot: Snapshot) -> tuple[Decision, tuple[Step, ...]]:
@@ -87,42 +86,25 @@ def explain(facts: Facts, snapshot: Snapshot) -> tuple[Decision, tuple[Step, ...
     decision = decide(facts, snapshot)
     found = Found()
     steps: list[Step] = []
-    failed = False
     for criterion in BY_PLACE[decision.place, facts.connection.channel]:
-        if failed and not _independent(criterion, facts, found):
+        if any(_unknown(need, facts, found) for need in criterion.needs):
             steps.append(Step(criterion, None, None))
             continue
         code = criterion.check(facts, snapshot, found)
-        failed = failed or code is not None
         steps.append(Step(criterion, code is None, None if code is None else REASONS[code]))
     return decision, tuple(steps)
 
 
-def _independent(criterion: Criterion, facts: Facts, found: Found) -> bool:
-    """Whether the things that this check looks at are there, although an earlier check failed."""
-    for need in _NEEDS.get(criterion.check.__name__, ()):
-        if getattr(facts if need in ("session", "user") else found, need) is None:
-            return False
-    return True
+def _unknown(need: Need, facts: Facts, found: Found) -> bool:
+    holder = facts if need in ("user", "session") else found
+    return getattr(holder, need) is None
 
 
-_NEEDS: dict[str, tuple[str, ...]] = {
-    "regulation_accepted": ("user",),
-    "authorised": ("user", "located"),
-    "designated": ("user", "authorisation"),
-    "has_role": ("user", "located"),
-    "use_covered": ("located", "authorisation", "designation"),
-    "purpose_stated": ("grant", "located"),
-    "means_strong_enough": ("session", "grant", "located"),
-    "authenticated_recently": ("session", "grant"),
-}
-
-
-def _decision(reason: Reason, place: Place, found: Found) -> Decision:
+def _decision(reason: Reason, place: Place, disclosed: bool, found: Found) -> Decision:
     return Decision(
         reason,
         place,
-        not reason.personal or found.known,
+        disclosed,
         found.located,
         found.authorisation,
         found.grant,

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from gateway.model import Channel, Session, UserRecords
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""RFC 9110 section 9.2.1, without TRACE, which nothing here answers."""
+
 
 class Agent(enum.StrEnum):
     """What the client says it is (CLIENTS, "the contract")."""

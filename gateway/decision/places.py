@@ -24,8 +24,6 @@ class Place(enum.StrEnum):
     TRANSACTION = "transaction"
 
 
-OWN_PAGES = frozenset({Place.OPEN, Place.MACHINE, Place.SIGNED_IN, Place.ACCEPTED})
-
 _PORTAL: dict[str, Place] = {
     "/": Place.ACCEPTED,
     "/applications": Place.ACCEPTED,

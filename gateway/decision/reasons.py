@@ -43,7 +43,8 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One row. `status` is the HTTP status (0: no answer is possible); `clause` an id of the policy.
+    """One row. `status` is the HTTP status (0: no answer is possible; a challenge's is for a script, a navigation gets a 303);
+    `clause` an id of the policy.
 
     `personal` says that the code tells something of the person's own position, so that only who is or was designated for
     the transaction may see it; others get the text of `not_for_you` (DESIGN section 4). `text` is the key of the page text.
@@ -114,7 +115,7 @@ _ROWS = (
     _row("sign_in_required", "I4", _C, 401, Mender.PERSON, _INFO, "nobody is signed in"),
     _row("session_expired", "I4", _C, 401, Mender.PERSON, _INFO, "the session ended by time"),
     _row("session_revoked", "I4", _C, 401, Mender.PERSON, _NOTICE, "the session was ended"),
-    _row("regulation_not_accepted", "I1", _C, 403, Mender.PERSON, _INFO, "the user regulation's version in force is not accepted"),
+    _row("regulation_not_accepted", "I1", _C, 401, Mender.PERSON, _INFO, "the user regulation's version in force is not accepted"),
     # the authorisation (P1, I3, E1)
     _row("no_transaction", "P1", _D, 403, Mender.NOBODY, _NOTICE, "no transaction is at this address", personal=True),
     _row("not_authorised", "P1", _D, 403, Mender.KSZ, _NOTICE, "the institution has no authorisation for it", personal=True),
@@ -136,9 +137,9 @@ _ROWS = (
     _row("use_not_covered", "P2", _D, 403, Mender.KSZ, _NOTICE, "the operation is not declared, or its use is not granted", personal=True),
     _row("purpose_missing", "P2", _D, 403, Mender.KSZ, _WARNING, "a consultation without a stated purpose", personal=True),
     # the means of authentication (I2, I5)
-    _row("means_too_weak", "I2", _C, 403, Mender.PERSON, _NOTICE, "a stronger means of authentication is needed", personal=True),
-    _row("means_not_agreed", "I2", _C, 403, Mender.PERSON, _NOTICE, "the deliberation does not name this means", personal=True),
-    _row("authentication_too_old", "I2", _C, 403, Mender.PERSON, _INFO, "the last authentication is too long ago", personal=True),
+    _row("means_too_weak", "I2", _C, 401, Mender.PERSON, _NOTICE, "a stronger means of authentication is needed", personal=True),
+    _row("means_not_agreed", "I2", _C, 401, Mender.PERSON, _NOTICE, "the deliberation does not name this means", personal=True),
+    _row("authentication_too_old", "I2", _C, 401, Mender.PERSON, _INFO, "the last authentication is too long ago", personal=True),
     # how a forwarded request ended (B2): in the completion line
     _row("completed", "B2", _P, 200, Mender.NOBODY, _INFO, "the origin's answer was delivered whole"),
     _row("client_closed", "B2", _F, 499, Mender.NOBODY, _INFO, "the client's connection broke off"),

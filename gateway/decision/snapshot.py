@@ -1,7 +1,7 @@
 """The table as the decision reads it: immutable, indexed, with a content hash. `policy/` builds it, whole and checked.
 
 Every look-up is a dictionary's: O(1) in the number of hosts, transactions, institutions, authorisations and persons (a path
-costs its own number of segments).
+costs the number of segments of the longest prefix).
 """
 
 from __future__ import annotations
@@ -44,16 +44,22 @@ class Snapshot:
     idle_seconds: float = 1800.0
     mandate_review_seconds: float = 30 * 86400.0
     usable: bool = True
+    _longest: Mapping[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        longest = {host: max(map(len, prefixes), default=0) for host, prefixes in self.hosts.items()}
+        object.__setattr__(self, "_longest", longest)
 
     def locate(self, host: str, path: str) -> Located | None:
         """The transaction at `path` on `host`, by the longest prefix of whole segments. `path` is canonical."""
         prefixes = self.hosts.get(host)
         if prefixes is None:
             return None
-        end = len(path)
         found = prefixes.get(path + "/")
         if found is not None:
             return Located(*found, "/")
+        # Nothing longer than the longest prefix can be one: a path of thousands of segments costs no more than it.
+        end = self._longest[host]
         while (end := path.rfind("/", 0, end)) >= 0:
             found = prefixes.get(path[: end + 1])
             if found is not None:
@@ -61,9 +67,11 @@ class Snapshot:
         return None
 
     def regulation(self, now: float) -> Regulation | None:
-        """The version in force at `now`: the newest one that is effective."""
-        current = None
+        """The version in force at `now`: the newest one that is effective (of two of one day, the later version name)."""
+        current: Regulation | None = None
         for regulation in self.regulations:
-            if regulation.effective <= now and (current is None or regulation.effective > current.effective):
+            if regulation.effective <= now and (
+                current is None or (regulation.effective, regulation.version) > (current.effective, current.version)
+            ):
                 current = regulation
         return current

@@ -1,0 +1,280 @@
+"""The checks behind the criteria, in the same order, one function each.
+
+Each check looks at the facts and the snapshot, may note what it found, and returns the code of the first thing that is wrong,
+or None. Checks only narrow: none of them can turn an earlier refusal into a permit, and a check that lacks what an earlier one
+should have found refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.decision.facts import SAFE_METHODS, Agent, Facts, PageOrigin
+from gateway.decision.ruling import activated, find_operation, newest_holding, ruling_authorisation, why_none_holds
+from gateway.decision.snapshot import Located, Snapshot
+from gateway.model import (
+    Authorisation,
+    Channel,
+    Designation,
+    Means,
+    Operation,
+    Regulation,
+    Role,
+    Use,
+    UseGrant,
+)
+
+PROGRAMS = frozenset({Agent.PROGRAM, Agent.ABSENT})
+
+MESSAGE_FAULTS = ("malformed", "ambiguous_framing", "unsafe_target", "field_refused", "too_large", "too_slow")
+"""What the reader of messages can say of one that it refused."""
+
+
+class Found:
+    """What the checks found on their way; the decision carries it on."""
+
+    __slots__ = ("authorisation", "designation", "grant", "located", "operation", "regulation", "role", "subject")
+
+    def __init__(self) -> None:
+        self.located: Located | None = None
+        self.regulation: Regulation | None = None
+        self.authorisation: Authorisation | None = None
+        self.designation: Designation | None = None
+        self.role: Role | None = None
+        self.operation: Operation | None = None
+        self.grant: UseGrant | None = None
+        self.subject: str | None = None
+
+
+Check = Callable[[Facts, Snapshot, Found], str | None]
+
+
+def https_only(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    if facts.connection.tls_version is None or facts.connection.channel is Channel.PLAIN:
+        return "plain_http"
+    return None
+
+
+def one_reading(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """Before the host, unlike in DESIGN: a message with two readings has no Host to compare (docs/adr/0005)."""
+    if facts.fault is None:
+        return None
+    return facts.fault if facts.fault in MESSAGE_FAULTS else "malformed"
+
+
+def right_host(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """SNI and Host are one name, and it is one of ours (DESIGN section 6).
+
+    A handshake without SNI gets the default certificate, and then a 421 whatever its Host says: what asked for no name did not
+    ask for the one in Host, and "SNI equals Host, else 421" (THREATS row 11) has no exemption for it. `unknown_host` when the
+    Host is not ours, `misdirected` when it is. It costs no person anything: all our names are DNS names, and every browser
+    sends those as SNI; what omits it is a program, or somebody who typed an address.
+    """
+    host, sni = facts.host, facts.connection.sni
+    if sni is not None and sni != host:
+        return "misdirected"
+    if host not in snapshot.names or not facts.port_is_ours:
+        return "unknown_host"
+    return "misdirected" if sni is None else None
+
+
+def not_a_program(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """No network signal proves a person; a client that says it is a program is believed (CLIENTS).
+
+    An Authorization field beside a session that has ended is no reason here: the person's page is told of the session's end.
+    """
+    if facts.agent in PROGRAMS or facts.signature_agent:
+        return "machine_client"
+    if facts.authorization and facts.session is None:
+        return "inbound_credential"
+    if facts.websocket:
+        # A script of a strange page could otherwise use the person's cookies (RFC 6455 section 10.2).
+        return None if facts.page_origin is PageOrigin.OURS else "foreign_websocket"
+    if facts.method not in SAFE_METHODS and not _own_page_made_it(facts):
+        return "cross_site"
+    return None
+
+
+def _own_page_made_it(facts: Facts) -> bool:
+    """Sec-Fetch-Site decides when it is there, Origin when it is not (DESIGN section 6).
+
+    A page's own form under `no-referrer` sends `Origin: null` beside `same-origin`. A foreign Origin beside `same-origin` or
+    `none` is a contradiction that no browser sends: refused.
+    """
+    if facts.fetch_site is None:
+        return facts.page_origin is PageOrigin.OURS
+    if facts.page_origin is PageOrigin.FOREIGN:
+        return False
+    return facts.fetch_site == "same-origin" or (facts.fetch_site == "none" and facts.navigation)
+
+
+def channel_serves(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """The one check of a channel that serves nothing by a decision (yet): default deny."""
+    return "no_transaction"
+
+
+def table_loaded(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """Without a good table only refusals are served, our own pages included (DESIGN section 5, THREATS row 10)."""
+    return None if snapshot.usable else "table_unavailable"
+
+
+def records_readable(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    return None if facts.records_current else "records_unavailable"
+
+
+def signed_in(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    session = facts.session
+    if session is None:
+        return "sign_in_required"
+    if session.ended_at is not None:
+        return "session_expired" if session.ended_reason == "expired" else "session_revoked"
+    if not session.created_at <= facts.now < session.expires_at or facts.now - facts.last_seen >= snapshot.idle_seconds:
+        return "session_expired"
+    if facts.user is None or facts.user.user_id != session.user_id:
+        return "session_revoked"
+    return None
+
+
+def regulation_accepted(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """The text in force, by its hash: who accepted other words under the same version has not accepted these (I1)."""
+    found.regulation = regulation = snapshot.regulation(facts.now)
+    if regulation is None or facts.user is None:
+        return "regulation_not_accepted"
+    acceptance = facts.user.acceptances.get(regulation.version)
+    if acceptance is None or acceptance.sha256 != regulation.sha256:
+        return "regulation_not_accepted"
+    return None
+
+
+def belongs_to_transaction(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    located = snapshot.locate(facts.host or "", facts.path)
+    if located is None or located.transaction.channel is not facts.connection.channel:
+        return "no_transaction"
+    found.located = located
+    return None
+
+
+def authorised(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """An authorisation of the user's institution, for this very transaction, in force now (P1, I3, E1)."""
+    if found.located is None or facts.user is None:
+        return "not_authorised"
+    institution = facts.user.institution
+    grants = snapshot.authorisations.get((institution, found.located.transaction.id), ())
+    found.authorisation = grant = ruling_authorisation(grants, facts.now)
+    if grant is None or institution not in snapshot.institutions:
+        return "not_authorised"
+    if grant.status != "active":
+        return "suspended" if grant.status == "suspended" else "revoked"
+    if not activated(grant):
+        return "not_activated"
+    if facts.now < grant.validity.start:
+        return "not_yet_valid"
+    return None if facts.now < grant.validity.end else "expired"
+
+
+def designated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """Named in person by the head official, or under a mandate that lived when it was made and is not long gone (P4, P5)."""
+    user, authorisation = facts.user, found.authorisation
+    if user is None or authorisation is None:
+        return "not_designated"
+    if user.blocked or not user.validity.holds(facts.now):
+        return "person_blocked"
+    named = user.designations.get(authorisation.reference, ())
+    found.designation = newest_holding(named, facts.now, snapshot.mandate_review_seconds)
+    if found.designation is not None:
+        return None
+    return why_none_holds(named, facts.now, snapshot.mandate_review_seconds)
+
+
+def has_role(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """The user-management role, where the transaction has one (P3); social personal data always has one, or nobody may."""
+    if found.located is None or facts.user is None:
+        return "role_missing"
+    transaction = found.located.transaction
+    if transaction.role is None:
+        return "role_missing" if transaction.social_personal_data else None
+    for role in facts.user.roles.get(transaction.role, ()):
+        if role.validity.holds(facts.now):
+            found.role = role
+            return None
+    return "role_missing"
+
+
+def use_covered(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """The operation is declared, and the authorisation grants its use (P2)."""
+    if found.located is None:
+        return "use_not_covered"
+    transaction, rest = found.located.transaction, found.located.rest
+    if transaction.subjects is not None and transaction.subjects.path is not None:
+        captured = transaction.subjects.path.match(rest)
+        found.subject = None if captured is None else captured.get("insz")
+    found.operation = operation = find_operation(transaction.operations, facts.method, rest, websocket=facts.websocket)
+    if operation is None or found.authorisation is None:
+        return "use_not_covered"
+    found.grant = found.authorisation.grant_for(operation.use)
+    return None if found.grant is not None else "use_not_covered"
+
+
+def designated_for_use(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """A person may be named for consultation alone, or for each use apart (P2, P4)."""
+    if found.operation is None or found.designation is None or found.authorisation is None or facts.user is None:
+        return "use_not_covered"
+    use = found.operation.use
+    if use in found.designation.uses:
+        return None
+    named = facts.user.designations.get(found.authorisation.reference, ())
+    other = newest_holding(named, facts.now, snapshot.mandate_review_seconds, use)
+    if other is None:
+        return "use_not_covered"
+    found.designation = other
+    return None
+
+
+def purpose_stated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """A consultation of social personal data has its purpose in writing (P2)."""
+    grant = found.grant
+    if grant is None or found.located is None:
+        return "purpose_missing"
+    if grant.purpose is None and grant.use is Use.CONSULTATION and found.located.transaction.social_personal_data:
+        return "purpose_missing"
+    return None
+
+
+def means_strong_enough(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """One of the means the deliberation names, no weaker than the data's confidentiality demands (I2, I5)."""
+    session, grant = facts.session, found.grant
+    if session is None or grant is None or found.located is None:
+        return "means_too_weak"
+    means = session.means
+    if means.level < snapshot.levels[found.located.transaction.sensitivity]:
+        return "means_too_weak"
+    if means in grant.means:
+        return None
+    if means.level < min((named.level for named in grant.means), default=Means.EID.level + 1):
+        return "means_too_weak"
+    # itsme is good only where the deliberation names it, however strong (DESIGN section 5).
+    return None if grant.stronger_satisfies and means is not Means.ITSME else "means_not_agreed"
+
+
+def authenticated_recently(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """An authentication in the future proves nothing: a clock was moved."""
+    if facts.session is None or found.grant is None:
+        return "authentication_too_old"
+    age = facts.now - facts.session.auth_time
+    return None if 0 <= age <= found.grant.max_authentication_age else "authentication_too_old"
+
+
+def may_be_told(facts: Facts, snapshot: Snapshot, found: Found) -> bool:
+    """That the person is, or was, designated for the transaction (DESIGN section 4).
+
+    A designation that the head official has not confirmed, or that begins later, has not named anybody yet.
+    """
+    if found.located is None or facts.user is None:
+        return False
+    grants = snapshot.authorisations.get((facts.user.institution, found.located.transaction.id), ())
+    return any(
+        designation.confirmed and designation.validity.start <= facts.now
+        for grant in grants
+        for reference in (grant.reference, *grant.supersedes)
+        for designation in facts.user.designations.get(reference, ())
+    )
