@@ -8,6 +8,7 @@ leaf hash of its bytes, and the first line of the next segment (a `start` or `ga
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,17 @@ class Segment:
     first: int
 
 
+class Cause(enum.StrEnum):
+    """How a fenced tail came about."""
+
+    TORN = "torn"
+    """Found at a start: an earlier process stopped there."""
+    GIVEN_UP = "given_up"
+    """Written by this process, but never confirmed by the disk."""
+    FOREIGN = "foreign"
+    """A file that somebody put where the next segment belonged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """A tail that is no line: in `segment`, from byte `offset` to the end, `size` bytes; it is entry `n` with leaf `sha256`."""
@@ -42,6 +54,7 @@ class Fence:
     size: int
     n: int
     sha256: str
+    cause: Cause
 
     def as_record(self) -> dict[str, object]:
         return {
@@ -50,6 +63,7 @@ class Fence:
             "bytes": self.size,
             "n": self.n,
             "sha256": self.sha256,
+            "cause": self.cause.value,
         }
 
     @staticmethod
@@ -62,8 +76,9 @@ class Fence:
                 "bytes": int(size),
                 "n": int(n),
                 "sha256": str(digest),
-            }:
-                return Fence(segment, offset, size, n, digest)
+                "cause": str(cause),
+            } if cause in set(Cause):
+                return Fence(segment, offset, size, n, digest, Cause(cause))
         return None
 
 
@@ -176,6 +191,7 @@ def resume(segments: list[Segment]) -> tuple[Head, list[Fence]]:
             found.size - found.offset,
             n,
             tail_leaf(segment.path, found.offset, found.size - found.offset),
+            Cause.TORN,
         )
         fences.append(fence)
         head = Head(n + 1, fence.sha256)

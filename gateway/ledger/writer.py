@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.errors import LedgerError
 from gateway.ledger.disk import Disk, FileState, Space
 from gateway.ledger.line import compose, leaf
-from gateway.ledger.segments import Fence, Head, class_of, resume, segment_name, segments_of, tail_leaf
+from gateway.ledger.segments import Cause, Fence, Head, class_of, resume, segment_name, segments_of, tail_leaf
 
 SEGMENT_SECONDS = 86_400
 """A segment is at most a day old, so that retention by whole segments is at most a day late."""
@@ -204,7 +204,7 @@ class Writer:
                 digest = tail_leaf(segment.path, self._offset, size)
             except OSError:
                 digest = leaf(data)
-        self._fence(Fence(segment.path.name, self._offset, size, head.n, digest))
+        self._fence(Fence(segment.path.name, self._offset, size, head.n, digest, Cause.GIVEN_UP))
 
     def _fence(self, fence: Fence) -> None:
         self._fences.append(fence)
@@ -246,7 +246,7 @@ class Writer:
             if size == 0:
                 self._disk.unlink(path)
             else:
-                self._fence(Fence(path.name, 0, size, self.head.n, tail_leaf(path, 0, size)))
+                self._fence(Fence(path.name, 0, size, self.head.n, tail_leaf(path, 0, size), Cause.FOREIGN))
         except OSError as error:
             raise _failed("cannot step over", path, error) from error
 
