@@ -1,0 +1,108 @@
+"""Pages from templates: one Jinja environment a language, every text from its catalogue, everything else escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup, escape
+
+from gateway.model import Language
+from gateway.portal import catalogue
+from gateway.portal.language import NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One entry of the language switch."""
+
+    language: Language
+    name: str
+    href: str | Markup
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in, for the line under the header. `ends_in` is whole minutes, `means` a text of the catalogues."""
+
+    user_id: str
+    name: str
+    institution: str
+    means: str
+    ends_at: str
+    ends_in: int
+    renewable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the frame around a page shows. `portal` is the portal's address; `style` the sheet where it goes inline."""
+
+    language: Language
+    portal: str
+    here: str
+    switches: tuple[Switch, ...]
+    person: Person | None = None
+    style: Markup | None = None
+    asset: Callable[[str], str] | None = None
+
+
+def switches(language: Language, before: str | Markup) -> tuple[Switch, ...]:
+    """The language switch; `before` is the address up to the language that is asked for."""
+    return tuple(Switch(each, NAMES[each], before + each, each == language) for each in NAMES)
+
+
+def switch_address(path: str, back: str) -> str:
+    """Where the switch on a page goes: `path` is the language page of this host, `back` our own path (and query) to return to."""
+    return f"{path}?back={quote(back, safe='', errors='replace')}&to="
+
+
+def contact(text: str) -> Markup:
+    """A help desk as a link where it is an e-mail address, a telephone number or an https address; else as plain text."""
+    shown = escape(text)
+    if text.startswith("https://") and " " not in text:
+        return Markup('<a href="{}">{}</a>').format(text, shown)
+    if text.count("@") == 1 and " " not in text:
+        return Markup('<a href="mailto:{}">{}</a>').format(quote(text, safe="@+"), shown)
+    digits = "".join(c for c in text if c not in " ./-()")
+    if digits.removeprefix("+").isdecimal() and digits.isascii():
+        return Markup('<a href="tel:{}">{}</a>').format(digits, shown)
+    return shown
+
+
+@cache
+def environment(language: Language) -> Environment:
+    """The templates in one language. Raises `FileNotFoundError` when its catalogue is missing."""
+    made = Environment(
+        loader=PackageLoader("gateway.portal"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    texts = catalogue.translations(language)
+    # The extension adds its installer to the environment at run time, where no type checker sees it.
+    install: Callable[..., None] = getattr(made, "install_gettext_callables")  # noqa: B009
+    install(texts.gettext, texts.ngettext, newstyle=True)
+    made.filters["contact"] = contact
+    made.filters["day"] = partial(catalogue.day, language)
+    made.filters["last_day"] = partial(catalogue.last_day, language)
+    made.filters["clock_time"] = partial(catalogue.clock_time, language)
+    return made
+
+
+def template(language: Language, name: str) -> Template:
+    return environment(language).get_template(name)
+
+
+def render(frame: Frame, name: str, context: Mapping[str, object]) -> str:
+    """A whole page."""
+    return template(frame.language, name).render(page=frame, **context)
+

@@ -1,0 +1,37 @@
+"""What the portal needs to know of the settings; `app.py` makes it from `policy.settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model import Language
+
+HTTPS_PORT = 443
+
+
+@dataclass(frozen=True, slots=True)
+class PortalSettings:
+    """`public_port` is the one that browsers type, for the portal and for every transaction host. Durations are seconds.
+
+    `help_desk`, `fault_report` and `security_contact` are an e-mail address, a telephone number or an https address.
+    """
+
+    host: str
+    public_port: int
+    default_language: Language
+    help_desk: str
+    fault_report: str
+    privacy_url: str
+    accessibility_url: str
+    idle_seconds: float
+    absolute_seconds: float
+    warn_before_seconds: float
+    hashing_threads: int
+
+    def address_of(self, host: str) -> str:
+        """`https://host[:port]`, without a slash at the end; `host` is one of ours, never taken from a request unchecked."""
+        return f"https://{host}" if self.public_port == HTTPS_PORT else f"https://{host}:{self.public_port}"
+
+    @property
+    def address(self) -> str:
+        return self.address_of(self.host)
