@@ -35,6 +35,10 @@ class ResponseError(MessageError):
     """The origin's message was bad: answered to the client with 502, the origin connection closed."""
 
 
+class WriteError(GatewayError):
+    """The gateway itself tried to write a head that could be read as two messages: a fault of ours, nothing was sent."""
+
+
 class CredentialError(GatewayError):
     """A credential does not verify. `reason` is a stable word for the ledger, never shown to the person."""
 

@@ -1,0 +1,231 @@
+"""The strict readers of HTTP/1.1, without any I/O: bytes in, events out, in the style of h11.
+
+One direction of one connection is a sequence of messages, and a message is a small machine:
+
+    HEAD ──► BODY ──► END         a request waits at END until `start_next()`: pipelined bytes stay where they are
+     │ ▲                          a response ends there: another byte is a fault
+     └─┘ 1xx (responses)          after 101 there is no more HTTP: `take_buffered()` hands over to the relay
+
+Events do not depend on how the bytes were cut into pieces, except where Data is cut. A fault is final: the reader raises
+it again at every call and reads nothing more, because behind an ambiguous byte every reading is a guess.
+Nothing is lenient but what the grammar allows: optional white space around values, one empty line before a request
+(RFC 9112 section 2.2), and a status line without the space before its empty reason.
+"""
+
+from __future__ import annotations
+
+from gateway.errors import GatewayError, MessageError, RequestError, ResponseError
+from gateway.message.body import Body, body_of
+from gateway.message.buffer import Buffer, blame
+from gateway.message.events import (
+    END_OF_MESSAGE,
+    Data,
+    EndOfMessage,
+    InformationalHead,
+    RequestHead,
+    ResponseHead,
+)
+from gateway.message.limits import DEFAULT_LIMITS, Limits
+from gateway.message.request import read_request_head
+from gateway.message.response import START, SWITCHING_PROTOCOLS, read_response_head
+from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS, excerpt
+
+EXCERPT_CHARACTERS = 120
+"""Longest excerpt of a refused start line, in characters: a line of the ledger stays short."""
+
+__all__ = ["Limits", "RequestReader", "ResponseReader"]
+
+
+class RequestReader:
+    """Reads the requests of one connection, one after the other."""
+
+    __slots__ = ("_body", "_buffer", "_complete", "_error", "_limits", "_skipped", "excerpt")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._buffer = Buffer()
+        self._body: Body | None = None
+        self._complete = False
+        self._skipped = False  # whether the one empty line before this request was there
+        self._error: RequestError | None = None
+        self.excerpt = ""
+        """After a fault in a head: method and path as they came, printable, bounded, cut before any query or field."""
+
+    def feed(self, data: bytes) -> None:
+        """Take what the connection brought."""
+        if self._error is None:
+            self._buffer.append(data)
+
+    def feed_eof(self) -> None:
+        """The client will send nothing more."""
+        self._buffer.ended = True
+
+    @property
+    def buffered(self) -> bytes:
+        """What came and was not read: pipelined requests, or bytes that a client sent before its upgrade was accepted."""
+        return self._buffer.peek(len(self._buffer))
+
+    def take_buffered(self) -> bytes:
+        """Hand over what was not read, when the connection stops being HTTP."""
+        return self._buffer.take(len(self._buffer))
+
+    def start_next(self) -> None:
+        """Go on to the next request. Only after EndOfMessage; raises GatewayError otherwise."""
+        if not self._complete:
+            raise GatewayError("the current request has not been read to its end")
+        self._complete = self._skipped = False
+
+    def next_event(self) -> RequestHead | Data | EndOfMessage | None:
+        """The next event; None when more bytes are needed, or the message is whole, or the client closed between two.
+
+        Raises RequestError with the status to answer; then the connection is to be closed.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            if self._body is None:
+                return None if self._complete else self._head()
+            event = self._body.next(self._buffer)
+            if event is None:
+                if self._buffer.ended:
+                    raise MessageError("malformed", "the connection ended within the body")
+            elif event is END_OF_MESSAGE:
+                self._body = None
+                self._complete = True
+            return event
+        except MessageError as error:
+            self._error = _request_error(error)
+            self._buffer.clear()
+            raise self._error from None
+
+    def _head(self) -> RequestHead | None:
+        buffer = self._buffer
+        if not self._skipped and buffer.peek(2) == b"\r\n":
+            buffer.skip(2)
+            self._skipped = True
+        start = buffer.peek(EXCERPT_CHARACTERS)
+        try:
+            if start[:2] == b"\r\n":
+                raise MessageError("malformed", "empty lines before the request line")
+            block = buffer.take_block(self._limits.header_bytes)
+            if block is None:
+                if start and buffer.ended:
+                    raise MessageError("malformed", "the connection ended within the head")
+                return None
+            try:
+                head = read_request_head(block, self._limits)
+            except MessageError as error:
+                raise blame(block, error) from None
+        except MessageError:
+            self.excerpt = _start_line_excerpt(start)
+            raise
+        self._body = body_of(head.framing, REQUEST_FIELDS, self._limits)
+        return head
+
+
+class ResponseReader:
+    """Reads the response to one request. A byte behind it is a fault, so pipelining towards origins is not possible."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_complete",
+        "_error",
+        "_informational",
+        "_limits",
+        "_method",
+        "_switched",
+        "_websocket",
+    )
+
+    def __init__(self, request_method: str, limits: Limits = DEFAULT_LIMITS, *, websocket: bool = False) -> None:
+        """`websocket`: whether the request asked for one, so that a 101 is an answer to it."""
+        self._method = request_method
+        self._limits = limits
+        self._websocket = websocket
+        self._buffer = Buffer()
+        self._body: Body | None = None
+        self._informational = 0
+        self._complete = False
+        self._switched = False
+        self._error: ResponseError | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what the connection brought."""
+        if self._error is None:
+            self._buffer.append(data)
+
+    def feed_eof(self) -> None:
+        """The origin will send nothing more."""
+        self._buffer.ended = True
+
+    @property
+    def buffered(self) -> bytes:
+        """What came and was not read."""
+        return self._buffer.peek(len(self._buffer))
+
+    def take_buffered(self) -> bytes:
+        """Hand over what came behind a 101: the first bytes of the websocket."""
+        return self._buffer.take(len(self._buffer))
+
+    def next_event(self) -> InformationalHead | ResponseHead | Data | EndOfMessage | None:
+        """The next event; None when more bytes are needed, or all was read.
+
+        Raises ResponseError `origin_malformed`; then the connection is to be closed. Bytes behind the end that are
+        there already are raised in place of EndOfMessage, so that a small answer can still become a 502.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            if self._switched:
+                return None
+            event = self._head() if self._body is None and not self._complete else self._rest()
+            if event is None and self._buffer.ended and not self._complete:
+                raise MessageError("malformed", "the connection ended within the response")
+            return event
+        except MessageError as error:
+            self._error = ResponseError("origin_malformed", error.detail)
+            self._buffer.clear()
+            raise self._error from None
+
+    def _rest(self) -> Data | EndOfMessage | None:
+        event = None if self._body is None else self._body.next(self._buffer)
+        if event is END_OF_MESSAGE:
+            self._body = None
+            self._complete = True
+        if self._complete and self._buffer:
+            raise MessageError("malformed", "bytes behind the end of the response")
+        return event
+
+    def _head(self) -> InformationalHead | ResponseHead | None:
+        buffer = self._buffer
+        if not START.startswith(buffer.peek(len(START))):
+            raise MessageError("malformed", "the answer does not begin with HTTP/1.")
+        block = buffer.take_block(self._limits.header_bytes)
+        if block is None:
+            return None
+        try:
+            head = read_response_head(block, self._method, self._limits, websocket=self._websocket)
+        except MessageError as error:
+            raise blame(block, error) from None
+        if isinstance(head, ResponseHead):
+            self._body = body_of(head.framing, RESPONSE_FIELDS, self._limits)
+            return head
+        self._informational += 1
+        if self._informational > self._limits.informational_count:
+            raise MessageError("malformed", f"more than {self._limits.informational_count} informational responses")
+        self._switched = head.status == SWITCHING_PROTOCOLS
+        return head
+
+
+def _request_error(error: MessageError) -> RequestError:
+    """With a status: RequestErrors bear theirs; what is too large in the shared grammar are fields or trailers (431)."""
+    if isinstance(error, RequestError):
+        return error
+    return RequestError(error.reason, error.detail, 431 if error.reason == "too_large" else 400)
+
+
+def _start_line_excerpt(start: bytes) -> str:
+    """The beginning of a refused start line, cut at the end of the line and before a query."""
+    line = start.split(b"\n", 1)[0].rstrip(b"\r").split(b"?", 1)[0]
+    return excerpt(line.decode("latin-1"), EXCERPT_CHARACTERS)

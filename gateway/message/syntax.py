@@ -1,0 +1,106 @@
+"""The grammar that requests and responses share: field lines, lengths, codings, connection options (RFC 9110, RFC 9112).
+
+A block of fields is accepted by one expression, run once over the whole block; possessive quantifiers keep it linear.
+Only a block that fails is looked at line by line, to say why.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.errors import MessageError
+from gateway.message.events import CHUNKED, NO_BODY, ContentLength, Framing
+from gateway.message.fields import Fields
+
+EXCERPT_CHARACTERS = 40
+"""Longest piece of a message that a detail repeats, in characters: enough to recognise a field name."""
+
+# RFC 9110 section 5.5: visible ASCII, SP, HTAB and obs-text, which stays opaque (browsers put UTF-8 into cookies).
+_VALUE = r"[\t -~\x80-\xff]*+"
+# Narrower than a token (THREATS row 2): CGI, WSGI and PHP fold "_" and "." into "-", so X_Remote_User becomes X-Remote-User.
+REQUEST_FIELDS = re.compile(rf"(?:[A-Za-z0-9-]++:{_VALUE}\r\n)*+")
+# RFC 9110 section 5.1: any token. Names of responses reach browsers only, which know no aliases.
+RESPONSE_FIELDS = re.compile(rf"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:{_VALUE}\r\n)*+")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9110 section 8.6 has 1*DIGIT. No leading zeros (octal for some readers), below 2^63 (signed for others).
+_LENGTH = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+def read_fields(block: str, grammar: re.Pattern[str], limit: int) -> Fields:
+    """Read field lines, each with its CRLF, without the empty line after them.
+
+    Raises MessageError `too_large` for more than `limit` lines, `field_refused` for a name that is a token but not
+    allowed by `grammar`, `malformed` for what is no field line.
+    """
+    if block.count("\n") > limit:
+        raise MessageError("too_large", f"there are more than {limit} field lines")
+    if grammar.fullmatch(block) is None:
+        raise _field_fault(block, grammar)
+    lines = [line.partition(":") for line in block.split("\r\n")]
+    lines.pop()  # what follows the last CRLF: nothing
+    return Fields([(name, value.strip(" \t")) for name, _, value in lines])
+
+
+def _field_fault(block: str, grammar: re.Pattern[str]) -> MessageError:
+    """Why a block is refused: the first line that is not a field line."""
+    lines = block.split("\r\n")
+    number, line = next((n, line) for n, line in enumerate(lines) if grammar.fullmatch(f"{line}\r\n") is None)
+    name, colon, _ = line.partition(":")
+    if line[:1] in (" ", "\t"):
+        where = "before the first field" if number == 0 else "at the start of a line (obs-fold)"
+        return MessageError("malformed", f"white space {where}")
+    if not colon:
+        return MessageError("malformed", "a field line without a colon")
+    if name[-1:] in (" ", "\t"):
+        return MessageError("malformed", "white space between a field name and its colon")
+    if _TOKEN.fullmatch(name) is None:
+        return MessageError("malformed", f"the field name {excerpt(name)} is not a token")
+    if grammar.fullmatch(f"{name}:\r\n") is None:
+        return MessageError(
+            "field_refused", f"the field name {excerpt(name)} has other characters than letters, digits and -"
+        )
+    return MessageError("malformed", f"the value of the field {excerpt(name)} holds a control")
+
+
+def read_framing(fields: Fields, version: str) -> Framing:
+    """How the fields delimit a body: `NoBody` when they do not (RFC 9112 section 6.3, stricter).
+
+    Raises MessageError `ambiguous_framing` wherever two readers have been seen to disagree: both framing fields,
+    repeated ones, lists, codings other than exactly `chunked`, a transfer coding in HTTP/1.0, lengths with signs,
+    leading zeros or more digits than a signed 64-bit integer holds.
+    """
+    coding = fields.get("transfer-encoding")
+    length = fields.get("content-length")
+    if coding is None and length is None:
+        return NO_BODY
+    if coding is not None:
+        if length is not None:
+            raise _ambiguous("Content-Length beside Transfer-Encoding")
+        if version != "1.1":
+            raise _ambiguous("Transfer-Encoding in an HTTP/1.0 message")
+        if coding != "chunked" or "transfer-encoding" in fields.repeated():
+            raise _ambiguous("a transfer coding other than exactly one chunked")
+        return CHUNKED
+    if "content-length" in fields.repeated():
+        raise _ambiguous("more than one Content-Length")
+    if length is None or _LENGTH.fullmatch(length) is None:
+        raise _ambiguous("a Content-Length that is not one plain number below 10^18")
+    return ContentLength(int(length))
+
+
+def persists(fields: Fields, version: str) -> bool:
+    """Whether a message lets its connection persist (RFC 9112 section 9.3): `close` wins, HTTP/1.0 has to ask."""
+    if "connection" not in fields:
+        return version == "1.1"
+    options = fields.tokens("connection")
+    return "close" not in options and (version == "1.1" or "keep-alive" in options)
+
+
+def excerpt(text: str, limit: int = EXCERPT_CHARACTERS) -> str:
+    """A quoted piece of foreign text that is bounded, printable ASCII and on one line."""
+    piece = ascii(text[:limit])
+    return piece if len(text) <= limit else f"{piece}..."
+
+
+def _ambiguous(detail: str) -> MessageError:
+    return MessageError("ambiguous_framing", detail)

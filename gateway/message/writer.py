@@ -1,0 +1,87 @@
+"""Writes messages anew from values: never a raw byte of the other side (RFC 9112 sections 3 to 7).
+
+The last line of defence against splitting: whatever a reader, the hygiene or the proxy overlooked, a head with a CR, LF
+or NUL in a name, a value, a method or a target, or with framing fields that the writer has not made, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from gateway.errors import WriteError
+from gateway.message.events import Chunked, ContentLength, Framing, NoBody, UntilClose
+from gateway.message.fields import Pair
+
+LAST_CHUNK = b"0\r\n\r\n"
+"""The end of a chunked body, without trailers."""
+
+_REQUEST_START = re.compile(r"[A-Z-]+ [!-~]+")
+_NAMES = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+\n)*")
+_FRAMING_NAMES = re.compile(r"(?im)^(content-length|transfer-encoding)$")
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+def write_request_head(method: str, encoded_target: str, fields: Iterable[Pair], framing: Framing) -> bytes:
+    """Request line, fields in the given order, framing, empty line. `fields` bear no framing field; Host is the caller's.
+
+    Raises WriteError: for what would split the message, framing fields among `fields`, `UntilClose`.
+    """
+    start = f"{method} {encoded_target}"
+    if _REQUEST_START.fullmatch(start) is None:
+        raise WriteError("the method or the target of a request cannot be written")
+    if isinstance(framing, UntilClose):
+        raise WriteError("a request body cannot be delimited by the end of the connection")
+    return _head(f"{start} HTTP/1.1\r\n", list(fields), framing, length_allowed=False)
+
+
+def write_response_head(status: int, fields: Iterable[Pair], framing: Framing, *, to_head: bool = False) -> bytes:
+    """Status line with the standard reason, fields in the given order, framing, empty line. `to_head`: answers a HEAD.
+
+    Without a body to follow (HEAD, 304) `fields` may bear one Content-Length: that of the representation. To a HEAD, a
+    framing other than `NoBody` is announced all the same, as the GET would have had it.
+    Raises WriteError: for what would split the message, framing fields among `fields`, a body where none may follow and
+    `NoBody` where the client would wait for one.
+    """
+    bodiless = status < 200 or status in (204, 304)
+    if bodiless and not isinstance(framing, NoBody):
+        raise WriteError(f"a {status} response has no body")
+    if isinstance(framing, NoBody) and not bodiless and not to_head:
+        raise WriteError(f"a {status} response without framing: an empty body is ContentLength(0)")
+    start = _STATUS_LINES.get(status)
+    if start is None:
+        if not 100 <= status <= 599:
+            raise WriteError(f"{status} is not a status code")
+        start = f"HTTP/1.1 {status} \r\n"
+    length_allowed = isinstance(framing, NoBody) and (to_head or status == 304)
+    return _head(start, list(fields), framing, length_allowed=length_allowed)
+
+
+def write_chunk(data: bytes) -> tuple[bytes, ...]:
+    """The buffers of one chunk, `data` among them uncopied; none for empty data, which would end the body."""
+    return (b"%x\r\n" % len(data), data, b"\r\n") if data else ()
+
+
+def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: bool) -> bytes:
+    names = "".join([f"{name}\n" for name, _ in fields])
+    if _NAMES.fullmatch(names) is None:
+        raise WriteError("a field name is not a token")
+    given = _FRAMING_NAMES.findall(names)
+    if given and not (length_allowed and [name.lower() for name in given] == ["content-length"]):
+        raise WriteError("a framing field among the fields: framing is the writer's")
+    text = start + "".join([f"{name}: {value}\r\n" for name, value in fields])
+    lines = len(fields) + 1
+    if not text.count("\r") == text.count("\n") == lines or "\0" in text:
+        raise WriteError("a CR, LF or NUL in a field value")
+    match framing:
+        case ContentLength(length):
+            text += f"Content-Length: {length}\r\n"
+        case Chunked():
+            text += "Transfer-Encoding: chunked\r\n"
+        case _:
+            pass
+    try:
+        return f"{text}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        raise WriteError("a field value holds characters beyond latin-1: encode it first") from None
