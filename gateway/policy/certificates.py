@@ -8,7 +8,7 @@ issuer is not checked: the trust store of the users' machines is not known here.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -72,44 +72,60 @@ class CertificateDescription:
 
 
 def make_dev_authority(directory: Path, names: Sequence[str], now: datetime) -> DevAuthority:
-    """Make an authority of one's own and a server certificate for `names` (host names; a first label may be `*`).
+    """`make_dev_certificates` for one server: `ca.pem`, `server.pem` and `server.key` in `directory`."""
+    made = DevAuthority(directory / "ca.pem", directory / "server.pem", directory / "server.key")
+    make_dev_certificates(made.ca_pem, {made.server_pem: names}, now)
+    return made
 
-    Writes `ca.pem`, `server.pem` and `server.key` (mode 0600) into `directory`, each whole; what was there is replaced. The
-    authority's own key is forgotten at once: a browser that trusts `ca.pem` can be shown nothing else that it signed.
 
-    Raises ValueError without names, OSError when a file cannot be written.
+def make_dev_certificates(ca_pem: Path, servers: Mapping[Path, Sequence[str]], now: datetime) -> None:
+    """Make an authority of one's own, and for each path in `servers` a certificate for its host names (a first label may be `*`).
+
+    The key (mode 0600) is written beside each certificate. Each file is written whole; what was there is replaced. The
+    authority's own key is forgotten at once: who trusts `ca_pem` trusts these certificates and can be shown no other.
+
+    Raises ValueError for a server without names, OSError when a file cannot be written.
     """
-    if not names:
+    if not all(servers.values()):
         raise ValueError("a server certificate needs at least one name")
     ca_key = ec.generate_private_key(ec.SECP256R1())
-    server_key = ec.generate_private_key(ec.SECP256R1())
     ca = (
         _builder(DEV_AUTHORITY, ca_key.public_key(), ca_key.public_key(), now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(ca=True), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
-    server = (
-        _builder(DEV_SERVER, server_key.public_key(), ca_key.public_key(), now)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name) for name in dict.fromkeys(map(str.lower, names))]),
-            critical=False,
+    for server_pem, names in servers.items():
+        key = ec.generate_private_key(ec.SECP256R1())
+        san = x509.SubjectAlternativeName([x509.DNSName(name) for name in dict.fromkeys(map(str.lower, names))])
+        server = (
+            _builder(DEV_SERVER, key.public_key(), ca_key.public_key(), now)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(ca=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(san, critical=False)
+            .sign(ca_key, hashes.SHA256())
         )
-        .sign(ca_key, hashes.SHA256())
-    )
+        server_pem.parent.mkdir(parents=True, exist_ok=True)
+        pkcs8 = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        _write_whole(server_pem.with_suffix(".key"), pkcs8, 0o600)
+        _write_whole(server_pem, server.public_bytes(serialization.Encoding.PEM), 0o644)
+    ca_pem.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(ca_pem, ca.public_bytes(serialization.Encoding.PEM), 0o644)
 
-    made = DevAuthority(directory / "ca.pem", directory / "server.pem", directory / "server.key")
-    directory.mkdir(parents=True, exist_ok=True)
-    key_pem = server_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    _write_whole(made.server_key, key_pem, 0o600)
-    _write_whole(made.server_pem, server.public_bytes(serialization.Encoding.PEM), 0o644)
-    _write_whole(made.ca_pem, ca.public_bytes(serialization.Encoding.PEM), 0o644)
-    return made
+
+def is_dev_certificate(pem: Path) -> bool:
+    """Whether `make_dev_certificates` made this: what it did not make, it must not replace. False for what cannot be read."""
+    try:
+        return _load_chain(pem)[0].issuer == _name(DEV_AUTHORITY)
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        return False
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _builder(
@@ -118,8 +134,8 @@ def _builder(
     """What both certificates have in common (RFC 5280 section 4.2.1)."""
     return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DEV_AUTHORITY)]))
+        .subject_name(_name(subject))
+        .issuer_name(_name(DEV_AUTHORITY))
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - DEV_BACKDATED)
