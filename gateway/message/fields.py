@@ -35,14 +35,15 @@ class Fields:
 
     def all(self, lower: str) -> list[str]:
         """The values of all lines of that name, in order."""
-        if lower not in self._first:
+        first = self._first.get(lower)
+        if first is None:
             return []
+        if len(self._first) == len(self._pairs):  # no name is repeated
+            return [first]
         return [value for name, value in self._pairs if name.lower() == lower]
 
     def tokens(self, lower: str) -> list[str]:
         """The elements of a comma-separated list over all lines of that name, lower case, empty ones left out."""
-        if lower not in self._first:
-            return []
         listed = ",".join(self.all(lower)).lower().split(",")
         return [element for item in listed if (element := item.strip(" \t"))]
 

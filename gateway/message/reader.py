@@ -4,7 +4,7 @@ One direction of one connection is a sequence of messages, and a message is a sm
 
     HEAD ──► BODY ──► END         a request waits at END until `start_next()`: pipelined bytes stay where they are
      │ ▲                          a response ends there: another byte is a fault
-     └─┘ 1xx (responses)          after 101 there is no more HTTP: `take_buffered()` hands over to the relay
+     └─┘ 1xx (responses)          after 101 there is no more HTTP: `take_rest()` hands over to the relay
 
 Events do not depend on how the bytes were cut into pieces, except where Data is cut. A fault is final: the reader raises
 it again at every call and reads nothing more, because behind an ambiguous byte every reading is a guess.
@@ -61,11 +61,11 @@ class RequestReader:
         self._buffer.ended = True
 
     @property
-    def buffered(self) -> bytes:
-        """What came and was not read: pipelined requests, or bytes that a client sent before its upgrade was accepted."""
-        return self._buffer.peek(len(self._buffer))
+    def buffered(self) -> int:
+        """Bytes that came and were not read: pipelined requests, or what a client sent before its upgrade was accepted."""
+        return len(self._buffer)
 
-    def take_buffered(self) -> bytes:
+    def take_rest(self) -> bytes:
         """Hand over what was not read, when the connection stops being HTTP."""
         return self._buffer.take(len(self._buffer))
 
@@ -138,7 +138,7 @@ class ResponseReader:
         "_websocket",
     )
 
-    def __init__(self, request_method: str, limits: Limits = DEFAULT_LIMITS, *, websocket: bool = False) -> None:
+    def __init__(self, request_method: str, websocket: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
         """`websocket`: whether the request asked for one, so that a 101 is an answer to it."""
         self._method = request_method
         self._limits = limits
@@ -160,11 +160,11 @@ class ResponseReader:
         self._buffer.ended = True
 
     @property
-    def buffered(self) -> bytes:
-        """What came and was not read."""
-        return self._buffer.peek(len(self._buffer))
+    def buffered(self) -> int:
+        """Bytes that came and were not read."""
+        return len(self._buffer)
 
-    def take_buffered(self) -> bytes:
+    def take_rest(self) -> bytes:
         """Hand over what came behind a 101: the first bytes of the websocket."""
         return self._buffer.take(len(self._buffer))
 

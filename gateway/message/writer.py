@@ -13,13 +13,13 @@ from http import HTTPStatus
 from gateway.errors import WriteError
 from gateway.message.events import Chunked, ContentLength, Framing, NoBody, UntilClose
 from gateway.message.fields import Pair
+from gateway.message.syntax import RESPONSE_FIELDS
 
 LAST_CHUNK = b"0\r\n\r\n"
 """The end of a chunked body, without trailers."""
 
 _REQUEST_START = re.compile(r"[A-Z-]+ [!-~]+")
-_NAMES = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+\n)*")
-_FRAMING_NAMES = re.compile(r"(?im)^(content-length|transfer-encoding)$")
+_FRAMING_NAMES = frozenset({"content-length", "transfer-encoding"})
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
@@ -64,24 +64,19 @@ def write_chunk(data: bytes) -> tuple[bytes, ...]:
 
 
 def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: bool) -> bytes:
-    names = "".join([f"{name}\n" for name, _ in fields])
-    if _NAMES.fullmatch(names) is None:
-        raise WriteError("a field name is not a token")
-    given = _FRAMING_NAMES.findall(names)
-    if given and not (length_allowed and [name.lower() for name in given] == ["content-length"]):
-        raise WriteError("a framing field among the fields: framing is the writer's")
-    text = start + "".join([f"{name}: {value}\r\n" for name, value in fields])
-    lines = len(fields) + 1
-    if not text.count("\r") == text.count("\n") == lines or "\0" in text:
-        raise WriteError("a CR, LF or NUL in a field value")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    # One line for each field, and each of them a field line: then no name and no value has smuggled in another.
+    if RESPONSE_FIELDS.fullmatch(lines) is None or lines.count("\n") != len(fields):
+        raise WriteError("a field whose name is no token or whose value holds a control or a character beyond latin-1")
+    if not _FRAMING_NAMES.isdisjoint([name.lower() for name, _ in fields]):
+        given = [name.lower() for name, _ in fields if name.lower() in _FRAMING_NAMES]
+        if not length_allowed or given != ["content-length"]:
+            raise WriteError("a framing field among the fields: framing is the writer's")
     match framing:
         case ContentLength(length):
-            text += f"Content-Length: {length}\r\n"
+            lines += f"Content-Length: {length}\r\n"
         case Chunked():
-            text += "Transfer-Encoding: chunked\r\n"
+            lines += "Transfer-Encoding: chunked\r\n"
         case _:
-            pass
-    try:
-        return f"{text}\r\n".encode("latin-1")
-    except UnicodeEncodeError:
-        raise WriteError("a field value holds characters beyond latin-1: encode it first") from None
+            pass  # NoBody and UntilClose are what remains when nothing is said
+    return f"{start}{lines}\r\n".encode("latin-1")
