@@ -1,0 +1,446 @@
+"""Composition root: the only place that knows all rooms. Owns the order of start and stop.
+
+`prepare()` reads settings and keys, makes TLS contexts and binds sockets: no thread, event loop or database yet, so that several
+workers can be forked from it later. `run()` is one worker's life: ledger first, then table, records, portal, and the doors last;
+stopping goes the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from gateway.credentials.start import StartTokens, derive_key
+from gateway.decision import REASONS, Connection, Decision, Facts, Place, Snapshot, decide
+from gateway.edge.accept import Acceptor
+from gateway.edge.operator import Status, make_operator_app
+from gateway.edge.plain import PlainConnection
+from gateway.edge.sockets import listen
+from gateway.edge.tls import server_context
+from gateway.errors import ConfigurationError, LedgerError, TableError
+from gateway.ledger import Ledger
+from gateway.ledger.pseudonym import Identity
+from gateway.ledger.record import connection_record, decision_record, reload_record
+from gateway.ledger.reference import ReferenceSource
+from gateway.message import DEFAULT_LIMITS, RequestHead
+from gateway.model import Channel, Language, Origin
+from gateway.policy.release import Release, keep_release, load_release, refusing_snapshot
+from gateway.policy.settings import Listener, Settings, load_settings
+from gateway.portal.app import PortalServices, make_app
+from gateway.portal.handed import Handed
+from gateway.portal.language import choose
+from gateway.portal.refusals import FIELDS, Refusals
+from gateway.portal.settings import HTTPS_PORT, PortalSettings
+from gateway.proxy.answers import Asked, answer
+from gateway.proxy.assertion import Signer
+from gateway.proxy.client import ClientConnection
+from gateway.proxy.facts import faulty
+from gateway.proxy.gate import Gate, Timeouts
+from gateway.proxy.origin import UNIX_SCHEME, Pool
+from gateway.records import Records
+
+TICK_SECONDS = 0.5
+"""Time limits and open exchanges are looked at twice a second, so that a revoked access ends within one (ADR 0003)."""
+
+_log = structlog.get_logger("gateway")
+
+
+@dataclass(slots=True)
+class Door:
+    """A public listener, bound. `context` is None on the plain port."""
+
+    listener: Listener
+    sockets: list[socket.socket]
+    context: ssl.SSLContext | None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """All that can be had before there is an event loop."""
+
+    config: Path
+    settings: Settings
+    doors: list[Door]
+    operator: list[socket.socket]
+    assertion_key: bytes
+    secret: bytes
+    started: float = field(default_factory=time.time)
+
+
+def prepare(config: Path) -> Prepared:
+    """Raises ConfigurationError: bad settings, keys or certificates, or a port in use, stop the start (THREATS row 10)."""
+    settings = load_settings(config)
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    assertion_key = _read_key(settings.keys.assertion)
+    secret = _read_secret(settings.keys.gateway)
+    contexts = {id(listener): _context(listener) for listener in settings.listeners if listener.kind is Channel.USER}
+    doors: list[Door] = []
+    operator: list[socket.socket] = []
+    for listener in settings.listeners:
+        sockets = listen([(address.host, address.port) for address in listener.addresses], listener.channel)
+        if listener.kind is Channel.OPERATOR:
+            operator += sockets
+        else:
+            doors.append(Door(listener, sockets, contexts.get(id(listener))))
+    return Prepared(config, settings, doors, operator, assertion_key, secret)
+
+
+def serve(config: Path) -> None:
+    """Prepare and run one worker on uvloop, until a signal ends it."""
+    prepared = prepare(config)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(prepared, lambda: _log.info("ready")))
+
+
+async def run(prepared: Prepared, ready: Callable[[], None], worker: int = 0) -> None:
+    """One worker, until SIGTERM or SIGINT. SIGHUP loads a changed table and certificates."""
+    loop = asyncio.get_running_loop()
+    settings = prepared.settings
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        ledger = Ledger.open(settings.ledger_settings, worker, loop)
+        stack.push_async_callback(ledger.close)
+        records = await Records.open(settings.records_settings)
+        stack.push_async_callback(records.close)
+        gateway = Worker(prepared, ledger, records)
+        await gateway.load_table()
+        await gateway.open(stack)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(gateway.reload()))
+        settings.pid_file.write_text(f"{os.getpid()}\n")
+        stack.callback(settings.pid_file.unlink, missing_ok=True)
+        ready()
+        await stop.wait()
+        _log.info("stopping", connections=len(gateway.gate.connections))
+        await gateway.drain()
+
+
+class Worker:
+    """One worker's parts, and what happens to them at a reload and at the end."""
+
+    def __init__(self, prepared: Prepared, ledger: Ledger, records: Records) -> None:
+        settings = self._settings = prepared.settings
+        self._prepared = prepared
+        self._ledger = ledger
+        self._records = records
+        self._loop = asyncio.get_running_loop()
+        self._handed: dict[str, Handed] = {}
+        self._acceptors: list[tuple[Acceptor, Door]] = []
+        self._connected: set[asyncio.BaseTransport] = set()
+        self._reloading = asyncio.Lock()
+        self._ticking: asyncio.TimerHandle | None = None
+        port = self._public_port = settings.listeners_of(Channel.USER)[0].public_port
+        authority = settings.portal.host if port == HTTPS_PORT else f"{settings.portal.host}:{port}"
+        self._portal_settings = _portal_settings(settings, port)
+        signer = Signer(prepared.assertion_key, f"https://{authority}", secrets.token_bytes)
+        refusals = Refusals(self._portal_settings, lambda: self.gate.snapshot)
+        self.gate = Gate(
+            loop=self._loop,
+            clock=time.time,
+            random=secrets.token_bytes,
+            new_reference=ReferenceSource(),
+            snapshot=refusing_snapshot(settings),
+            index=records.index,
+            ledger=ledger,
+            signer=signer,
+            start_tokens=StartTokens(prepared.secret),
+            pages=_Pages(refusals, settings.portal.default_language),
+            pool=Pool(self._loop, settings.origins.keep_alive),
+            portal=Origin(f"{UNIX_SCHEME}{settings.portal_socket}"),
+            portal_authority=authority,
+            hand=self._hand,
+            unhand=self._unhand,
+            timeouts=Timeouts(
+                settings.limits.header, settings.limits.keep_alive, settings.limits.body_idle, settings.limits.drain
+            ),
+            limits=DEFAULT_LIMITS,
+            max_body_bytes=settings.limits.max_body_bytes,
+        )
+
+    # --- start --------------------------------------------------------------------------------------------------------
+
+    async def open(self, stack: contextlib.AsyncExitStack) -> None:
+        """Open the portal, then the operator's port, then the doors."""
+        stack.push_async_callback(self.gate.pool.close)
+        await self._open_portal(stack)
+        await self._open_operator(stack)
+        for door in self._prepared.doors:
+            acceptor = Acceptor(self._loop, door.sockets, self._factory(door), self._handshake_failed, door.context)
+            acceptor.start()
+            self._acceptors.append((acceptor, door))
+        self._tick()
+
+    async def _open_portal(self, stack: contextlib.AsyncExitStack) -> None:
+        services = PortalServices(
+            settings=self._portal_settings,
+            handed=self._handed.get,
+            snapshot=lambda: self.gate.snapshot,
+            records=self._records,
+            ledger=self._ledger,
+            start_tokens=self.gate.start_tokens,
+            csrf_key=derive_key(self._prepared.secret, b"gateway portal csrf v1"),
+            jwks=self.gate.signer.jwks,
+            clock=time.time,
+            random=secrets.token_bytes,
+        )
+        runner = web.AppRunner(make_app(services), access_log=None, handle_signals=False)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        path = self._settings.portal_socket
+        path.unlink(missing_ok=True)
+        previous = os.umask(0o177)
+        try:
+            await web.UnixSite(runner, str(path)).start()
+        finally:
+            os.umask(previous)
+        stack.callback(path.unlink, missing_ok=True)
+
+    async def _open_operator(self, stack: contextlib.AsyncExitStack) -> None:
+        runner = web.AppRunner(make_operator_app(self._status, self.gate.signer.jwks), access_log=None, handle_signals=False)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        for listener in self._prepared.operator:
+            await web.SockSite(runner, listener).start()
+
+    def _factory(self, door: Door) -> Callable[[], asyncio.Protocol]:
+        if door.listener.kind is Channel.PLAIN:
+            return lambda: PlainConnection(self._loop, self._refuse_plain)
+        return lambda: ClientConnection(self.gate, door.listener.kind, door.listener.public_port)
+
+    # --- the portal's facts -------------------------------------------------------------------------------------------
+
+    def _hand(self, reference: str, facts: Facts, decision: Decision, address: Identity) -> None:
+        self._handed[reference] = Handed(reference, facts, decision, address)
+
+    def _unhand(self, reference: str) -> None:
+        self._handed.pop(reference, None)
+
+    # --- doors --------------------------------------------------------------------------------------------------------
+
+    def _handshake_failed(self, address: str, why: str) -> None:
+        """One line for a connection that never became one (clause B3)."""
+        self.gate.decisions["tls_failed"] += 1
+        record = connection_record(
+            self.gate.new_reference(),
+            facts=Connection(Channel.USER, None, None, None),
+            reason=REASONS["tls_failed"],
+            address=self._ledger.sealer.address(address),
+            detail=why,
+        )
+        self._ledger.conn.append(record, _unheard, expendable=True)
+
+    def _refuse_plain(self, address: str, head: RequestHead | None, send: Callable[[bytes], None]) -> None:
+        """The plain port: a line, then the page. When the line cannot be written, the page is another one; nothing else happens."""
+        gate = self.gate
+        reference = gate.new_reference()
+        connection = Connection(Channel.PLAIN, None, None, None)
+        now = gate.clock()
+        facts = faulty(connection, "malformed", now)
+        if head is not None:
+            facts = Facts(now, connection, head.method, head.host.name, False, head.target.path, navigation=True)
+        decision = decide(facts, gate.snapshot)
+        gate.decisions[decision.reason.code] += 1
+
+        def durable(error: LedgerError | None) -> None:
+            shown = decision if error is None else Decision(REASONS["ledger_unavailable"], Place.OPEN, disclosed=True)
+            asked = Asked("", None if head is None else head.fields, None)
+            send(answer(gate, shown, facts, asked, reference, close=True))
+
+        record = decision_record(
+            reference,
+            facts,
+            decision,
+            table=gate.snapshot.hash,
+            address=self._ledger.sealer.address(address),
+            person=None,
+            status=None,
+            detail=None,
+        )
+        self._ledger.user.append(record, durable, expendable=True)
+
+    # --- table --------------------------------------------------------------------------------------------------------
+
+    async def load_table(self) -> None:
+        """Load the release at the start; without a good one the gateway serves refusals only."""
+        try:
+            release = load_release(self._settings, time.time())
+        except TableError as error:
+            for fault in error.faults:
+                _log.error("table_fault", **fault.as_dict())
+            _log.critical("no_good_table", effect="every request is refused", do="gateway check, then gateway reload")
+            return
+        self._take(release)
+
+    def _take(self, release: Release) -> None:
+        keep_release(release, self._settings.table.releases)
+        for warning in release.warnings:
+            _log.warning("table", warning=warning)
+        self.gate.snapshot = release.snapshot
+
+    async def reload(self) -> None:
+        """Load table and certificates anew: checked whole, then swapped; what is faulty is refused and the running one stays."""
+        async with self._reloading:
+            faults: list[dict[str, str]] = []
+            before = self.gate.snapshot.hash
+            try:
+                settings = load_settings(self._prepared.config)
+                contexts = [
+                    (acceptor, _context(listener))
+                    for acceptor, door in self._acceptors
+                    if door.context is not None and (listener := _same_listener(settings, door.listener)) is not None
+                ]
+                release = load_release(settings, time.time())
+            except TableError as error:
+                faults = [fault.as_dict() for fault in error.faults]
+            except ConfigurationError as error:
+                faults = [{"file": "gateway.toml", "where": "", "what": str(error), "do": "gateway check"}]
+            else:
+                await self._ledger.everywhere(reload_record(self.gate.new_reference(), before=before, after=release.hash))
+                self._take(release)
+                for acceptor, context in contexts:
+                    acceptor.context = context
+                self.gate.pool.drop()
+            self._tell_reload(faults)
+
+    def _tell_reload(self, faults: list[dict[str, str]]) -> None:
+        for fault in faults:
+            _log.error("reload_refused", **fault)
+        if not faults:
+            _log.info("reloaded", table=self.gate.snapshot.hash)
+        write_reload_outcome(self._settings.reload_file, time.time(), self.gate.snapshot, faults)
+
+    # --- running and stopping -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for connection in list(self.gate.connections):
+            connection.tick(now)
+        self.gate.pool.tick(now)
+        self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _status(self) -> Status:
+        gate = self.gate
+        reasons = list(self._ledger.reasons())
+        if not gate.snapshot.usable:
+            reasons.append("table_unavailable")
+        if not gate.index.current(time.time()):
+            reasons.append("records_unavailable")
+        if gate.draining:
+            reasons.append("draining")
+        return Status(
+            tuple(reasons),
+            dict(gate.decisions),
+            len(gate.connections),
+            {stream.name: stream.lines_written for stream in self._ledger.streams},
+            gate.snapshot.hash,
+            self._prepared.started,
+        )
+
+    async def drain(self) -> None:
+        """No new connections; running requests finish, but not for longer than the limit; then the rest is cut."""
+        gate = self.gate
+        gate.draining = True
+        for acceptor, _ in self._acceptors:
+            acceptor.stop()
+        for connection in list(gate.connections):
+            connection.drain()
+        deadline = self._loop.time() + gate.timeouts.drain
+        while gate.connections and self._loop.time() < deadline:
+            await asyncio.sleep(0.05)
+        for connection in list(gate.connections):
+            connection.stop()
+        for acceptor, _ in self._acceptors:
+            await acceptor.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
+        # One turn of the loop, so that what was cut leaves its completion lines before the ledger closes.
+        await asyncio.sleep(0)
+
+
+class _Pages:
+    """The portal's refusal pages as the proxy wants them."""
+
+    fields = FIELDS
+
+    def __init__(self, refusals: Refusals, default: Language) -> None:
+        self.page = refusals.page
+        self.problem = refusals.problem
+        self._default = default
+
+    def language(self, accept_language: str | None, cookie: str | None, facts: Facts) -> Language:
+        return choose(accept_language, cookie, self._default if facts.user is None else facts.user.language)
+
+
+def _unheard(error: LedgerError | None) -> None:
+    """Nothing hangs on a refused handshake's line; the stream itself says that it is down."""
+
+
+def _portal_settings(settings: Settings, port: int) -> PortalSettings:
+    portal = settings.portal
+    return PortalSettings(
+        host=portal.host,
+        public_port=port,
+        default_language=portal.default_language,
+        help_desk=portal.help_desk,
+        fault_report=portal.fault_report,
+        privacy_url=portal.privacy_url,
+        accessibility_url=portal.accessibility_url,
+        idle_seconds=settings.sessions.idle,
+        absolute_seconds=settings.sessions.absolute,
+        warn_before_seconds=settings.sessions.warn_before,
+        hashing_threads=settings.sign_in.hashing_threads,
+    )
+
+
+def _context(listener: Listener) -> ssl.SSLContext:
+    first = listener.certificates[0]
+    return server_context(first.pem, first.key, listener.names)
+
+
+def _same_listener(settings: Settings, old: Listener) -> Listener | None:
+    for listener in settings.listeners:
+        if listener.kind is old.kind and listener.addresses == old.addresses:
+            return listener
+    return None
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}). `gateway init` makes one.") from None
+
+
+def _read_secret(path: Path) -> bytes:
+    """32 random bytes as hex digits."""
+    try:
+        secret = bytes.fromhex(_read_key(path).decode("ascii").strip())
+    except ValueError:
+        secret = b""
+    if len(secret) < 32:
+        raise ConfigurationError(f"{path}: 64 hex digits (32 random bytes) are needed. `gateway init` makes such a file.")
+    return secret
+
+
+def write_reload_outcome(path: Path, now: float, snapshot: Snapshot, faults: list[dict[str, str]]) -> None:
+    """What `gateway reload` reads: written whole and renamed."""
+    import json
+
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps({"at": now, "ok": not faults, "hash": snapshot.hash, "faults": faults}))
+    draft.replace(path)

@@ -1,0 +1,1 @@
+"""The front door: sockets, accept, TLS, plain HTTP, the operator's port."""

@@ -1,0 +1,125 @@
+"""The accept loop of a listener: every connection is handed to a protocol, and every one that fails on its way is a line."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+
+HANDSHAKE_SECONDS = 10.0
+"""For the whole TLS handshake: phones on a bad network need two or three."""
+ACCEPTS_AT_ONCE = 64
+"""Connections taken in one turn of the loop, so that a flood of them does not starve the others."""
+PAUSE_SECONDS = 0.1
+"""Rest when the process or the machine is out of file descriptors or memory."""
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_log = structlog.get_logger("gateway.edge")
+
+Failed = Callable[[str, str], None]
+"""Told of a connection that never became one: the client's address, and why."""
+
+
+class Acceptor:
+    """Accepts on some sockets. `context` may be replaced at a reload: new handshakes use the new one."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sockets: list[socket.socket],
+        factory: Callable[[], asyncio.Protocol],
+        failed: Failed,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        self.context = context
+        self._loop = loop
+        self._sockets = sockets
+        self._factory = factory
+        self._failed = failed
+        self._handshakes: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        for listener in self._sockets:
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def stop(self) -> None:
+        """Take no more connections. Handshakes that are under way go on."""
+        for listener in self._sockets:
+            self._loop.remove_reader(listener.fileno())
+            listener.close()
+
+    async def close(self) -> None:
+        for task in list(self._handshakes):
+            task.cancel()
+        if self._handshakes:
+            await asyncio.wait(list(self._handshakes))
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                connection, peer = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                _log.error("cannot_accept", reason=os.strerror(error.errno or 0))
+                self._loop.remove_reader(listener.fileno())
+                self._loop.call_later(PAUSE_SECONDS, self._resume, listener)
+                return
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            task = self._loop.create_task(self._open(connection, peer[0]))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    async def _open(self, connection: socket.socket, address: str) -> None:
+        timeout = HANDSHAKE_SECONDS if self.context is not None else None
+        try:
+            await self._loop.connect_accepted_socket(
+                self._factory, connection, ssl=self.context, ssl_handshake_timeout=timeout
+            )
+        except (OSError, ssl.SSLError) as error:
+            connection.close()
+            self._failed(address, handshake_fault(error))
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+
+
+def handshake_fault(error: BaseException) -> str:
+    """Why a handshake failed, in a word that is ours: nothing of what the client sent is repeated."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "certificate_refused"
+    if isinstance(error, ssl.SSLError):
+        return _TLS_FAULTS.get(error.reason or "", (error.reason or "tls").lower())
+    if isinstance(error, TimeoutError | ConnectionAbortedError):
+        return "too_slow"
+    return "broken_off"
+
+
+_TLS_FAULTS = {
+    "HTTP_REQUEST": "plain_http",
+    "HTTPS_PROXY_REQUEST": "plain_http",
+    "UNSUPPORTED_PROTOCOL": "protocol_too_old",
+    "VERSION_TOO_LOW": "protocol_too_old",
+    "NO_SHARED_CIPHER": "no_common_cipher",
+    "NO_SUITABLE_SIGNATURE_ALGORITHM": "no_common_cipher",
+    "CALLBACK_FAILED": "unknown_name",
+    "UNRECOGNIZED_NAME": "unknown_name",
+    "TLSV1_UNRECOGNIZED_NAME": "unknown_name",
+    "WRONG_VERSION_NUMBER": "not_tls",
+    "UNEXPECTED_EOF_WHILE_READING": "broken_off",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "certificate_refused_by_client",
+    "TLSV1_ALERT_UNKNOWN_CA": "certificate_refused_by_client",
+}

@@ -1,0 +1,74 @@
+"""The operator's port: live, ready with reasons, metrics, public keys. Loopback only; no persons (DESIGN section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+
+class Status(NamedTuple):
+    """What the port tells. `ready` lists why the gateway is not ready; empty means it is."""
+
+    not_ready: tuple[str, ...]
+    decisions: Mapping[str, int]
+    connections: int
+    ledger_lines: Mapping[str, int]
+    table: str
+    started: float
+
+
+class _Collector:
+    """Reads the figures when they are asked for; nothing is counted twice."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status()
+        decisions = CounterMetricFamily("gateway_decisions", "Decisions by reason code.", labels=["reason"])
+        for reason, count in status.decisions.items():
+            decisions.add_metric([reason], count)
+        yield decisions
+        lines = CounterMetricFamily("gateway_ledger_lines", "Durable lines by stream.", labels=["stream"])
+        for stream, count in status.ledger_lines.items():
+            lines.add_metric([stream], count)
+        yield lines
+        yield GaugeMetricFamily("gateway_connections", "Open client connections.", value=status.connections)
+        yield GaugeMetricFamily("gateway_ready", "1 when permitted requests are forwarded.", value=0 if status.not_ready else 1)
+        yield GaugeMetricFamily("gateway_start_time_seconds", "When the process started, Unix seconds.", value=status.started)
+
+
+def make_operator_app(status: Callable[[], Status], jwks: bytes) -> web.Application:
+    """The application of the operator's port."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(status))  # type: ignore[arg-type]  # prometheus-client's Collector is an ABC that asks for no more
+
+    async def live(_: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def ready(_: web.Request) -> web.Response:
+        now = status()
+        body = {"ready": not now.not_ready, "reasons": list(now.not_ready), "table": now.table}
+        return web.json_response(body, status=503 if now.not_ready else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def keys(_: web.Request) -> web.Response:
+        return web.Response(body=jwks, content_type="application/json")
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/health/live", live),
+            web.get("/health/ready", ready),
+            web.get("/metrics", metrics),
+            web.get("/jwks.json", keys),
+            web.get("/.well-known/jwks.json", keys),
+        ]
+    )
+    return app

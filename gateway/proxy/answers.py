@@ -1,0 +1,100 @@
+"""The gateway's own answers to refusals, challenges and failures (DESIGN section 4, "Who is told what")."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.decision import Agent, Decision, Facts, Kind
+from gateway.decision.facts import SAFE_METHODS
+from gateway.decision.places import Place
+from gateway.message import ContentLength, Fields, write_response_head
+from gateway.proxy.cookies import LANGUAGE_COOKIE, START_COOKIE, own_cookie
+from gateway.proxy.gate import Gate
+
+HSTS = ("Strict-Transport-Security", "max-age=63072000")
+"""Two years, on every answer over TLS, and only ours (DESIGN section 6; RFC 6797 section 7.2 forbids it over plain HTTP)."""
+
+START_SECONDS = 600
+RETRY_SECONDS = "5"
+
+_STEP = {
+    "sign_in_required": "/sign-in",
+    "session_expired": "/sign-in",
+    "session_revoked": "/sign-in",
+    "regulation_not_accepted": "/regulation",
+    "means_too_weak": "/step-up",
+    "means_not_agreed": "/step-up",
+    "authentication_too_old": "/step-up",
+}
+"""The portal's page that mends a challenge."""
+
+
+class Asked(NamedTuple):
+    """What an answer depends on beyond the decision. All None for a message that could not be read."""
+
+    target: str
+    fields: Fields | None
+    host_field: str | None
+
+
+def answer(gate: Gate, decision: Decision, facts: Facts, asked: Asked, reference: str, *, close: bool, status: int | None = None) -> bytes:
+    """The whole answer to what was not permitted, ready to be written."""
+    if decision.kind is Kind.CHALLENGE:
+        if facts.agent is Agent.OFFICE and facts.session is None and facts.method in SAFE_METHODS:
+            # Office opens a link itself before it opens the browser; a 401 would keep the browser shut (CLIENTS).
+            return _write(200, [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")], b"", facts, close)
+        if facts.navigation and facts.method in SAFE_METHODS and asked.host_field is not None:
+            return _challenge(gate, decision, facts, asked, reference, close)
+    language = _language(gate, facts, asked.fields)
+    code = decision.reason.status if status is None else status
+    pairs = [("X-Request-Id", reference), ("Content-Language", language)]
+    if asked.fields is None or facts.navigation:
+        body = gate.pages.page(decision, facts, reference, language)
+        pairs += gate.pages.fields
+        pairs.append(("Content-Type", "text/html; charset=utf-8"))
+        if decision.kind is Kind.CHALLENGE:
+            # A page for a form that was not sent: no browser may make a prompt of it, so not 401.
+            code = 403
+    else:
+        body = gate.pages.problem(decision, facts, reference, language)
+        pairs += [
+            ("Content-Type", "application/problem+json"),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        if decision.kind is Kind.CHALLENGE and facts.session is None:
+            code = 401
+    if code == 401:
+        # RFC 9110 section 11.6.1 demands the field; no browser makes a prompt for a scheme that it does not know.
+        pairs.append(("WWW-Authenticate", 'Gateway-Session realm="portal"'))
+    if code == 503:
+        pairs.append(("Retry-After", RETRY_SECONDS))
+    return _write(code, pairs, body, facts, close)
+
+
+def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, reference: str, close: bool) -> bytes:
+    """To the portal's page that mends it; on a transaction host with the way back sealed in the query (ADR 0001)."""
+    location = f"https://{gate.portal_authority}{_STEP[decision.reason.code]}"
+    pairs = [("X-Request-Id", reference), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")]
+    if facts.host != gate.snapshot.portal_host and asked.host_field is not None:
+        cookie = gate.random(32).hex()
+        target = asked.target if decision.place is Place.TRANSACTION else "/"
+        token = gate.start_tokens.seal(asked.host_field, target, cookie, decision.reason.code, facts.now, gate.random(12))
+        location = f"{location}?start={token}"
+        pairs.append(("Set-Cookie", f"{START_COOKIE}={cookie}; Path=/; Max-Age={START_SECONDS}; Secure; HttpOnly; SameSite=Lax"))
+    pairs.append(("Location", location))
+    return _write(303, pairs, b"", facts, close)
+
+
+def _language(gate: Gate, facts: Facts, fields: Fields | None) -> str:
+    if fields is None:
+        return gate.pages.language(None, None, facts)
+    cookie = own_cookie(fields.all("cookie"), LANGUAGE_COOKIE) if "cookie" in fields else None
+    return gate.pages.language(fields.get("accept-language"), cookie, facts)
+
+
+def _write(status: int, pairs: list[tuple[str, str]], body: bytes, facts: Facts, close: bool) -> bytes:
+    pairs = [*pairs, HSTS] if facts.connection.tls_version is not None else pairs
+    pairs = [*pairs, ("Connection", "close" if close else "keep-alive")]
+    head = write_response_head(status, pairs, ContentLength(len(body)))
+    return head if facts.method == "HEAD" else head + body

@@ -1,0 +1,219 @@
+"""One connection of a client on a public TLS port: reads requests one after the other, and paces both directions.
+
+A request is an `Exchange`; while one is under way, bytes of the next wait in the reader (RFC 9112 section 9.3.2), and when too
+many wait, the socket is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from gateway.decision import REASONS, Connection
+from gateway.errors import LedgerError, RequestError
+from gateway.ledger.pseudonym import Identity
+from gateway.ledger.record import connection_record
+from gateway.message import RequestHead, RequestReader
+from gateway.model import Channel
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.gate import Gate
+
+HIGH_WATER_BYTES = 64 * 1024
+"""Unread bytes of a client above which its socket is not read: one TLS record is 16 KiB, four keep a fast upload flowing."""
+WRITE_HIGH_BYTES = 128 * 1024
+"""Unsent bytes towards a client above which the origin is not read."""
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 64 * 1024
+"""How long, and how much, a refused client may go on sending before its connection is closed: a close on unread bytes resets
+the connection, and the browser drops our page (RFC 9112 section 9.6)."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """The protocol of one accepted connection, after its handshake."""
+
+    __slots__ = (
+        "_discarded", "_lingering", "_reading_paused", "_requests", "_transport", "_waiting_since", "address", "exchange", "facts",
+        "gate", "public_port", "reader", "remote", "write_paused",
+    )  # fmt: skip
+
+    def __init__(self, gate: Gate, channel: Channel, public_port: int) -> None:
+        self.gate = gate
+        self.public_port = public_port
+        self.facts = Connection(channel, None, None, None)
+        self.reader = RequestReader(gate.limits)
+        self.exchange: Exchange | None = None
+        self.write_paused = False
+        self.remote = ""
+        self.address: Identity | None = None
+        self._transport: asyncio.Transport | None = None
+        self._reading_paused = False
+        self._lingering = False
+        self._discarded = 0
+        self._requests = 0
+        self._waiting_since = 0.0
+
+    # --- asyncio's side -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = stream = cast(asyncio.Transport, transport)
+        stream.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        tls = stream.get_extra_info("ssl_object")
+        if tls is not None:
+            cipher = tls.cipher()
+            self.facts = Connection(
+                self.facts.channel, tls.version(), None if cipher is None else cipher[0], getattr(tls, "requested_name", None)
+            )
+        peer = stream.get_extra_info("peername")
+        self.remote = peer[0] if peer else ""
+        self.address = self.gate.ledger.sealer.address(self.remote)
+        self._waiting_since = self.gate.loop.time()
+        self.gate.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            self._discarded += len(data)
+            if self._discarded > LINGER_BYTES:
+                self.close()
+            return
+        exchange = self.exchange
+        if exchange is not None and exchange.relaying:
+            exchange.client_raw(data)
+            return
+        if not self.reader.waiting and exchange is None:
+            self._waiting_since = self.gate.loop.time()
+        self.reader.feed(data)
+        if exchange is None:
+            self._next()
+        else:
+            exchange.pump()
+        self.pace()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.gate.connections.discard(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_lost()
+        elif self._requests == 0 and not self._lingering:
+            self._leave_no_request_line()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self.exchange is not None:
+            self.exchange.client_paused()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self.exchange is not None:
+            self.exchange.client_resumed()
+
+    # --- the exchange's side ------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pace(self) -> None:
+        """Stop reading the socket when more waits than anybody takes, and go on when it was taken."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self.reader.waiting > HIGH_WATER_BYTES:
+            if not self._reading_paused:
+                self._reading_paused = True
+                transport.pause_reading()
+        elif self._reading_paused:
+            self._reading_paused = False
+            transport.resume_reading()
+
+    def hold(self) -> None:
+        """Do not read: the other side of a relay takes nothing."""
+        if not self._reading_paused and self._transport is not None:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def exchange_over(self, *, close: bool) -> None:
+        """The exchange was answered whole. The next request is read, or the connection is closed in order."""
+        self.exchange = None
+        if close or self.gate.draining or self._transport is None:
+            self.linger()
+            return
+        self._waiting_since = self.gate.loop.time()
+        self.reader.start_next()
+        # From the loop and not from here: a client that pipelines must not make the stack deep.
+        if self.reader.waiting:
+            self.gate.loop.call_soon(self._next)
+
+    def linger(self) -> None:
+        """Close so that what was written arrives: read on for a moment, and throw it away."""
+        self.exchange = None
+        self._lingering = True
+        if self._transport is None:
+            return
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        self.gate.loop.call_later(LINGER_SECONDS, self.close)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Break the connection visibly: the client must not take what it got for the whole answer."""
+        self.exchange = None
+        self._lingering = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        if self.exchange is not None or self._transport is None or self._lingering:
+            return
+        try:
+            event = self.reader.next_event()
+        except RequestError as error:
+            self._requests += 1
+            self.exchange = Exchange(self, None)
+            self.exchange.refuse(error)
+            return
+        if event is None:
+            return
+        self._requests += 1
+        self.exchange = Exchange(self, cast(RequestHead, event))
+        self.exchange.begin()
+
+    def tick(self, loop_now: float) -> None:
+        """Twice a second: time limits, and the decision anew for what is open (ADR 0003)."""
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.tick(loop_now)
+            return
+        waited = loop_now - self._waiting_since
+        if self.reader.waiting:
+            if waited > self.gate.timeouts.header and not self._lingering:
+                self._requests += 1
+                self.exchange = Exchange(self, None)
+                self.exchange.refuse(RequestError("too_slow", "the fields did not arrive in time", 408))
+        elif waited > self.gate.timeouts.keep_alive:
+            self.close()
+
+    def drain(self) -> None:
+        """The gateway stops: an idle connection is closed, a running exchange ends first."""
+        if self.exchange is None:
+            self.close()
+
+    def _leave_no_request_line(self) -> None:
+        """Browsers preconnect: a handshake that nothing followed is one line, and nobody waits for it."""
+        record = connection_record(
+            self.gate.new_reference(), facts=self.facts, reason=REASONS["no_request"], address=self.address, detail=None
+        )
+        self.gate.ledger.conn.append(record, _ignore, expendable=True)
+
+
+def _ignore(error: LedgerError | None) -> None:
+    """Nothing hangs on this line; that it could not be written stands in the gap line, and the stream is not healthy."""

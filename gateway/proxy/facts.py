@@ -1,0 +1,111 @@
+"""From a request's head to the facts of the decision."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple, Protocol
+
+from gateway.decision import Connection, Facts, PageOrigin
+from gateway.decision.facts import SAFE_METHODS
+from gateway.message import RequestHead
+from gateway.model import Session, UserRecords
+from gateway.proxy.agent import classify
+from gateway.proxy.cookies import SESSION_COOKIE, own_cookie
+
+HTTPS_PORT = 443
+
+
+class Entry(Protocol):
+    """A session as the index of records keeps it: the value, the last activity, and room for the ledger's sealed identity."""
+
+    session: Session
+    last_seen: float
+    identity: object | None
+
+
+class Index(Protocol):
+    """What the hot path asks of the records: memory only, O(1)."""
+
+    def session(self, token_hash: bytes, host: str) -> Entry | None: ...
+    def user(self, user_id: str) -> UserRecords | None: ...
+    def current(self, now: float) -> bool: ...
+    def touch(self, entry: Entry, now: float) -> None: ...
+
+
+class Evidence(NamedTuple):
+    """Facts, and what they were read from: needed again when an open exchange is decided anew."""
+
+    facts: Facts
+    entry: Entry | None
+    token_hash: bytes | None
+
+
+def gather(head: RequestHead, connection: Connection, public_port: int, index: Index, now: float) -> Evidence:
+    """The facts of one request, `now` in Unix seconds."""
+    fields = head.fields
+    host = head.host.name
+    token = own_cookie(fields.all("cookie"), SESSION_COOKIE) if "cookie" in fields else None
+    token_hash = None if token is None else hashlib.sha256(token.encode("latin-1")).digest()
+    entry = None if token_hash is None else index.session(token_hash, host)
+    session = None if entry is None else entry.session
+    mode = fields.get("sec-fetch-mode")
+    navigation = "text/html" in (fields.get("accept") or "") if mode is None else mode == "navigate"
+    return Evidence(
+        Facts(
+            now,
+            connection,
+            head.method,
+            host,
+            head.host.port is None or head.host.port == public_port,
+            head.target.path,
+            None,
+            classify(fields.get("user-agent") or ""),
+            "signature-agent" in fields,
+            "authorization" in fields,
+            head.upgrade_websocket,
+            fields.get("sec-fetch-site"),
+            page_origin(fields.get("origin"), host, public_port),
+            navigation,
+            navigation or head.method not in SAFE_METHODS,
+            session,
+            0.0 if entry is None else entry.last_seen,
+            None if session is None else index.user(session.user_id),
+            index.current(now),
+        ),
+        entry,
+        token_hash,
+    )
+
+
+def faulty(connection: Connection, reason: str, now: float) -> Facts:
+    """The facts of a message that could not be read: nothing in it is believed."""
+    return Facts(now, connection, "", None, False, "", reason)
+
+
+def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> Facts:
+    """The same request as the records and the clock stand now.
+
+    A `lasting` exchange (a websocket, a stream) keeps being measured by idle time and the age of the authentication. An
+    answer that is merely long is not: it began in time.
+    """
+    facts, _, token_hash = evidence
+    entry = None if token_hash is None else index.session(token_hash, facts.host or "")
+    session = None if entry is None else entry.session
+    user = None if session is None else index.user(session.user_id)
+    last_seen = 0.0 if entry is None else entry.last_seen
+    if not lasting:
+        last_seen = now
+        if session is not None and facts.session is not None and session.ended_at is None:
+            session = facts.session
+    moment = now if lasting or session is None else min(now, session.expires_at - 1)
+    return facts._replace(now=moment, session=session, last_seen=last_seen, user=user, records_current=index.current(now))
+
+
+def page_origin(origin: str | None, host: str, public_port: int) -> PageOrigin:
+    """Where the page stands that made the request, by its Origin field (RFC 6454 section 7)."""
+    if origin is None:
+        return PageOrigin.NONE
+    if origin == "null":
+        return PageOrigin.NULL
+    ours = f"https://{host}" if public_port == HTTPS_PORT else f"https://{host}:{public_port}"
+    return PageOrigin.OURS if origin == ours else PageOrigin.FOREIGN

@@ -1,0 +1,120 @@
+"""What goes to an origin and what comes back: fields, addresses, cookies (DESIGN section 6). The identity fields are set last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.decision import Decision, Facts
+from gateway.ledger.reference import trace_id
+from gateway.message import InformationalHead, RequestHead, ResponseHead, request_to_origin, response_to_client
+from gateway.model import Origin
+from gateway.proxy import cookies, mapping
+from gateway.proxy.gate import Gate
+
+if TYPE_CHECKING:
+    from gateway.proxy.client import ClientConnection
+
+Pair = tuple[str, str]
+
+
+class Route(NamedTuple):
+    """Where an exchange goes: the origin, the target and the fields there, and how to map what comes back."""
+
+    origin: Origin
+    target: str
+    fields: list[Pair]
+    mount: mapping.Mount | None
+    scope: cookies.CookieScope | None
+
+
+def to_portal(portal: Origin, head: RequestHead, reference: str) -> Route:
+    """Our own pages get the request nearly as it came: the facts are handed over as values, by its id."""
+    fields = request_to_origin(head)
+    fields += [("Host", head.fields.get("host") or "")]
+    fields += [("Cookie", value) for value in head.fields.all("cookie")]
+    fields.append(("X-Request-Id", reference))
+    return Route(portal, head.target.encoded, fields, None, None)
+
+
+def to_origin(gate: Gate, client: ClientConnection, head: RequestHead, facts: Facts, decision: Decision, reference: str) -> Route:
+    """A permitted request for its transaction's origin."""
+    located, authorisation, grant = decision.located, decision.authorisation, decision.grant
+    session, user = facts.session, facts.user
+    if located is None or authorisation is None or grant is None or session is None or user is None:
+        raise TypeError("a permit of a transaction without what it rests on")
+    transaction = located.transaction
+    public = head.fields.get("host") or ""
+    mount = mapping.mount(transaction.origin, located.match, public)
+    scope = cookies.CookieScope(transaction.origin.cookies, session.id, transaction.id, mount.prefix, mount.base)
+    fields = request_to_origin(head)
+    fields.append(("Host", mount.host_field))
+    if "cookie" in head.fields:
+        cookie = cookies.to_origin(head.fields.all("cookie"), scope)
+        if cookie is not None:
+            fields.append(("Cookie", cookie))
+    if transaction.inbound_authorization and "authorization" in head.fields:
+        fields.append(("Authorization", head.fields.get("authorization") or ""))
+    assertion = gate.signer.assertion(session, user.institution, transaction, authorisation, grant, mount.audience, facts.now)
+    trace = trace_id(reference)
+    fields += (
+        ("X-Request-Id", reference),
+        ("BelGov-Trace-Id", f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"),
+        ("traceparent", f"00-{trace}-{trace[:16]}-01"),
+        *_forwarded(client.remote, public, mount.prefix),
+        ("X-Gateway-Assertion", assertion),
+    )
+    return Route(transaction.origin, mapping.origin_target(located.rest, head.target.query, mount), fields, mount, scope)
+
+
+def _forwarded(address: str, public: str, prefix: str) -> tuple[Pair, ...]:
+    """RFC 7239, and the older fields for frameworks that know nothing newer."""
+    node = f'"[{address}]"' if ":" in address else address
+    host = f'"{public}"' if ":" in public else public
+    return (
+        ("Forwarded", f"for={node};host={host};proto=https"),
+        ("X-Forwarded-For", address),
+        ("X-Forwarded-Host", public),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Prefix", prefix[:-1]),
+    )
+
+
+def from_portal(head: ResponseHead) -> list[Pair]:
+    """Our own pages say what they like, but for what belongs to one connection."""
+    own = {"clear-site-data", "service-worker-allowed"}
+    return [*response_to_client(head), *(pair for pair in head.fields if pair[0].lower() in own)]
+
+
+def from_origin(head: ResponseHead | InformationalHead, route: Route, decision: Decision) -> list[Pair]:
+    """The origin's fields as the client may see them: addresses and cookies mapped back, nothing cached that must not be."""
+    mount, scope, transaction = route.mount, route.scope, decision.transaction
+    if mount is None or scope is None or transaction is None:
+        raise TypeError("an answer without its route")
+    cacheable = not transaction.social_personal_data or (decision.operation is not None and decision.operation.cache)
+    hidden = "" if transaction.subjects is None else (transaction.subjects.origin_field or "").lower()
+    pairs: list[Pair] = []
+    for name, value in response_to_client(head):
+        lower = name.lower()
+        if lower == "set-cookie":
+            mapped = cookies.from_origin(value, scope)
+            if mapped is not None:
+                pairs.append((name, mapped))
+        elif lower in ("location", "content-location"):
+            pairs.append((name, mapping.public_location(value, mount)))
+        elif lower == hidden or (not cacheable and lower in ("cache-control", "expires", "pragma")):
+            continue
+        else:
+            pairs.append((name, value))
+    if not cacheable:
+        pairs.append(("Cache-Control", "no-store"))
+    return pairs
+
+
+def subject_of(head: ResponseHead, decision: Decision) -> str | None:
+    """Whose data it was (the data subject): by the origin's word, else by the path."""
+    transaction = decision.transaction
+    if transaction is not None and transaction.subjects is not None and transaction.subjects.origin_field is not None:
+        named = head.fields.get(transaction.subjects.origin_field.lower())
+        if named:
+            return named
+    return decision.subject

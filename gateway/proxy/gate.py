@@ -1,0 +1,74 @@
+"""What every exchange of a worker shares. Made by `app`, which is the only place that knows all rooms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.credentials.start import StartTokens
+from gateway.decision import Decision, Facts, Snapshot
+from gateway.ledger import Ledger
+from gateway.ledger.pseudonym import Identity
+from gateway.message import Limits
+from gateway.model import Language, Origin
+from gateway.proxy.assertion import Signer
+from gateway.proxy.facts import Index
+from gateway.proxy.origin import Pool
+
+if TYPE_CHECKING:
+    from gateway.proxy.client import ClientConnection
+
+
+class Pages(Protocol):
+    """The refusal pages, as the portal renders them: whole bodies, never raising."""
+
+    fields: tuple[tuple[str, str], ...]
+
+    def page(self, decision: Decision, facts: Facts, reference: str, language: Language) -> bytes: ...
+    def problem(self, decision: Decision, facts: Facts, reference: str, language: Language) -> bytes: ...
+    def language(self, accept_language: str | None, cookie: str | None, facts: Facts) -> Language: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Bounds of time on the client's side, in seconds; each is a setting (`limits.…`)."""
+
+    header: float
+    """From the first byte of a request to the end of its fields."""
+    keep_alive: float
+    """Between two requests of one connection."""
+    body_idle: float
+    """Without a byte of the request's body, or without the client taking a byte of the answer."""
+    drain: float
+    """For running requests at a stop."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """The shared parts. `snapshot` is replaced whole at a reload; everything else stays."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Callable[[], float]
+    random: Callable[[int], bytes]
+    new_reference: Callable[[], str]
+    snapshot: Snapshot
+    index: Index
+    ledger: Ledger
+    signer: Signer
+    start_tokens: StartTokens
+    pages: Pages
+    pool: Pool
+    portal: Origin
+    portal_authority: str
+    hand: Callable[[str, Facts, Decision, Identity], None]
+    unhand: Callable[[str], None]
+    timeouts: Timeouts
+    limits: Limits
+    max_body_bytes: int
+    draining: bool = False
+    connections: set[ClientConnection] = field(default_factory=set)
+    decisions: Counter[str] = field(default_factory=Counter)
+    """Decisions by reason code, for the metrics."""

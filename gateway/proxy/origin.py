@@ -1,0 +1,277 @@
+"""Connections to origins: a lean pool of keep-alive connections, each driven by callbacks of one protocol (DESIGN section 9).
+
+The portal is reached in the same way, over a UNIX socket (`unix:` URL). What an origin sends is read by `message.ResponseReader`
+and held to the same strictness as what a client sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+from urllib.parse import urlsplit
+
+from gateway.errors import OriginError, ResponseError
+from gateway.message import Data, EndOfMessage, InformationalHead, ResponseHead, ResponseReader
+from gateway.model import Origin
+
+IDLE_KEPT = 64
+"""Idle connections kept for one origin; more than a worker's parallel requests to one origin are rarely under way."""
+
+UNIX_SCHEME = "unix:"
+WEBSOCKET_ACCEPTED = 101
+
+
+class OriginUser(Protocol):
+    """Who uses an origin connection for one exchange. Each call comes on the event loop."""
+
+    def origin_informational(self, head: InformationalHead) -> None: ...
+    def origin_head(self, head: ResponseHead) -> None: ...
+    def origin_data(self, data: bytes) -> None: ...
+    def origin_end(self) -> None: ...
+    def origin_flush(self) -> None: ...
+    def origin_raw(self, data: bytes) -> None: ...
+    def origin_lost(self, error: OriginError) -> None: ...
+    def origin_writable(self) -> None: ...
+
+
+class OriginConnection(asyncio.Protocol):
+    """One connection to an origin. `reused` says that it served an earlier exchange; `answered` that bytes of this one's answer came."""
+
+    __slots__ = ("_ended", "_raw", "_reader", "_transport", "_user", "answered", "idle_since", "origin", "paused", "pool", "reused")
+
+    def __init__(self, pool: Pool, origin: Origin) -> None:
+        self.pool = pool
+        self.origin = origin
+        self.reused = False
+        self.answered = False
+        self.paused = False
+        self.idle_since = 0.0
+        self._transport: asyncio.Transport | None = None
+        self._user: OriginUser | None = None
+        self._reader: ResponseReader | None = None
+        self._raw = False
+        self._ended = False
+
+    # --- the user's side ----------------------------------------------------------------------------------------------
+
+    def begin(self, user: OriginUser, method: str, *, websocket: bool) -> None:
+        """A new exchange begins on this connection."""
+        self._user = user
+        self._reader = ResponseReader(method, websocket=websocket)
+        self._ended = False
+        self.answered = False
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def finish(self, *, reusable: bool) -> None:
+        """The exchange is over: back to the pool, or closed."""
+        self._user = None
+        reader = self._reader
+        self._reader = None
+        if reusable and self._ended and reader is not None and not reader.waiting and not self.closing:
+            self.reused = True
+            self.pool.give_back(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        self._user = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    # --- asyncio's side -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        user, reader = self._user, self._reader
+        if user is None or reader is None:
+            # Bytes that nobody asked for: whatever they are, they must not be taken for the next answer.
+            self.close()
+            return
+        if self._raw:
+            user.origin_raw(data)
+            return
+        self.answered = True
+        reader.feed(data)
+        self._read(reader)
+
+    def _read(self, reader: ResponseReader) -> None:
+        """Hand on the events that came; stops when the user gave the connection up on the way."""
+        try:
+            while self._reader is reader and not self._ended:
+                event = reader.next_event()
+                user = self._user
+                if user is None:
+                    return
+                if event is None:
+                    user.origin_flush()
+                    return
+                if type(event) is Data:
+                    user.origin_data(event.data)
+                elif type(event) is ResponseHead:
+                    user.origin_head(event)
+                elif type(event) is EndOfMessage:
+                    self._ended = True
+                    user.origin_end()
+                elif type(event) is InformationalHead:
+                    user.origin_informational(event)
+                    if event.status == WEBSOCKET_ACCEPTED:
+                        self._raw = True
+                        rest = reader.take_buffered()
+                        if rest and self._user is user:
+                            user.origin_raw(rest)
+                        return
+        except ResponseError as error:
+            self._fail(OriginError(error.reason, error.detail, 502))
+
+    def eof_received(self) -> None:
+        reader = self._reader
+        if reader is not None and self._user is not None and not self._raw:
+            try:
+                reader.feed_eof()
+            except ResponseError as error:
+                self._fail(OriginError("origin_broken", error.detail, 502))
+                return
+            self._read(reader)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.pool.forget(self)
+        if not self._ended:
+            self._fail(OriginError("origin_broken", "the origin closed the connection", 502))
+
+    def _fail(self, error: OriginError) -> None:
+        user, self._user, self._reader = self._user, None, None
+        if self._transport is not None:
+            self._transport.abort()
+        if user is not None:
+            user.origin_lost(error)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self._user is not None:
+            self._user.origin_writable()
+
+
+class Pool:
+    """Idle connections by origin, and the making of new ones. `idle_seconds` is how long one is kept unused."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, idle_seconds: float) -> None:
+        self._loop = loop
+        self._idle_seconds = idle_seconds
+        self._idle: dict[Origin, deque[OriginConnection]] = {}
+        self._contexts: dict[Origin, ssl.SSLContext] = {}
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def take(self, origin: Origin) -> OriginConnection | None:
+        """An idle connection, the one used last (the others may die of age); None when there is none."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if not connection.closing:
+                return connection
+        return None
+
+    def connect(self, origin: Origin, done: Callable[[OriginConnection | OriginError], None]) -> None:
+        """Open a new connection; `done` learns of it, or why there is none, within the origin's connect time-out."""
+        task = self._loop.create_task(self._connect(origin, done))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, origin: Origin, done: Callable[[OriginConnection | OriginError], None]) -> None:
+        result: OriginConnection | OriginError
+        try:
+            async with asyncio.timeout(origin.connect_timeout):
+                result = await self._open(origin)
+        except TimeoutError:
+            result = OriginError("origin_timeout", f"no connection within {origin.connect_timeout:g} s", 504)
+        except (OSError, ValueError) as error:
+            # ssl.SSLError is an OSError; a certificate that names another host is one as well.
+            result = OriginError("origin_refused", type(error).__name__, 502)
+        done(result)
+
+    async def _open(self, origin: Origin) -> OriginConnection:
+        def factory() -> OriginConnection:
+            return OriginConnection(self, origin)
+
+        if origin.url.startswith(UNIX_SCHEME):
+            _, connection = await self._loop.create_unix_connection(factory, origin.url.removeprefix(UNIX_SCHEME))
+            return connection
+        parts = urlsplit(origin.url)
+        secure = parts.scheme == "https"
+        _, connection = await self._loop.create_connection(
+            factory,
+            parts.hostname,
+            parts.port or (443 if secure else 80),
+            ssl=self._context(origin) if secure else None,
+            server_hostname=parts.hostname if secure else None,
+        )
+        return connection
+
+    def _context(self, origin: Origin) -> ssl.SSLContext:
+        """Verified TLS 1.2 or 1.3 to the origin, by its own CA where the table names one, with our certificate where it asks."""
+        context = self._contexts.get(origin)
+        if context is None:
+            context = ssl.create_default_context(cafile=origin.ca)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if origin.client_certificate is not None:
+                context.load_cert_chain(origin.client_certificate, origin.client_key)
+            self._contexts[origin] = context
+        return context
+
+    def give_back(self, connection: OriginConnection) -> None:
+        idle = self._idle.setdefault(connection.origin, deque())
+        if len(idle) >= IDLE_KEPT:
+            idle.popleft().close()
+        connection.idle_since = self._loop.time()
+        connection.resume_reading()
+        idle.append(connection)
+
+    def forget(self, connection: OriginConnection) -> None:
+        """A connection was lost; when it lay idle, it is taken out."""
+        idle = self._idle.get(connection.origin)
+        if idle is not None and connection in idle:
+            idle.remove(connection)
+
+    def drop(self) -> None:
+        """After a reload: idle connections and TLS contexts are made anew, with the keys that lie on the disk now."""
+        self._contexts.clear()
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+        self._idle.clear()
+
+    def tick(self, now: float) -> None:
+        """Close what lay idle for too long; `now` is the loop's time."""
+        for idle in self._idle.values():
+            while idle and now - idle[0].idle_since > self._idle_seconds:
+                idle.popleft().close()
+
+    async def close(self) -> None:
+        for task in list(self._connecting):
+            task.cancel()
+        if self._connecting:
+            await asyncio.wait(list(self._connecting))
+        self.drop()

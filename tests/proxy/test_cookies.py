@@ -1,0 +1,90 @@
+"""Cookies of the gateway and of origins never meet (DESIGN section 6)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.proxy.cookies import CookieScope, from_origin, is_own, own_cookie, split, to_origin
+
+PER_SESSION = CookieScope("per-session", "s1", "dossier", "/dossier/", "/app/")
+PLAIN = CookieScope("plain", "s1", "app", "/", "/")
+NAMES = st.text("abcXYZ019_-", min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("set_cookie", "seen"),
+    [
+        ("sid=1", "sid=1; Path=/; Secure"),
+        ("sid=1; Path=/; HttpOnly; SameSite=Strict", "sid=1; HttpOnly; SameSite=Strict; Path=/; Secure"),
+        ("sid=1; Domain=localhost; Path=/x", "sid=1; Path=/x; Secure"),
+        ("__Host-sid=1; Path=/; Secure", "__Host-sid=1; Path=/; Secure"),
+        ("__Secure-sid=1; secure", "__Secure-sid=1; Path=/; Secure"),
+        ("__Host-gw-session=evil; Path=/; Secure", None),
+        ("__HOST-GW-session=evil; Path=/; Secure", None),
+        ("__Secure-gw-x=evil", None),
+        ("=nameless", None),
+        ("nameless", None),
+    ],
+)
+def test_plain_cookies_keep_their_names_and_can_never_be_ours(set_cookie: str, seen: str | None) -> None:
+    assert from_origin(set_cookie, PLAIN) == seen
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        (None, "/dossier/"),
+        ("/", "/dossier/"),
+        ("/app", "/dossier/"),
+        ("/app/", "/dossier/"),
+        ("/app/x", "/dossier/x"),
+        ("/application", "/dossier/"),
+        ("/dossier/x", "/dossier/x"),
+        ("relative", "/dossier/"),
+    ],
+)
+def test_a_cookie_path_never_lies_above_the_match(path: str | None, seen: str) -> None:
+    value = from_origin("a=1" + ("" if path is None else f"; Path={path}"), PER_SESSION)
+    assert value is not None
+    assert f"; Path={seen};" in value
+
+
+def test_per_session_cookies_come_back_under_their_old_names_to_this_session_and_transaction_only() -> None:
+    mine = from_origin("sid=one; HttpOnly", PER_SESSION)
+    assert mine is not None
+    name = mine.partition("=")[0]
+    assert name.startswith("__Secure-gw-")
+    assert to_origin([f"{name}=one; other=2"], PER_SESSION) == "sid=one"
+    assert to_origin([f"{name}=one"], PER_SESSION._replace(session="s2")) is None
+    assert to_origin([f"{name}=one"], PER_SESSION._replace(transaction="pension")) is None
+
+
+def test_the_gateways_cookies_never_reach_an_origin() -> None:
+    field = "__Host-gw-session=secret; a=1; __host-GW-start=x; __Secure-gw-t-x-y=z; b=2"
+    assert to_origin([field], PLAIN) == "a=1; b=2"
+    assert to_origin([field], PER_SESSION) is None
+
+
+def test_one_of_our_cookies_with_two_values_is_none() -> None:
+    assert own_cookie(["__Host-gw-session=a"], "__Host-gw-session") == "a"
+    assert own_cookie(["x=1; __Host-gw-session=a", "__Host-gw-session=a"], "__Host-gw-session") == "a"
+    assert own_cookie(["__Host-gw-session=a; __Host-gw-session=b"], "__Host-gw-session") is None
+    assert own_cookie(["x__Host-gw-session=a"], "__Host-gw-session") is None
+
+
+def test_pieces_without_a_name() -> None:
+    assert split("a=1;; b ; c=") == [("a", "1"), ("", "b"), ("c", "")]
+    assert to_origin(["flag; a=1"], PLAIN) == "flag; a=1"
+
+
+@given(NAMES, st.text("abc019", max_size=8))
+def test_what_an_origin_set_comes_back_unchanged(name: str, value: str) -> None:
+    for scope in (PLAIN, PER_SESSION):
+        seen = from_origin(f"{name}={value}", scope)
+        if is_own(name):
+            assert seen is None
+        else:
+            assert seen is not None
+            assert to_origin([seen.split(";")[0]], scope) == f"{name}={value}"
