@@ -71,9 +71,10 @@ async def test_the_browser_trusts_the_authority_and_no_other(tmp_path: Path, mon
 
 DEMO = """
 import json, signal, subprocess, sys, time
-print(json.dumps({"arguments": sys.argv[1:], "ca": "ca.pem", "addresses": {"user": "https://portal.localhost/"},
-                  "people": [{"user_id": "jan", "story": "Permitted"}], "transactions": [{"id": "a", "story": "b"}]}), flush=True)
+facts = {"arguments": sys.argv[1:], "ca": "ca.pem", "addresses": {"user": "https://portal.localhost/"},
+         "people": [{"user_id": "jan", "story": "Permitted"}], "transactions": [{"id": "a", "story": "b"}]}
 try:
+    print(json.dumps(facts), flush=True)
     RUNNING
     time.sleep(60)
 except KeyboardInterrupt:
