@@ -18,6 +18,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
@@ -34,8 +35,9 @@ from gateway.edge.tls import server_context
 from gateway.errors import ConfigurationError, LedgerError, TableError
 from gateway.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import connection_record, decision_record, reload_record
+from gateway.ledger.record import connection_record, decision_record
 from gateway.ledger.reference import ReferenceSource
+from gateway.ledger.settings import LedgerSettings
 from gateway.message import DEFAULT_LIMITS, RequestHead
 from gateway.model import Channel, Language, Origin
 from gateway.policy.release import Release, keep_release, load_release, refusing_snapshot
@@ -52,6 +54,7 @@ from gateway.proxy.facts import faulty
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import UNIX_SCHEME, Pool
 from gateway.records import Records
+from gateway.records.settings import RecordsSettings
 
 TICK_SECONDS = 0.5
 """Time limits and open exchanges are looked at twice a second, so that a revoked access ends within one (ADR 0003)."""
@@ -114,9 +117,9 @@ async def run(prepared: Prepared, ready: Callable[[], None], worker: int = 0) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
-        ledger = Ledger.open(settings.ledger_settings, worker, loop)
+        ledger = Ledger.open(ledger_settings(settings), worker, loop)
         stack.push_async_callback(ledger.close)
-        records = await Records.open(settings.records_settings)
+        records = await Records.open(records_settings(settings))
         stack.push_async_callback(records.close)
         gateway = Worker(prepared, ledger, records)
         await gateway.load_table()
@@ -211,7 +214,9 @@ class Worker:
         stack.callback(path.unlink, missing_ok=True)
 
     async def _open_operator(self, stack: contextlib.AsyncExitStack) -> None:
-        runner = web.AppRunner(make_operator_app(self._status, self.gate.signer.jwks), access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            make_operator_app(self._status, self.gate.signer.jwks), access_log=None, handle_signals=False
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         for listener in self._prepared.operator:
@@ -235,14 +240,17 @@ class Worker:
     def _handshake_failed(self, address: str, why: str) -> None:
         """One line for a connection that never became one (clause B3)."""
         self.gate.decisions["tls_failed"] += 1
-        record = connection_record(
-            self.gate.new_reference(),
-            facts=Connection(Channel.USER, None, None, None),
-            reason=REASONS["tls_failed"],
-            address=self._ledger.sealer.address(address),
-            detail=why,
-        )
-        self._ledger.conn.append(record, _unheard, expendable=True)
+        reference = self.gate.new_reference()
+        client = ip_address(address.partition("%")[0])
+        if self._ledger.counted(client, "tls_failed", reference) is None:
+            record = connection_record(
+                reference,
+                REASONS["tls_failed"],
+                channel=Channel.USER,
+                client=self._ledger.sealer.address(client),
+                detail=why,
+            )
+            self._ledger.conn.append(record, _unheard, expendable=True)
 
     def _refuse_plain(self, address: str, head: RequestHead | None, send: Callable[[bytes], None]) -> None:
         """The plain port: a line, then the page. When the line cannot be written, the page is another one; nothing else happens."""
@@ -261,15 +269,15 @@ class Worker:
             asked = Asked("", None if head is None else head.fields, None)
             send(answer(gate, shown, facts, asked, reference, close=True))
 
+        client = ip_address(address.partition("%")[0])
+        counted = self._ledger.counted(client, decision.reason.code, reference)
+        if counted is not None:
+            reference = counted
+            durable(None)
+            return
+        agent = None if head is None else head.fields.get("user-agent")
         record = decision_record(
-            reference,
-            facts,
-            decision,
-            table=gate.snapshot.hash,
-            address=self._ledger.sealer.address(address),
-            person=None,
-            status=None,
-            detail=None,
+            reference, facts, decision, gate.snapshot, client=self._ledger.sealer.address(client), user_agent=agent
         )
         self._ledger.user.append(record, durable, expendable=True)
 
@@ -310,11 +318,21 @@ class Worker:
             except ConfigurationError as error:
                 faults = [{"file": "gateway.toml", "where": "", "what": str(error), "do": "gateway check"}]
             else:
-                await self._ledger.everywhere(reload_record(self.gate.new_reference(), before=before, after=release.hash))
                 self._take(release)
                 for acceptor, context in contexts:
                     acceptor.context = context
                 self.gate.pool.drop()
+            after = None if faults else self.gate.snapshot.hash
+            with contextlib.suppress(
+                LedgerError
+            ):  # the ledger tells its own trouble, and nothing is forwarded meanwhile
+                await self._ledger.reload(
+                    outcome="refused" if faults else "loaded",
+                    before=before,
+                    after=after,
+                    faults=len(faults),
+                    cause="SIGHUP",
+                )
             self._tell_reload(faults)
 
     def _tell_reload(self, faults: list[dict[str, str]]) -> None:
@@ -359,9 +377,9 @@ class Worker:
             acceptor.stop()
         for connection in list(gate.connections):
             connection.drain()
-        deadline = self._loop.time() + gate.timeouts.drain
-        while gate.connections and self._loop.time() < deadline:
-            await asyncio.sleep(0.05)
+        if gate.connections:
+            with contextlib.suppress(TimeoutError):  # then the rest is cut
+                await asyncio.wait_for(gate.emptied.wait(), gate.timeouts.drain)
         for connection in list(gate.connections):
             connection.stop()
         for acceptor, _ in self._acceptors:
@@ -388,6 +406,26 @@ class _Pages:
 
 def _unheard(error: LedgerError | None) -> None:
     """Nothing hangs on a refused handshake's line; the stream itself says that it is down."""
+
+
+def ledger_settings(settings: Settings) -> LedgerSettings:
+    """The ledger's part of the settings, in its own words."""
+    part = settings.ledger
+    return LedgerSettings(
+        directory=part.directory,
+        auditor_public_key=part.auditor_public_key,
+        pseudonym_key=part.pseudonym_key,
+        write_deadline_seconds=part.write_deadline,
+        segment_bytes=part.segment_bytes,
+        reserve_bytes=part.reserve_bytes,
+        flood_rate=part.flood_rate,
+    )
+
+
+def records_settings(settings: Settings) -> RecordsSettings:
+    """The records' part of the settings, in their own words."""
+    part = settings.records
+    return RecordsSettings(part.database, part.key, part.stale_limit)
 
 
 def _portal_settings(settings: Settings, port: int) -> PortalSettings:
@@ -433,13 +471,14 @@ def _read_secret(path: Path) -> bytes:
     except ValueError:
         secret = b""
     if len(secret) < 32:
-        raise ConfigurationError(f"{path}: 64 hex digits (32 random bytes) are needed. `gateway init` makes such a file.")
+        raise ConfigurationError(
+            f"{path}: 64 hex digits (32 random bytes) are needed. `gateway init` makes such a file."
+        )
     return secret
 
 
 def write_reload_outcome(path: Path, now: float, snapshot: Snapshot, faults: list[dict[str, str]]) -> None:
     """What `gateway reload` reads: written whole and renamed."""
-    import json
 
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps({"at": now, "ok": not faults, "hash": snapshot.hash, "faults": faults}))

@@ -38,14 +38,18 @@ class _Collector:
             lines.add_metric([stream], count)
         yield lines
         yield GaugeMetricFamily("gateway_connections", "Open client connections.", value=status.connections)
-        yield GaugeMetricFamily("gateway_ready", "1 when permitted requests are forwarded.", value=0 if status.not_ready else 1)
-        yield GaugeMetricFamily("gateway_start_time_seconds", "When the process started, Unix seconds.", value=status.started)
+        yield GaugeMetricFamily(
+            "gateway_ready", "1 when permitted requests are forwarded.", value=0 if status.not_ready else 1
+        )
+        yield GaugeMetricFamily(
+            "gateway_start_time_seconds", "When the process started, Unix seconds.", value=status.started
+        )
 
 
 def make_operator_app(status: Callable[[], Status], jwks: bytes) -> web.Application:
     """The application of the operator's port."""
     registry = CollectorRegistry()
-    registry.register(_Collector(status))  # type: ignore[arg-type]  # prometheus-client's Collector is an ABC that asks for no more
+    registry.register(_Collector(status))
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"live": True})

@@ -31,7 +31,9 @@ def listen(addresses: list[tuple[str, int]], what: str) -> list[socket.socket]:
             bound.append(_bind(family, host, port))
         except OSError as error:
             if error.errno in _MISSING_FAMILY:
-                _log.warning("address_skipped", listener=what, address=host, port=port, reason=os.strerror(error.errno or 0))
+                _log.warning(
+                    "address_skipped", listener=what, address=host, port=port, reason=os.strerror(error.errno or 0)
+                )
                 continue
             for other in bound:
                 other.close()
@@ -40,7 +42,9 @@ def listen(addresses: list[tuple[str, int]], what: str) -> list[socket.socket]:
                     f"port {port} on {host} ({what} listener) is in use{owner_of(port)}. Stop that process, or choose another "
                     f"port: `address` of the listener in gateway.toml, or `--port-offset` for the demo."
                 ) from None
-            raise ConfigurationError(f"{host} port {port} ({what} listener): {os.strerror(error.errno or 0)}.") from None
+            raise ConfigurationError(
+                f"{host} port {port} ({what} listener): {os.strerror(error.errno or 0)}."
+            ) from None
     if not bound:
         raise ConfigurationError(f"none of the addresses of the {what} listener exists on this machine.")
     return bound
@@ -71,7 +75,7 @@ def owner_of(port: int) -> str:
             continue
         try:
             for descriptor in (process / "fd").iterdir():
-                if os.readlink(descriptor) in inodes:
+                if str(descriptor.readlink()) in inodes:
                     return f" by {(process / 'comm').read_text().strip()} (process {process.name})"
         except OSError:
             continue  # another user's process, or one that has just ended: we may not look

@@ -37,7 +37,11 @@ REMEMBERED = 4096
 """User agents whose class is kept, each seen anew costs about 0.4 ms of regular expression."""
 
 _PROGRAMS = re.compile(
-    "|".join(f"(?:{entry['pattern']})" for entry in CRAWLER_USER_AGENTS_DATA if REFUSED_TAGS.intersection(entry.get("tags", ())))
+    "|".join(
+        f"(?:{entry['pattern']})"
+        for entry in CRAWLER_USER_AGENTS_DATA
+        if REFUSED_TAGS.intersection(entry.get("tags", ()))
+    )
 )
 _OFFICE = re.compile(r"Microsoft Office|ms-office|MSOffice|Microsoft-?(?:Word|Excel|PowerPoint|Outlook)", re.IGNORECASE)
 _BROWSER_PREFIX = ("Mozilla/", "Opera/")

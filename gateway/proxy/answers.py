@@ -8,6 +8,7 @@ from gateway.decision import Agent, Decision, Facts, Kind
 from gateway.decision.facts import SAFE_METHODS
 from gateway.decision.places import Place
 from gateway.message import ContentLength, Fields, write_response_head
+from gateway.model import Language
 from gateway.proxy.cookies import LANGUAGE_COOKIE, START_COOKIE, own_cookie
 from gateway.proxy.gate import Gate
 
@@ -37,12 +38,23 @@ class Asked(NamedTuple):
     host_field: str | None
 
 
-def answer(gate: Gate, decision: Decision, facts: Facts, asked: Asked, reference: str, *, close: bool, status: int | None = None) -> bytes:
+def answer(
+    gate: Gate,
+    decision: Decision,
+    facts: Facts,
+    asked: Asked,
+    reference: str,
+    *,
+    close: bool,
+    status: int | None = None,
+) -> bytes:
     """The whole answer to what was not permitted, ready to be written."""
     if decision.kind is Kind.CHALLENGE:
         if facts.agent is Agent.OFFICE and facts.session is None and facts.method in SAFE_METHODS:
             # Office opens a link itself before it opens the browser; a 401 would keep the browser shut (CLIENTS).
-            return _write(200, [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")], b"", facts, close)
+            return _write(
+                200, [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")], b"", facts, close
+            )
         if facts.navigation and facts.method in SAFE_METHODS and asked.host_field is not None:
             return _challenge(gate, decision, facts, asked, reference, close)
     language = _language(gate, facts, asked.fields)
@@ -79,14 +91,18 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
     if facts.host != gate.snapshot.portal_host and asked.host_field is not None:
         cookie = gate.random(32).hex()
         target = asked.target if decision.place is Place.TRANSACTION else "/"
-        token = gate.start_tokens.seal(asked.host_field, target, cookie, decision.reason.code, facts.now, gate.random(12))
+        token = gate.start_tokens.seal(
+            asked.host_field, target, cookie, decision.reason.code, facts.now, gate.random(12)
+        )
         location = f"{location}?start={token}"
-        pairs.append(("Set-Cookie", f"{START_COOKIE}={cookie}; Path=/; Max-Age={START_SECONDS}; Secure; HttpOnly; SameSite=Lax"))
+        pairs.append(
+            ("Set-Cookie", f"{START_COOKIE}={cookie}; Path=/; Max-Age={START_SECONDS}; Secure; HttpOnly; SameSite=Lax")
+        )
     pairs.append(("Location", location))
     return _write(303, pairs, b"", facts, close)
 
 
-def _language(gate: Gate, facts: Facts, fields: Fields | None) -> str:
+def _language(gate: Gate, facts: Facts, fields: Fields | None) -> Language:
     if fields is None:
         return gate.pages.language(None, None, facts)
     cookie = own_cookie(fields.all("cookie"), LANGUAGE_COOKIE) if "cookie" in fields else None

@@ -55,7 +55,9 @@ class Signer:
         now: float,
     ) -> str:
         """The assertion for one permitted request; the same text for REUSE_SECONDS as long as what it says is the same."""
-        key = _CacheKey(session.id, transaction.id, authorisation.reference, grant.use, session.means, session.auth_time, audience)
+        key = _CacheKey(
+            session.id, transaction.id, authorisation.reference, grant.use, session.means, session.auth_time, audience
+        )
         cached = self._cache.get(key)
         # One that comes from later than now was made before the clock was set back: it is made anew.
         if cached is not None and 0 <= now - cached[0] < REUSE_SECONDS:

@@ -7,6 +7,7 @@ many wait, the socket is not read.
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 
 from gateway.decision import REASONS, Connection
@@ -33,7 +34,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_discarded", "_lingering", "_reading_paused", "_requests", "_transport", "_waiting_since", "address", "exchange", "facts",
-        "gate", "public_port", "reader", "remote", "write_paused",
+        "gate", "ip", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, channel: Channel, public_port: int) -> None:
@@ -44,7 +45,8 @@ class ClientConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.write_paused = False
         self.remote = ""
-        self.address: Identity | None = None
+        self.ip: IPv4Address | IPv6Address
+        self.address: Identity
         self._transport: asyncio.Transport | None = None
         self._reading_paused = False
         self._lingering = False
@@ -61,11 +63,15 @@ class ClientConnection(asyncio.Protocol):
         if tls is not None:
             cipher = tls.cipher()
             self.facts = Connection(
-                self.facts.channel, tls.version(), None if cipher is None else cipher[0], getattr(tls, "requested_name", None)
+                self.facts.channel,
+                tls.version(),
+                None if cipher is None else cipher[0],
+                getattr(tls, "requested_name", None),
             )
         peer = stream.get_extra_info("peername")
-        self.remote = peer[0] if peer else ""
-        self.address = self.gate.ledger.sealer.address(self.remote)
+        self.remote = peer[0].partition("%")[0]  # without the zone of a link-local address
+        self.ip = ip_address(self.remote)
+        self.address = self.gate.ledger.sealer.address(self.ip)
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)
 
@@ -79,7 +85,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None and exchange.relaying:
             exchange.client_raw(data)
             return
-        if not self.reader.waiting and exchange is None:
+        if not self.reader.buffered and exchange is None:
             self._waiting_since = self.gate.loop.time()
         self.reader.feed(data)
         if exchange is None:
@@ -94,6 +100,8 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self.gate.connections.discard(self)
+        if self.gate.draining and not self.gate.connections:
+            self.gate.emptied.set()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -121,7 +129,7 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self.reader.waiting > HIGH_WATER_BYTES:
+        if self.reader.buffered > HIGH_WATER_BYTES:
             if not self._reading_paused:
                 self._reading_paused = True
                 transport.pause_reading()
@@ -144,7 +152,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting_since = self.gate.loop.time()
         self.reader.start_next()
         # From the loop and not from here: a client that pipelines must not make the stack deep.
-        if self.reader.waiting:
+        if self.reader.buffered:
             self.gate.loop.call_soon(self._next)
 
     def linger(self) -> None:
@@ -194,7 +202,7 @@ class ClientConnection(asyncio.Protocol):
             exchange.tick(loop_now)
             return
         waited = loop_now - self._waiting_since
-        if self.reader.waiting:
+        if self.reader.buffered:
             if waited > self.gate.timeouts.header and not self._lingering:
                 self._requests += 1
                 self.exchange = Exchange(self, None)
@@ -207,10 +215,23 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is None:
             self.close()
 
+    def stop(self) -> None:
+        """The gateway waits no longer: what still runs is broken off, with its line."""
+        if self.exchange is not None:
+            self.exchange.stop()
+        self.abort()
+
     def _leave_no_request_line(self) -> None:
         """Browsers preconnect: a handshake that nothing followed is one line, and nobody waits for it."""
+        facts = self.facts
         record = connection_record(
-            self.gate.new_reference(), facts=self.facts, reason=REASONS["no_request"], address=self.address, detail=None
+            self.gate.new_reference(),
+            REASONS["no_request"],
+            channel=facts.channel,
+            client=self.address,
+            tls_version=facts.tls_version,
+            tls_cipher=facts.tls_cipher,
+            sni=facts.sni,
         )
         self.gate.ledger.conn.append(record, _ignore, expendable=True)
 

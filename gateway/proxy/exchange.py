@@ -110,7 +110,9 @@ class Exchange:
     def refuse(self, error: RequestError) -> None:
         """Refuse a message that could not be read, and close the connection when the answer is out."""
         self._close = True
-        self._decide(faulty(self._client.facts, error.reason, self._gate.clock()), status=error.status, detail=error.detail)
+        self._decide(
+            faulty(self._client.facts, error.reason, self._gate.clock()), status=error.status, detail=error.detail
+        )
 
     def _decide(self, facts: Facts, *, status: int | None, detail: str | None = None) -> None:
         gate = self._gate
@@ -123,19 +125,23 @@ class Exchange:
         self._decision = decision
         gate.decisions[decision.reason.code] += 1
         expendable = not decision.permitted and facts.session is None
-        if expendable and not gate.ledger.flood.admit(self._client.remote, decision.reason.code, self.reference, facts.now):
-            # Counted in the line of this second; the answer does not wait for it (DESIGN section 3, the flood rule).
-            self._act()
-            return
+        if expendable:
+            counted = gate.ledger.counted(self._client.ip, decision.reason.code, self.reference)
+            if counted is not None:
+                # It stands in the counted line of this second; the answer does not wait for it (the flood rule, DESIGN section 3).
+                self.reference = counted
+                self._act()
+                return
         record = decision_record(
             self.reference,
             facts,
             decision,
-            table=gate.snapshot.hash,
-            address=self._client.address,
-            person=self._person(),
+            gate.snapshot,
+            client=self._client.address,
+            user=self._person(),
+            subject=None if decision.subject is None else gate.ledger.sealer.subject(decision.subject),
+            user_agent=None if self._head is None else self._head.fields.get("user-agent"),
             status=status,
-            detail=detail,
         )
         gate.ledger.user.append(record, self._durable, expendable)
 
@@ -145,9 +151,10 @@ class Exchange:
         user = self._facts.user
         if entry is None or user is None:
             return None
-        if not isinstance(entry.identity, Identity):
-            entry.identity = self._gate.ledger.sealer.person(user.user_id, user.insz)
-        return entry.identity
+        identity = entry.identity
+        if not isinstance(identity, Identity):
+            identity = entry.identity = self._gate.ledger.sealer.person(user.user_id, user.insz)
+        return identity
 
     def _most_bytes(self, decision: Decision) -> int:
         transaction = decision.transaction
@@ -174,14 +181,20 @@ class Exchange:
             self._answer_ourselves(decision, self._status or None)
             return
         entry = None if self._evidence is None else self._evidence.entry
-        if entry is not None and self._facts.activity and not (decision.operation is not None and decision.operation.background):
+        if (
+            entry is not None
+            and self._facts.activity
+            and not (decision.operation is not None and decision.operation.background)
+        ):
             self._gate.index.touch(entry, self._facts.now)
         self._forward()
 
     def _answer_ourselves(self, decision: Decision, status: int | None = None) -> None:
         """The gateway's own answer. What the client still sends of this request is read no more."""
         self._state = State.OVER
-        self._close = self._close or self._body_from_client or decision.kind is Kind.FAILURE or decision.reason.clause == "B3"
+        self._close = (
+            self._close or self._body_from_client or decision.kind is Kind.FAILURE or decision.reason.clause == "B3"
+        )
         head = self._head
         asked = (
             Asked("", None, None)
@@ -207,7 +220,7 @@ class Exchange:
             raise TypeError("nothing to forward")
         self._own_page = self._decision.place is not Place.TRANSACTION
         if self._own_page:
-            gate.hand(self.reference, self._facts, self._decision, self._identity_of_client())
+            gate.hand(self.reference, self._facts, self._decision, self._client.address)
             self._route = forward.to_portal(gate.portal, head, self.reference)
         else:
             self._route = forward.to_origin(gate, self._client, head, self._facts, self._decision, self.reference)
@@ -220,12 +233,6 @@ class Exchange:
             gate.pool.connect(self._route.origin, self._connected)
         else:
             self._use(origin)
-
-    def _identity_of_client(self) -> Identity:
-        address = self._client.address
-        if address is None:
-            raise TypeError("a connection without an address")
-        return address
 
     def _connected(self, result: OriginConnection | OriginError) -> None:
         if isinstance(result, OriginError):
@@ -245,7 +252,9 @@ class Exchange:
         origin.begin(self, head.method, websocket=head.upgrade_websocket)
         origin.write(self._request_bytes)
         now = self._gate.loop.time()
-        self._deadline = now + (route.origin.response_timeout if not self._body_from_client else self._gate.timeouts.body_idle)
+        self._deadline = now + (
+            route.origin.response_timeout if not self._body_from_client else self._gate.timeouts.body_idle
+        )
         if head.expect_continue:
             self._continue_at = now + CONTINUE_AFTER_SECONDS
         self.pump()
@@ -253,7 +262,12 @@ class Exchange:
     def pump(self) -> None:
         """Pass on what came of the request's body, as long as the origin takes it."""
         origin = self._origin
-        if origin is None or self._request_done or self._continue_at != NEVER or self._state in (State.RELAYING, State.OVER):
+        if (
+            origin is None
+            or self._request_done
+            or self._continue_at != NEVER
+            or self._state in (State.RELAYING, State.OVER)
+        ):
             return
         reader = self._client.reader
         try:
@@ -311,7 +325,7 @@ class Exchange:
         self._first_byte_at = self._gate.loop.time()
         pairs = [*forward.from_origin(head, route, self._decision), HSTS, ("X-Request-Id", self.reference)]
         self._client.send(write_response_head(head.status, pairs, NO_BODY))
-        waiting = self._client.reader.take_buffered()
+        waiting = self._client.reader.take_rest()
         if waiting:
             self.client_raw(waiting)
 
@@ -325,10 +339,7 @@ class Exchange:
         self._first_byte_at = now = self._gate.loop.time()
         self._deadline = now + route.origin.idle_timeout
         self._subject = forward.subject_of(head, self._decision) or self._subject
-        if self._own_page:
-            pairs = forward.from_portal(head)
-        else:
-            pairs = forward.from_origin(head, route, self._decision)
+        pairs = forward.from_portal(head) if self._own_page else forward.from_origin(head, route, self._decision)
         framing = head.framing
         if type(framing) not in (NoBody, ContentLength):
             # Its length is not known: chunks for those who read them, else the end of the connection.
@@ -338,7 +349,11 @@ class Exchange:
                 self._close = True
         if head.status == 101:
             raise TypeError("101 is informational")
-        self._close = self._close or self._gate.draining or not self._request_done and self._body_from_client and not self._may_finish_body()
+        self._close = (
+            self._close
+            or self._gate.draining
+            or (not self._request_done and self._body_from_client and not self._may_finish_body())
+        )
         pairs += (HSTS, ("X-Request-Id", self.reference), ("Connection", "close" if self._close else "keep-alive"))
         self._out.append(write_response_head(head.status, pairs, framing, to_head=request.method == "HEAD"))
 
@@ -390,7 +405,13 @@ class Exchange:
     def _may_retry(self, origin: OriginConnection) -> bool:
         """A kept connection that was closed before a byte came: sent again once, if that cannot do a thing twice."""
         method = "" if self._head is None else self._head.method
-        return origin.reused and not origin.answered and not self._retried and method in IDEMPOTENT and not self._body_from_client
+        return (
+            origin.reused
+            and not origin.answered
+            and not self._retried
+            and method in IDEMPOTENT
+            and not self._body_from_client
+        )
 
     def _origin_failed(self, error: OriginError) -> None:
         _log.warning("origin_failed", id=self.reference, reason=error.reason, detail=error.detail)
@@ -476,7 +497,9 @@ class Exchange:
         lasting = self._state is State.RELAYING or (operation is not None and operation.background)
         facts = renewed(evidence, self._gate.index, self._gate.clock(), lasting=lasting)
         decision = decide(facts, self._gate.snapshot)
-        if decision.permitted or (not lasting and decision.reason.code in ("authentication_too_old", "session_expired")):
+        if decision.permitted or (
+            not lasting and decision.reason.code in ("authentication_too_old", "session_expired")
+        ):
             return
         _log.info("access_ended", id=self.reference, reason=decision.reason.code)
         self._break("access_ended", cause=decision.reason.code)
@@ -531,13 +554,15 @@ class Exchange:
         now = gate.loop.time()
         record = completion_record(
             self.reference,
-            reason=REASONS[reason],
-            cause=cause,
+            REASONS[reason],
+            client=self._client.address,
+            user=self._person(),
             status=self._status,
-            bytes_in=self._bytes_in,
-            bytes_out=self._bytes_out,
+            request_bytes=self._bytes_in,
+            response_bytes=self._bytes_out,
+            seconds=now - self._started,
             first_byte_seconds=self._first_byte_at - self._started if self._first_byte_at else None,
-            total_seconds=now - self._started,
+            detail=cause,
             subject=None if self._subject is None else gate.ledger.sealer.subject(self._subject),
         )
         gate.ledger.user.append(record, _follow)

@@ -98,7 +98,9 @@ def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> F
         if session is not None and facts.session is not None and session.ended_at is None:
             session = facts.session
     moment = now if lasting or session is None else min(now, session.expires_at - 1)
-    return facts._replace(now=moment, session=session, last_seen=last_seen, user=user, records_current=index.current(now))
+    return facts._replace(
+        now=moment, session=session, last_seen=last_seen, user=user, records_current=index.current(now)
+    )
 
 
 def page_origin(origin: str | None, host: str, public_port: int) -> PageOrigin:

@@ -36,7 +36,9 @@ def to_portal(portal: Origin, head: RequestHead, reference: str) -> Route:
     return Route(portal, head.target.encoded, fields, None, None)
 
 
-def to_origin(gate: Gate, client: ClientConnection, head: RequestHead, facts: Facts, decision: Decision, reference: str) -> Route:
+def to_origin(
+    gate: Gate, client: ClientConnection, head: RequestHead, facts: Facts, decision: Decision, reference: str
+) -> Route:
     """A permitted request for its transaction's origin."""
     located, authorisation, grant = decision.located, decision.authorisation, decision.grant
     session, user = facts.session, facts.user
@@ -54,7 +56,9 @@ def to_origin(gate: Gate, client: ClientConnection, head: RequestHead, facts: Fa
             fields.append(("Cookie", cookie))
     if transaction.inbound_authorization and "authorization" in head.fields:
         fields.append(("Authorization", head.fields.get("authorization") or ""))
-    assertion = gate.signer.assertion(session, user.institution, transaction, authorisation, grant, mount.audience, facts.now)
+    assertion = gate.signer.assertion(
+        session, user.institution, transaction, authorisation, grant, mount.audience, facts.now
+    )
     trace = trace_id(reference)
     fields += (
         ("X-Request-Id", reference),
@@ -63,7 +67,9 @@ def to_origin(gate: Gate, client: ClientConnection, head: RequestHead, facts: Fa
         *_forwarded(client.remote, public, mount.prefix),
         ("X-Gateway-Assertion", assertion),
     )
-    return Route(transaction.origin, mapping.origin_target(located.rest, head.target.query, mount), fields, mount, scope)
+    return Route(
+        transaction.origin, mapping.origin_target(located.rest, head.target.query, mount), fields, mount, scope
+    )
 
 
 def _forwarded(address: str, public: str, prefix: str) -> tuple[Pair, ...]:

@@ -69,6 +69,8 @@ class Gate:
     limits: Limits
     max_body_bytes: int
     draining: bool = False
+    emptied: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a draining gateway has no connection left."""
     connections: set[ClientConnection] = field(default_factory=set)
     decisions: Counter[str] = field(default_factory=Counter)
     """Decisions by reason code, for the metrics."""

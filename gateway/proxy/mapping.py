@@ -69,7 +69,11 @@ def _split(value: str) -> tuple[str, str, str]:
     scheme = ""
     rest = value
     colon = value.find(":")
-    if colon > 0 and value[:colon].isascii() and value[:colon].replace("+", "").replace("-", "").replace(".", "").isalnum():
+    if (
+        colon > 0
+        and value[:colon].isascii()
+        and value[:colon].replace("+", "").replace("-", "").replace(".", "").isalnum()
+    ):
         scheme, rest = value[:colon].lower(), value[colon + 1 :]
     if not rest.startswith("//"):
         return scheme, "", rest

@@ -40,7 +40,19 @@ class OriginUser(Protocol):
 class OriginConnection(asyncio.Protocol):
     """One connection to an origin. `reused` says that it served an earlier exchange; `answered` that bytes of this one's answer came."""
 
-    __slots__ = ("_ended", "_raw", "_reader", "_transport", "_user", "answered", "idle_since", "origin", "paused", "pool", "reused")
+    __slots__ = (
+        "_ended",
+        "_raw",
+        "_reader",
+        "_transport",
+        "_user",
+        "answered",
+        "idle_since",
+        "origin",
+        "paused",
+        "pool",
+        "reused",
+    )
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self.pool = pool
@@ -81,7 +93,7 @@ class OriginConnection(asyncio.Protocol):
         self._user = None
         reader = self._reader
         self._reader = None
-        if reusable and self._ended and reader is not None and not reader.waiting and not self.closing:
+        if reusable and self._ended and reader is not None and not reader.buffered and not self.closing:
             self.reused = True
             self.pool.give_back(self)
         else:
@@ -136,7 +148,7 @@ class OriginConnection(asyncio.Protocol):
                     user.origin_informational(event)
                     if event.status == WEBSOCKET_ACCEPTED:
                         self._raw = True
-                        rest = reader.take_buffered()
+                        rest = reader.take_rest()
                         if rest and self._user is user:
                             user.origin_raw(rest)
                         return
@@ -223,7 +235,7 @@ class Pool:
         secure = parts.scheme == "https"
         _, connection = await self._loop.create_connection(
             factory,
-            parts.hostname,
+            parts.hostname or "",
             parts.port or (443 if secure else 80),
             ssl=self._context(origin) if secure else None,
             server_hostname=parts.hostname if secure else None,
