@@ -26,8 +26,8 @@ import structlog
 
 from gateway.errors import LedgerError
 from gateway.ledger.disk import Space
+from gateway.ledger.lifecycle import gap_record
 from gateway.ledger.line import Record, moment, serialise
-from gateway.ledger.record import gap_record
 from gateway.ledger.reference import RANDOM_BYTES, new_reference
 from gateway.ledger.segments import Fence
 from gateway.ledger.writer import Opening, WriteFailed, Writer
@@ -180,11 +180,16 @@ class Stream:
         self.append(record, done)
         await durable
 
-    async def close(self, closing: Record) -> None:
-        """Writes everything that waits and a last line, then gives the stream up; waits no longer than the deadline."""
+    async def close(self, closing: Record) -> bool:
+        """Writes everything that waits and a last line, then gives the stream up; waits no longer than the deadline.
+
+        Whether the last line is durable and the thread has ended.
+        """
+        ended = False
         if self._outage is None and not self._closed:
             try:
                 await self.write(closing)
+                ended = True
             except LedgerError as error:
                 _log.error("ledger_stream_not_closed", stream=self.name, reason=str(error))
         self._closed = True
@@ -192,6 +197,7 @@ class Stream:
             self._watch.cancel()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, self._deadline)
+        return ended and not self._thread.is_alive()
 
     # --- one batch ----------------------------------------------------------------------------------------------------
 
