@@ -7,7 +7,18 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, PathPattern, Snapshot, Step, decide, explain
+from gateway.decision import (
+    Agent,
+    Connection,
+    Decision,
+    Facts,
+    PageOrigin,
+    PathPattern,
+    Snapshot,
+    Step,
+    decide,
+    explain,
+)
 from gateway.model import (
     BRUSSELS,
     Acceptance,
@@ -97,7 +108,9 @@ USER = UserRecords(
     acceptances={"2026": Acceptance(1, "2026", SHA, YEAR.start)},
 )
 SESSION = Session("s1", "jansen01", Means.TOKEN, NOW - 10 * MINUTE, NOW - 10 * MINUTE, NOW + 9 * HOUR)
-INSTITUTION = Institution(KBO, text("Hulpkas"), "nl", "help@hulpkas.example", "ciso@hulpkas.example", "dpo@hulpkas.example")
+INSTITUTION = Institution(
+    KBO, text("Hulpkas"), "nl", "help@hulpkas.example", "ciso@hulpkas.example", "dpo@hulpkas.example"
+)
 REGULATION = Regulation("2026", YEAR.start, "https://example.test/regulation", text("Regulation"), SHA)
 CONNECTION = Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", "dossier.localhost")
 REQUEST = Facts(

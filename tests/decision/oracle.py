@@ -1,0 +1,164 @@
+"""The policy once more, written differently: every condition by itself, in plain sets and loops, nothing shared with the code.
+
+Slow and naive on purpose. `conditions` says which of them hold; a request to a transaction is permitted when all do.
+"""
+
+from __future__ import annotations
+
+from gateway.decision import Facts, Snapshot
+from gateway.model import Authorisation, Designation, Match, Transaction, UserRecords
+
+LEVEL = {"password": 1, "token": 2, "itsme": 3, "eid": 4}
+
+
+def matches(pattern: str, path: str) -> dict[str, str] | None:
+    """A segment matcher without regular expressions."""
+    wanted, given = pattern.split("/")[1:], path.split("/")[1:]
+    if not path.startswith("/"):
+        return None
+    if wanted[-1] == "**":
+        wanted = wanted[:-1]
+        if len(given) < len(wanted):
+            return None
+        given = given[: len(wanted)]
+    if len(wanted) != len(given):
+        return None
+    names: dict[str, str] = {}
+    for want, have in zip(wanted, given, strict=True):
+        if want == "*" or want[:1] == "{":
+            if not have:
+                return None
+            if want != "*":
+                names[want[1:-1]] = have
+        elif want != have:
+            return None
+    return names
+
+
+def locate(transactions: list[Transaction], host: str | None, path: str) -> tuple[Transaction, Match, str] | None:
+    """The longest prefix of whole segments, by trying all."""
+    best: tuple[Transaction, Match, str] | None = None
+    for transaction in transactions:
+        for match in transaction.matches:
+            if match.host == host and (path + "/").startswith(match.path):
+                rest = path[len(match.path) - 1 :] or "/"
+                if best is None or len(match.path) > len(best[1].path):
+                    best = transaction, match, rest
+    return best
+
+
+def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
+    """Each condition of the policy for a request to a transaction. The values are the whole answer: all, or no."""
+    connection, session, user, now = facts.connection, facts.session, facts.user, facts.now
+    held = {
+        "B3 https": str(connection.channel) != "plain" and connection.tls_version is not None,
+        "B3 one reading": facts.fault is None,
+        "B3 host": facts.host == connection.sni and facts.host in set(snapshot.names) and facts.port_is_ours,
+        "B1 channel": str(connection.channel) == "user",
+        "B1 client": str(facts.agent) in {"browser", "office"} and not facts.signature_agent,
+        "B1 credential": not (facts.authorization and session is None),
+        "B1 page": _page(facts),
+        "E1 table": snapshot.usable,
+        "P4 records": facts.records_current,
+        "I4 session": session is not None
+        and user is not None
+        and session.ended_at is None
+        and session.user_id == user.user_id
+        and session.created_at <= now
+        and now < session.expires_at
+        and now < facts.last_seen + snapshot.idle_seconds,
+        "I1 regulation": user is not None and _regulation(user, snapshot, now),
+    }
+    place = locate(list(snapshot.transactions.values()), facts.host, facts.path)
+    own = facts.host == snapshot.portal_host or facts.path.split("/")[1:2] == [".gateway"]
+    held["P1 transaction"] = place is not None and not own and str(place[0].channel) == "user"
+    rest = ("E1 authorisation", "P4 designation", "P3 role", "P2 use", "P2 purpose", "I2 means", "I2 age")
+    if place is None or user is None or session is None:
+        return held | dict.fromkeys(rest, False)
+    transaction, _, path = place
+
+    known = user.institution in set(snapshot.institutions)
+    grants = [
+        one for one in snapshot.by_reference.values()
+        if known and one.institution == user.institution and one.transaction == transaction.id
+    ]  # fmt: skip
+    gone = {
+        old for new in grants if new.opinion and new.opinion.favourable and new.validity.start <= now
+        for old in new.supersedes
+    }  # fmt: skip
+    forced = [one for one in grants if one.reference not in gone and _in_force(one, now)]
+    held["E1 authorisation"] = bool(forced)
+
+    named = [
+        one for grant in forced for one in user.designations.get(grant.reference, ())
+        if _names(one, now, snapshot.mandate_review_seconds)
+    ]  # fmt: skip
+    held["P4 designation"] = bool(named) and not user.blocked and user.validity.start <= now < user.validity.end
+    roles = [one for name, held_roles in user.roles.items() if name == transaction.role for one in held_roles]
+    held["P3 role"] = any(one.validity.start <= now < one.validity.end for one in roles) or (
+        transaction.role is None and not transaction.social_personal_data
+    )
+    fitting = [
+        operation for operation in transaction.operations
+        if operation.websocket == facts.websocket
+        and facts.method in operation.methods
+        and matches(operation.path.text, path) is not None
+    ]  # fmt: skip
+    use = fitting[0].use if fitting else None
+    uses = [one for grant in forced for one in grant.uses if one.use == use]
+    held["P2 use"] = bool(uses) and use in {word for one in named for word in one.uses}
+    if not uses:
+        return held | dict.fromkeys(rest[4:], False)
+    grant = uses[0]
+    held["P2 purpose"] = (
+        str(use) == "communication" or not transaction.social_personal_data or grant.purpose is not None
+    )
+    level, named_levels = LEVEL[session.means], sorted(LEVEL[one] for one in grant.means)
+    held["I2 means"] = level >= snapshot.levels[transaction.sensitivity] and (
+        str(session.means) in set(map(str, grant.means))
+        or (
+            grant.stronger_satisfies
+            and str(session.means) != "itsme"
+            and named_levels != []
+            and level > named_levels[0]
+        )
+    )
+    held["I2 age"] = session.auth_time <= now <= session.auth_time + grant.max_authentication_age
+    return held
+
+
+def _page(facts: Facts) -> bool:
+    origin, site = str(facts.page_origin), facts.fetch_site
+    if facts.websocket:
+        return origin == "ours"
+    if facts.method in ("GET", "HEAD", "OPTIONS"):
+        return True
+    if site is None:
+        return origin == "ours"
+    return origin != "foreign" and (site, facts.navigation) in {
+        ("same-origin", True),
+        ("same-origin", False),
+        ("none", True),
+    }
+
+
+def _regulation(user: UserRecords, snapshot: Snapshot, now: float) -> bool:
+    effective = sorted((one.effective, one.version, one.sha256) for one in snapshot.regulations if one.effective <= now)
+    if not effective:
+        return False
+    _, version, sha256 = effective[-1]
+    return version in user.acceptances and user.acceptances[version].sha256 == sha256
+
+
+def _in_force(one: Authorisation, now: float) -> bool:
+    favourable = one.opinion is not None and one.opinion.favourable
+    return one.status == "active" and favourable and one.validity.start <= now < one.validity.end
+
+
+def _names(one: Designation, now: float, review: float) -> bool:
+    if not one.confirmed or not one.validity.start <= now < one.validity.end:
+        return False
+    if one.mandate is None:
+        return True
+    mandate = one.mandate.validity
+    return mandate.start <= one.made_at < mandate.end and now < mandate.end + review

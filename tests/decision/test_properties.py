@@ -1,0 +1,396 @@
+"""Properties of the decision over random worlds."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from typing import Any
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from gateway.decision import (
+    NOT_FOR_YOU,
+    PERMITTED,
+    REASONS,
+    Agent,
+    Connection,
+    Facts,
+    Kind,
+    PageOrigin,
+    PathPattern,
+    Place,
+    decide,
+    explain,
+    place_of,
+)
+from gateway.decision.criteria import BY_PLACE
+from gateway.model import (
+    Acceptance,
+    Channel,
+    Mandate,
+    Match,
+    Means,
+    Operation,
+    Opinion,
+    Role,
+    Session,
+    Use,
+    Validity,
+)
+from tests.decision import oracle
+from tests.decision.world import (
+    AUTHORISATION,
+    COMMUNICATION,
+    CONSULTATION,
+    DAY,
+    DESIGNATION,
+    HOUR,
+    INSTITUTION,
+    KBO,
+    MINUTE,
+    NOW,
+    REGULATION,
+    SHA,
+    TRANSACTION,
+    USER,
+    WORLD,
+    YEAR,
+    World,
+    text,
+)
+
+MANY = settings(max_examples=5 * settings().max_examples)
+"""A refusal is easy to find; these need permits too."""
+
+PAST, AROUND, FUTURE = Validity(NOW - 9 * DAY, NOW), Validity(NOW, NOW + 1), Validity(NOW + 1, NOW + 9 * DAY)
+VALIDITIES = [YEAR, AROUND, PAST, FUTURE]
+ELSEWHERE = "0884303369"
+NEXT = dc.replace(AUTHORISATION, reference="26/007", validity=Validity(NOW - DAY, YEAR.end), supersedes=("24/123",))
+OTHER = dc.replace(
+    TRANSACTION, id="pension", matches=(Match("dossier.localhost", "/dossier/pension/"),), role="PensionReader"
+)
+MANDATES = [
+    None,
+    Mandate(1, YEAR),
+    Mandate(2, Validity(YEAR.start, NOW - DAY)),
+    Mandate(3, Validity(YEAR.start, NOW - 40 * DAY)),
+    Mandate(4, Validity(NOW - DAY, YEAR.end)),
+]
+# What may differ, and how. The first value of each is one under which the request is permitted.
+REQUEST: dict[str, list[Any]] = {
+    "method": ["GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE"],
+    "path": ["/dossier/list", "/dossier", "/dossier/search", "/dossier/dossiers/85073003328", "/dossier/live",
+             "/dossier/pension/x", "/dossiers/list", "/", "/.gateway/x"],
+    "host": ["dossier.localhost", "pension.localhost", "portal.localhost", "evil.example", None],
+    "port_is_ours": [True, False],
+    "fault": [None, "malformed", "permitted"],
+    "agent": [Agent.BROWSER, Agent.OFFICE, Agent.PROGRAM, Agent.ABSENT],
+    "signature_agent": [False, True],
+    "authorization": [False, True],
+    "websocket": [False, True],
+    "fetch_site": ["same-origin", None, "none", "same-site", "cross-site", "x"],
+    "page_origin": [PageOrigin.OURS, PageOrigin.NONE, PageOrigin.NULL, PageOrigin.FOREIGN],
+    "navigation": [True, False],
+    "last_seen": [NOW - MINUTE, NOW, NOW - 1800, NOW - 1799],
+    "records_current": [True, False],
+}  # fmt: skip
+CONNECTION: dict[str, list[Any]] = {
+    "channel": [Channel.USER, *Channel],
+    "tls_version": ["TLSv1.3", None],
+    "sni": ["dossier.localhost", None, "portal.localhost", "pension.localhost"],
+}
+SESSION: dict[str, list[Any]] = {
+    "user_id": [USER.user_id, "peeters01"],
+    "means": [Means.TOKEN, *Means],
+    "auth_time": [NOW - 10 * MINUTE, NOW - 8 * HOUR, NOW - 9 * HOUR, NOW + 1],
+    "created_at": [NOW - 10 * MINUTE, NOW, NOW + 1],
+    "expires_at": [NOW + HOUR, NOW],
+    "ended_at": [None, NOW - 1],
+    "ended_reason": [None, "expired"],
+}
+PERSON: dict[str, list[Any]] = {
+    "institution": [KBO, ELSEWHERE],
+    "validity": VALIDITIES,
+    "blocked": [False, True],
+    "roles": [USER.roles, {}, {"PensionReader": (Role(2, "PensionReader", YEAR),)},
+              *({"DossierReader": (Role(3, "DossierReader", one),)} for one in VALIDITIES)],
+    "acceptances": [USER.acceptances, {}, {"2026": Acceptance(1, "2026", "00" * 32, NOW)}, {"2025": Acceptance(1, "2025", SHA, NOW)}],
+}  # fmt: skip
+APPLICATION: dict[str, list[Any]] = {
+    "channel": [Channel.USER, Channel.FILE_TRANSFER],
+    "sensitivity": [2, 0, 1, 3, 4],
+    "social_personal_data": [True, False],
+    "role": ["DossierReader", None, "PensionReader"],
+    "operations": [TRANSACTION.operations, TRANSACTION.operations[::-1], TRANSACTION.operations[1:], (),
+                   (Operation(Use.COMMUNICATION, PathPattern("/*"), frozenset({"GET"})), *TRANSACTION.operations)],
+}  # fmt: skip
+GRANT: dict[str, list[Any]] = {
+    "purpose": [text("why"), None],
+    "means": [CONSULTATION.means, *(frozenset({one}) for one in Means), frozenset(Means), frozenset({Means.PASSWORD, Means.EID}), frozenset()],
+    "stronger_satisfies": [True, False],
+    "max_authentication_age": [8 * HOUR, 600.0, 599.0],
+}  # fmt: skip
+AUTHORISED: dict[str, list[Any]] = {
+    "institution": [KBO, ELSEWHERE],
+    "transaction": ["dossier", "pension"],
+    "validity": VALIDITIES,
+    "status": ["active", "suspended", "revoked"],
+    "opinion": [AUTHORISATION.opinion, None, Opinion(False, AUTHORISATION.opinion.on)],  # type: ignore[union-attr]
+}
+NAMED: dict[str, list[Any]] = {
+    "authorisation": ["24/123", "26/007"],
+    "uses": [frozenset(Use), frozenset({Use.CONSULTATION}), frozenset({Use.COMMUNICATION}), frozenset()],
+    "validity": VALIDITIES,
+    "made_at": [YEAR.start + DAY, YEAR.start - 1, NOW - 2 * DAY, NOW - 60],
+    "mandate": [MANDATES[1], *MANDATES],
+    "confirmed": [True, False],
+}
+TABLE: dict[str, list[Any]] = {
+    "usable": [True, False],
+    "institutions": [{KBO: INSTITUTION}, {}, {ELSEWHERE: INSTITUTION}],
+    "regulations": [(REGULATION,), (), (REGULATION, dc.replace(REGULATION, version="2027", effective=NOW + 1)),
+                    (REGULATION, dc.replace(REGULATION, version="2026b", effective=NOW, sha256="11" * 32)),
+                    (REGULATION, dc.replace(REGULATION, version="2025", effective=0.0))],
+    "mandate_review_seconds": [30 * DAY, 0.0],
+    "idle_seconds": [1800.0, 60.0],
+}  # fmt: skip
+
+PARTS = {
+    "request": REQUEST, "connection": CONNECTION, "session": SESSION, "person": PERSON, "application": APPLICATION,
+    "consultation": GRANT, "communication": GRANT, "authorised": AUTHORISED, "next": AUTHORISED, "named": NAMED,
+    "named too": NAMED, "table": TABLE,
+}  # fmt: skip
+KNOBS = [(part, key) for part, keys in PARTS.items() for key in keys]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """The permitted world with a few knobs turned, so that permits and refusals are both common."""
+    turned: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for part, key in draw(st.lists(st.sampled_from(KNOBS), max_size=6, unique=True)):
+        turned[part][key] = draw(st.sampled_from(PARTS[part][key]))
+    of = turned.get
+    uses = (
+        dc.replace(CONSULTATION, **turned["consultation"]),
+        dc.replace(COMMUNICATION, **turned["communication"]),
+    )
+    uses = draw(st.sampled_from([uses, uses[::-1], uses[:1], uses[1:]])) if draw(st.booleans()) else uses
+    first = dc.replace(AUTHORISATION, **(of("authorised") or {}), uses=uses)
+    second = dc.replace(NEXT, **(of("next") or {}), uses=uses)
+    one = dc.replace(DESIGNATION, **turned["named"])
+    two = dc.replace(DESIGNATION, **({"id": 2, "authorisation": "26/007"} | turned["named too"]))
+    world = (
+        WORLD.request(**({"page_origin": PageOrigin.OURS} | turned["request"]))
+        .connection(**turned["connection"])
+        .session(**turned["session"])
+        .designated(*draw(st.sampled_from([(one,), (one, two), (two, one), (two,), ()])))
+        .user(**turned["person"])
+        .transaction(**turned["application"])
+        .authorised(*draw(st.sampled_from([(first,), (first, second), (second, first), (second,), ()])))
+        .table(**turned["table"])
+    )
+    if draw(st.booleans()):
+        world = dc.replace(world, transactions=(*world.transactions, OTHER))
+    who = draw(st.sampled_from(["as is", "as is", "as is", "anonymous", "no records"]))
+    if who == "anonymous":
+        return world.anonymous()
+    return dc.replace(world, the_user=None) if who == "no records" else world
+
+
+def applies(world: World) -> bool:
+    return place_of(world.facts, world.snapshot) is Place.TRANSACTION
+
+
+@MANY
+@given(worlds())
+def test_the_decision_is_the_policys(world: World) -> None:
+    """Permitted when, and only when, every condition of an independent reading of the policy holds."""
+    held = oracle.conditions(world.facts, world.snapshot)
+    permitted = world.decide().permitted
+    event("permitted" if permitted else "refused")
+    if applies(world):
+        assert permitted == all(held.values()), held
+    else:
+        assert not all(held.values())
+
+
+@MANY
+@given(worlds())
+def test_taking_away_never_adds_access(world: World) -> None:
+    if world.decide().permitted:
+        return
+    assert not [name for name, less in lessened(world) if less.decide().permitted]
+
+
+@MANY
+@given(worlds())
+def test_taking_away_what_a_permit_rests_on_ends_it(world: World) -> None:
+    decision = world.decide()
+    if not decision.permitted or decision.place is not Place.TRANSACTION:
+        return
+    for spoiled in (
+        world.anonymous(),
+        world.user(acceptances={}),
+        world.user(designations={}),
+        world.table(institutions={}),
+        world.authorised(),
+        dc.replace(world, transactions=()),
+        dc.replace(world, transactions=tuple(dc.replace(one, operations=()) for one in world.transactions)),
+    ):
+        assert not spoiled.decide().permitted
+    if decision.role is not None:
+        assert world.user(roles={}).code == "role_missing"
+
+
+def lessened(world: World) -> list[tuple[str, World]]:
+    """Every world with one grant, designation, role, acceptance … less."""
+    less: list[tuple[str, World]] = [
+        ("session", world.anonymous()),
+        ("table", world.table(usable=False)),
+        ("institutions", world.table(institutions={})),
+        ("regulations", world.table(regulations=())),
+        ("records", world.request(records_current=False)),
+    ]
+    for one in world.authorisations:
+        if one.supersedes:  # it is the one thing that takes away by being there
+            continue
+        rest = tuple(other for other in world.authorisations if other is not one)
+        less.append((f"authorisation {one.reference}", world.authorised(*rest)))
+    for one in world.authorisations:
+        rest = tuple(other for other in world.authorisations if other is not one)
+        less.append(
+            (f"opinion of {one.reference}", world.authorised(*rest, dc.replace(one, opinion=None)))
+            if not one.supersedes
+            else ("", world)
+        )
+        for grant in one.uses:
+            uses = tuple(other for other in one.uses if other is not grant)
+            less.append((f"{grant.use} of {one.reference}", world.authorised(*rest, dc.replace(one, uses=uses))))
+            for means in grant.means:
+                fewer = dc.replace(grant, means=grant.means - {means})
+                less.append((f"{means}", world.authorised(*rest, dc.replace(one, uses=(*uses, fewer)))))
+    user = world.the_user
+    if user is not None:
+        less += [
+            ("acceptances", world.user(acceptances={})),
+            ("roles", world.user(roles={})),
+            ("blocked", world.user(blocked=True)),
+        ]
+        all_of = [one for named in user.designations.values() for one in named]
+        for one in all_of:
+            kept = [other for other in all_of if other is not one]
+            less.append((f"designation {one.id}", world.designated(*kept)))
+            less += [
+                (f"{use} of designation {one.id}", world.designated(*kept, dc.replace(one, uses=one.uses - {use})))
+                for use in one.uses
+            ]
+            less.append((f"confirmation {one.id}", world.designated(*kept, dc.replace(one, confirmed=False))))
+    return less
+
+
+@MANY
+@given(worlds(), st.randoms(use_true_random=False))
+def test_order_never_matters(world: World, random: Any) -> None:
+    """Of files, of authorisations, of a transaction's matches, of designations, roles and regulations."""
+
+    def shuffled(values: Any) -> tuple[Any, ...]:
+        values = list(values)
+        random.shuffle(values)
+        return tuple(values)
+
+    other = dc.replace(
+        world,
+        transactions=tuple(dc.replace(one, matches=shuffled(one.matches)) for one in shuffled(world.transactions)),
+        authorisations=tuple(dc.replace(one, uses=shuffled(one.uses)) for one in shuffled(world.authorisations)),
+        settings={**world.settings, "regulations": shuffled(world.settings.get("regulations", (REGULATION,)))},
+    )
+    if other.the_user is not None:
+        other = other.user(
+            designations={
+                key: shuffled(other.the_user.designations[key]) for key in shuffled(other.the_user.designations)
+            },
+            roles={key: shuffled(roles) for key, roles in other.the_user.roles.items()},
+        )
+    mine, theirs = world.decide(), other.decide()
+    assert (mine.reason, mine.disclosed, mine.designation) == (theirs.reason, theirs.disclosed, theirs.designation)
+    assert (mine.authorisation and mine.authorisation.reference) == (
+        theirs.authorisation and theirs.authorisation.reference
+    )
+
+
+@given(worlds())
+def test_nothing_of_the_person_is_told_to_a_stranger(world: World) -> None:
+    decision = world.decide()
+    if decision.disclosed:
+        assert decision.shown == decision.reason.text
+        return
+    assert decision.reason.personal
+    assert (decision.shown, decision.reason.status, decision.kind) == (NOT_FOR_YOU, 403, Kind.DENY)
+
+
+@given(worlds(), st.sampled_from(["/dossier/list", "/dossier/search", "/nowhere", "/dossier/pension/x"]))
+def test_an_anonymous_request_learns_nothing_of_transactions(world: World, path: str) -> None:
+    stranger = world.anonymous().request(path=path)
+    bare = dc.replace(stranger, transactions=(), authorisations=())
+    if applies(stranger):
+        assert stranger.decide() == bare.decide()
+
+
+@given(worlds())
+def test_an_explanation_is_the_decision_with_all_its_steps(world: World) -> None:
+    decision, steps = world.explain()
+    assert decision == world.decide()
+    assert [step.criterion for step in steps] == list(BY_PLACE[decision.place, world.the_request.connection.channel])
+    unmet = [step.reason for step in steps if step.met is False]
+    assert (unmet[0] if unmet else PERMITTED) is decision.reason
+    assert all((step.reason is None) is (step.met is not False) for step in steps)
+    assert not (decision.permitted and any(step.met is None for step in steps))
+    for step in steps:
+        if step.reason is not None:
+            assert step.reason.code in step.criterion.reasons
+
+
+moments = st.one_of(st.floats(), st.just(NOW), st.sampled_from([0.0, -1.0, float("inf"), float("nan")]))
+words = st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["dossier.localhost", "portal.localhost"]))
+facts = st.builds(
+    Facts,
+    now=moments,
+    connection=st.builds(Connection, st.sampled_from(Channel), words, words, words),
+    method=st.one_of(st.text(max_size=8), st.sampled_from(["GET", "POST"])),
+    host=words,
+    port_is_ours=st.booleans(),
+    path=st.one_of(st.text(max_size=40), st.sampled_from(["/", "/dossier/x", "/.gateway/", "/sign-in", "*", ""])),
+    fault=st.one_of(st.none(), st.text(max_size=12), st.sampled_from(sorted(REASONS))),
+    agent=st.sampled_from(Agent),
+    signature_agent=st.booleans(),
+    authorization=st.booleans(),
+    websocket=st.booleans(),
+    fetch_site=words,
+    page_origin=st.sampled_from(PageOrigin),
+    navigation=st.booleans(),
+    session=st.one_of(
+        st.none(),
+        st.builds(
+            Session, st.text(max_size=4), st.sampled_from(["jansen01", ""]), st.sampled_from(Means), moments, moments, moments,
+            st.one_of(st.none(), moments), words,
+        ),
+    ),
+    last_seen=moments,
+    user=st.one_of(st.none(), st.just(USER)),
+    records_current=st.booleans(),
+)  # fmt: skip
+
+
+@given(facts)
+def test_no_facts_make_it_raise_and_a_fault_never_reads_as_a_permit(facts: Facts) -> None:
+    decision = decide(facts, WORLD.snapshot)
+    assert explain(facts, WORLD.snapshot)[0].reason is decision.reason
+    assert decision.reason in REASONS.values()
+    if facts.fault is not None or facts.connection.tls_version is None or facts.connection.channel is not Channel.USER:
+        assert not decision.permitted
+
+
+@given(facts, st.sampled_from([one for one in Channel if one is not Channel.USER]))
+def test_other_channels_permit_nothing(facts: Facts, channel: Channel) -> None:
+    assert not decide(facts._replace(connection=facts.connection._replace(channel=channel)), WORLD.snapshot).permitted
+    assert not WORLD.connection(channel=channel).decide().permitted
