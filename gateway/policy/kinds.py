@@ -1,0 +1,123 @@
+"""Kinds of values that settings and table files share: durations, names, paths, texts. Each refusal says what to do."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+
+from gateway.identifiers import IdentifierError, check_insz, check_kbo
+
+MAX_TEXT_CHARACTERS = 4000
+"""Longest single text in a file: a page of prose. What is longer belongs in a document that the file refers to."""
+
+_DURATION = re.compile(r"([0-9]{1,9})(s|min|h|d)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        return float(int(found[1]) * _SECONDS[found[2]])
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
+        return float(value)
+    raise ValueError('a duration is expected. Write a number of seconds, or "30s", "30min", "8h", "30d"')
+
+
+def _no_controls(text: str) -> str:
+    if _CONTROLS.search(text):
+        raise ValueError("it holds a control character. Remove it")
+    if not text.strip():
+        raise ValueError("it is empty. Fill it in")
+    return text
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError("it is not a host name. Write the exact name in lower case, without scheme, port or *")
+    return text
+
+
+def _kbo(text: str) -> str:
+    try:
+        return check_kbo(text)
+    except IdentifierError as error:
+        raise ValueError(f"{error}. Look it up in the KBO and correct it") from None
+
+
+def _insz(text: str) -> str:
+    try:
+        return check_insz(text)
+    except IdentifierError as error:
+        raise ValueError(f"{error}. Take it from the written act and correct it") from None
+
+
+def _many(value: object) -> object:
+    """A list becomes a tuple, so that what was read cannot change."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else _many(value)
+
+
+class Address(NamedTuple):
+    """Where a listener listens. Port 0 lets the system pick one (tests)."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(value: object) -> Address:
+    if isinstance(value, Address):
+        return value
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        bracketed = host.startswith("[") and host.endswith("]")
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+        number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) else -1
+    except ValueError:
+        number, bracketed, address = -1, False, None
+    if address is None or not colon or not 0 <= number <= 65535 or bracketed != (address.version == 6):
+        raise ValueError('it is not an address with a port. Write "127.0.0.1:8443" or "[::1]:8443"')
+    return Address(str(address), number)
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    """A path of a settings file: relative ones start at the directory of that file."""
+    text = str(value) if isinstance(value, Path) else value
+    if not isinstance(text, str) or not text or _CONTROLS.search(text):
+        raise ValueError('a path is expected. Write "name", relative to this directory, or "/from/the/root"')
+    directory: Any = (info.context or {}).get("directory", Path())
+    return Path(directory, text)
+
+
+def _database(value: object, info: ValidationInfo) -> Path:
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("only SQLite is supported yet. Write the path of its file")
+    return _path(value, info)
+
+
+Duration = Annotated[float, BeforeValidator(_duration)]
+"""Seconds."""
+Words = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), AfterValidator(_no_controls)]
+HostName = Annotated[str, AfterValidator(_host)]
+Kbo = Annotated[str, AfterValidator(_kbo)]
+Insz = Annotated[str, AfterValidator(_insz)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
+AddressText = Annotated[Address, BeforeValidator(_address)]
+DatabaseFile = Annotated[Path, BeforeValidator(_database)]
+Many = BeforeValidator(_many)
+OneOrMany = BeforeValidator(_one_or_many)
+Port = Annotated[int, Field(ge=1, le=65535)]

@@ -1,0 +1,130 @@
+"""The one function that yields a checked release of the table: `load_release`. Signatures will be verified behind it.
+
+A release is one canonical JSON document: the table's files as they stand, and what the decision reads of gateway.toml. Its hash
+is the SHA-256 of that document, so `sha256sum` verifies one that was kept, and years later a ledger line finds its table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from gateway.decision import Snapshot
+from gateway.errors import Fault, TableError
+from gateway.policy.build import build_snapshot
+from gateway.policy.checks import check_table
+from gateway.policy.files import read_files
+from gateway.policy.material import inspect_origins
+from gateway.policy.settings import SETTINGS_FILE, Settings
+from gateway.policy.table import DecisionSettings, parse_table
+
+FORMAT = 1
+"""Of the document; a later format gets another number and keeps being read."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One checked release. `hash` is the hex SHA-256 of `document`; `files` maps names to contents."""
+
+    snapshot: Snapshot
+    hash: str
+    files: Mapping[str, bytes]
+    warnings: list[str]
+    document: bytes
+
+
+def load_release(settings: Settings, now: float) -> Release:
+    """The table in the configured directory, checked whole. `now` is Unix seconds.
+
+    Raises TableError with every fault found.
+    """
+    files, faults, warnings = read_files(settings.table.directory)
+    decision = DecisionSettings.of(settings)
+    table, unreadable = parse_table(files, settings.directory)
+    faults += unreadable
+    faults += check_table(table, decision, now)
+    faults += inspect_origins(table, settings.directory, now)
+    if settings.table.unsafe_unsigned:
+        warnings.insert(
+            0, "table.unsafe_unsigned is true: nobody signed this table, whoever can write its files grants access"
+        )
+    else:
+        mend = "Set table.unsafe_unsigned = true, on a machine whose files nobody else can write"
+        what = "signed releases are not supported yet, and unsigned ones are not allowed"
+        faults.append(Fault(SETTINGS_FILE, "table.unsafe_unsigned", what, mend))
+    if faults:
+        raise TableError(sorted(faults, key=lambda fault: fault.file))
+    document = _document(files, decision)
+    digest = hashlib.sha256(document).hexdigest()
+    return Release(build_snapshot(table, decision, digest), digest, files, warnings, document)
+
+
+def refusing_snapshot(settings: Settings) -> Snapshot:
+    """What stands in for a table when there is no good one: the gateway's own hosts, and nothing permitted."""
+    decision = DecisionSettings.of(settings)
+    names = frozenset(name for names in decision.names.values() for name in names)
+    return Snapshot(hash="", portal_host=decision.portal_host, names=names, usable=False)
+
+
+def keep_release(release: Release, directory: Path) -> Path:
+    """Keep a release by its hash, as `<hash>.json`: written whole, made durable, then renamed. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / f"{release.hash}.json"
+    if path.exists():
+        return path
+    partial = directory / f".{release.hash}.{os.getpid()}"
+    with partial.open("wb") as file:
+        file.write(release.document)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)  # the name, too, outlives a power cut
+    finally:
+        os.close(descriptor)
+    return path
+
+
+def load_kept(directory: Path, digest: str) -> Snapshot:
+    """The snapshot of a release that was kept: it was checked in its time, so only its hash and its form are looked at again.
+
+    Raises TableError when it is not there, altered, or of a form that this version cannot read.
+    """
+    name = f"{digest[:64]}.json"
+    if not _HASH.fullmatch(digest):
+        raise TableError(
+            [Fault(name, "", "this is not the hash of a release", "Copy the 64 hex digits from the ledger line")]
+        )
+    try:
+        document = (directory / name).read_bytes()
+    except OSError as error:
+        what = f"the release cannot be read ({error.strerror})"
+        raise TableError([Fault(name, "", what, f"Restore it to {directory} from a backup")]) from None
+    if hashlib.sha256(document).hexdigest() != digest:
+        raise TableError([Fault(name, "", "the release was altered: its hash differs", "Restore it from a backup")])
+    content = orjson.loads(document)
+    if content.get("format") != FORMAT:
+        raise TableError([Fault(name, "format", "this version cannot read it", "Use the version that wrote it")])
+    files = {file: text.encode() for file, text in content["files"].items()}
+    table, faults = parse_table(files)
+    if faults:
+        raise TableError(faults)
+    return build_snapshot(table, DecisionSettings.model_validate(content["settings"]), digest)
+
+
+def _document(files: Mapping[str, bytes], settings: DecisionSettings) -> bytes:
+    """Canonical: keys sorted, no space, UTF-8. Every file of a table without faults is UTF-8 text."""
+    content = {
+        "format": FORMAT,
+        "files": {name: text.decode() for name, text in files.items()},
+        "settings": settings.model_dump(),
+    }
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

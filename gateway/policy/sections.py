@@ -1,0 +1,230 @@
+"""The tables of gateway.toml and their bounds. The defaults are given here once; `config/gateway.toml` shows each of them with its
+unit and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+# Two rooms of the same floor: gateway.toml is read here alone, and each room gets its part as its own value.
+from gateway.ledger.settings import LedgerSettings
+from gateway.model import Channel, Language
+from gateway.policy.faults import FileModel
+from gateway.policy.kinds import (
+    Address,
+    AddressText,
+    DatabaseFile,
+    Duration,
+    FilePath,
+    HostName,
+    Many,
+    OneOrMany,
+    Port,
+    Words,
+)
+from gateway.records.settings import RecordsSettings
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+MIB = 1024 * 1024
+
+
+class CertificatePair(NamedTuple):
+    """A certificate chain and its private key, both in PEM."""
+
+    pem: Path
+    key: Path
+
+
+class Section(FileModel):
+    """One table of gateway.toml."""
+
+    model_config = ConfigDict(validate_default=True)
+
+
+class Portal(Section):
+    """The host of sign-in and administration, and what its footer says."""
+
+    host: HostName
+    help_desk: Words
+    privacy_url: Words
+    accessibility_url: Words
+    fault_report: Words
+    default_language: Language = "nl"
+
+
+class Listener(Section):
+    """One set of addresses. The channel comes from here, never from a port number (DESIGN section 6)."""
+
+    channel: Literal["user", "eid", "file-transfer", "plain", "operator"]
+    address: Annotated[tuple[AddressText, ...], OneOrMany, Field(min_length=1)]
+    configured_port: Annotated[Port | None, Field(alias="public_port")] = None
+    names: Annotated[tuple[HostName, ...], Many] = ()
+    certificate: Annotated[tuple[FilePath, ...], OneOrMany] = ()
+    unsafe_beyond_loopback: bool = False
+
+    @property
+    def kind(self) -> Channel:
+        return Channel(self.channel)
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return self.address
+
+    @property
+    def public_port(self) -> int:
+        """The port that browsers type; 0 when the system picks the port."""
+        return self.configured_port or self.address[0].port
+
+    @property
+    def certificates(self) -> tuple[CertificatePair, ...]:
+        """The key stands beside its certificate: `server.pem`, `server.key`."""
+        return tuple(CertificatePair(pem, pem.with_suffix(".key")) for pem in self.certificate)
+
+
+class Table(Section):
+    """Where the granted table is, and where each release that was in force is kept by its hash."""
+
+    directory: FilePath = Path()
+    releases: FilePath
+    unsafe_unsigned: bool = False
+
+
+class Records(Section):
+    """The database of persons, designations and sessions: the path of an SQLite file, and the key of the secrets in it."""
+
+    database: DatabaseFile
+    key: FilePath = Path("keys/records.key")
+    stale_limit: Annotated[Duration, Field(ge=1, le=5 * MINUTE)] = 30.0
+
+
+class Sessions(Section):
+    """Ends of a session; the upper bounds are those of NIST SP 800-63B-4 section 2.2.3 (AAL2)."""
+
+    idle: Annotated[Duration, Field(ge=MINUTE, le=HOUR)] = 30 * MINUTE
+    absolute: Annotated[Duration, Field(ge=5 * MINUTE, le=24 * HOUR)] = 10 * HOUR
+    warn_before: Annotated[Duration, Field(ge=20, le=30 * MINUTE)] = 2 * MINUTE
+
+
+class Mandates(Section):
+    """How long designations outlive the mandate they were made under, so that the head official can review them (P5)."""
+
+    review: Annotated[Duration, Field(ge=0, le=90 * DAY)] = 30 * DAY
+
+
+class Ledger(Section):
+    """The security log (T1)."""
+
+    directory: FilePath
+    auditor_public_key: FilePath = Path("keys/auditor.pub")
+    pseudonym_key: FilePath = Path("keys/pseudonym.key")
+    write_deadline: Annotated[Duration, Field(ge=0.1, le=30)] = 5.0
+    segment_bytes: Annotated[int, Field(ge=MIB, le=4096 * MIB)] = 64 * MIB
+    reserve_bytes: Annotated[int, Field(ge=0, le=1024 * 1024 * MIB)] = 256 * MIB
+    flood_rate: Annotated[int, Field(ge=1, le=10_000)] = 10
+
+
+class SignIn(Section):
+    """How passwords are checked beside the traffic."""
+
+    hashing_threads: Annotated[int, Field(ge=1, le=64)] = 2
+
+
+class Keys(Section):
+    """The gateway's own secrets: the assertion's signing key, and the secret that every other key is derived from."""
+
+    assertion: FilePath = Path("keys/assertion.pem")
+    gateway: FilePath = Path("keys/gateway.key")
+
+
+class Origins(Section):
+    """Connections to origins. Time-outs of one origin stand in its transaction's file."""
+
+    keep_alive: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 30.0
+
+
+class Limits(Section):
+    """Bounds on the client's side. `max_body_bytes` holds where a transaction has none of its own."""
+
+    header: Annotated[Duration, Field(ge=1, le=2 * MINUTE)] = 15.0
+    keep_alive: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 75.0
+    body_idle: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 60.0
+    drain: Annotated[Duration, Field(ge=0, le=10 * MINUTE)] = 30.0
+    max_body_bytes: Annotated[int, Field(ge=1, le=1024 * 1024 * MIB)] = 2048 * MIB
+
+
+_Level = Annotated[int, Field(ge=1, le=4)]
+
+
+class Levels(Section):
+    """Sensitivity -> least level of means."""
+
+    l0: Annotated[_Level, Field(alias="0")] = 1
+    l1: Annotated[_Level, Field(alias="1")] = 1
+    l2: Annotated[_Level, Field(alias="2")] = 2
+    l3: Annotated[_Level, Field(alias="3")] = 2
+    l4: Annotated[_Level, Field(alias="4")] = 4
+
+
+class Settings(Section):
+    """All of gateway.toml. Paths are absolute or start at `directory`; durations are seconds."""
+
+    directory: Path
+    state: FilePath
+    portal: Portal
+    listeners: Annotated[tuple[Listener, ...], Many, Field(alias="listener", min_length=1)]
+    least_levels: Annotated[Levels, Field(alias="levels")]
+    table: Table
+    records: Records
+    sessions: Sessions
+    mandates: Mandates
+    ledger: Ledger
+    sign_in: SignIn
+    keys: Keys
+    origins: Origins
+    limits: Limits
+
+    @property
+    def levels(self) -> tuple[int, int, int, int, int]:
+        """The least level of means for each sensitivity, 0 to 4."""
+        levels = self.least_levels
+        return levels.l0, levels.l1, levels.l2, levels.l3, levels.l4
+
+    @property
+    def ledger_settings(self) -> LedgerSettings:
+        ledger = self.ledger
+        return LedgerSettings(
+            directory=ledger.directory,
+            auditor_public_key=ledger.auditor_public_key,
+            pseudonym_key=ledger.pseudonym_key,
+            write_deadline_seconds=ledger.write_deadline,
+            segment_bytes=ledger.segment_bytes,
+            reserve_bytes=ledger.reserve_bytes,
+            flood_rate=ledger.flood_rate,
+        )
+
+    @property
+    def records_settings(self) -> RecordsSettings:
+        records = self.records
+        return RecordsSettings(database=records.database, key_file=records.key, stale_limit=records.stale_limit)
+
+    @property
+    def pid_file(self) -> Path:
+        return self.state / "gateway.pid"
+
+    @property
+    def reload_file(self) -> Path:
+        """Where a running gateway writes how the last reload went: `{"at", "ok", "hash", "faults"}`."""
+        return self.state / "reload.json"
+
+    @property
+    def portal_socket(self) -> Path:
+        return self.state / "portal.sock"
+
+    def listeners_of(self, *channels: Channel) -> tuple[Listener, ...]:
+        return tuple(listener for listener in self.listeners if listener.kind in channels)
+
+    def names_of(self, channel: Channel) -> frozenset[str]:
+        """The host names that the listeners of a channel answer to."""
+        return frozenset(name for listener in self.listeners_of(channel) for name in listener.names)
