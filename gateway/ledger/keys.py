@@ -23,7 +23,8 @@ from gateway.errors import ConfigurationError
 PURPOSES = ("person", "address")
 HMAC_KEY_BYTES = 32
 """As long as SHA-256's output (RFC 2104 section 3)."""
-_KEY_ID_DIGITS = 8
+_SEAL_ID_DIGITS = 8
+_PSEUDONYM_ID_BYTES = 2
 
 _LABELLED = re.compile(
     r"^(?P<purpose>person|address)\s*\n(?P<pem>-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----)$", re.M | re.S
@@ -84,7 +85,7 @@ def make_keys(auditor_public_key: Path, pseudonym_key: Path, private_directory: 
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode("ascii")
         secret = os.urandom(HMAC_KEY_BYTES)
-        pseudonym.append(f'[{purpose}]\nid = "{os.urandom(_KEY_ID_DIGITS // 2).hex()}"\nkey = "{secret.hex()}"\n')
+        pseudonym.append(f'[{purpose}]\nid = "{os.urandom(_PSEUDONYM_ID_BYTES).hex()}"\nkey = "{secret.hex()}"\n')
     files = {
         auditor_public_key: "\n".join(public),
         pseudonym_key: "\n".join(pseudonym),
@@ -177,4 +178,4 @@ def _public_pem(key: X25519PublicKey) -> str:
 def key_id(key: X25519PublicKey) -> str:
     """The id under which the values sealed to a key stand in lines."""
     info = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return sha256(info).hexdigest()[:_KEY_ID_DIGITS]
+    return sha256(info).hexdigest()[:_SEAL_ID_DIGITS]

@@ -29,7 +29,7 @@ _ENVELOPE_BYTES = 512
 MAX_RECORD_BYTES = MAX_LINE_BYTES - _ENVELOPE_BYTES
 _VALUE_LIMITS = (1024, 256, 64)
 """Characters kept of a value: tried in turn until the record fits."""
-_MAX_DEPTH = 4
+_MAX_DEPTH = 6
 _INT64 = 1 << 63
 
 ENVELOPE_KEYS = frozenset({"v", "stream", "n", "prev", "time", "crc"})
@@ -105,6 +105,11 @@ def serialise(record: Record) -> str:
     ):
         return _serialise_with_care(record)
     return data[1:-1].decode("ascii")
+
+
+def fragment(members: Record) -> orjson.Fragment:
+    """Members that stand in many records, serialised once and harmless already."""
+    return orjson.Fragment(orjson.dumps(_harmless(members, _VALUE_LIMITS[1], 0)))
 
 
 def _serialise_with_care(record: Record) -> str:

@@ -17,6 +17,7 @@ import orjson
 from cryptography.hazmat.primitives import hpke
 
 from gateway.ledger.keys import AuditorKey, LedgerKeys, PseudonymKey
+from gateway.ledger.line import fragment
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -24,7 +25,7 @@ Network = IPv4Network | IPv6Network
 SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_128_GCM)
 INFO = {"person": b"gateway ledger 1 person", "address": b"gateway ledger 1 address"}
 """HPKE's `info`: a value that was sealed for one purpose opens for no other."""
-_PADDING_BYTES = 64
+_PADDING_BYTES = 48
 """Sealed values are filled up to a multiple of this, so that their length tells nothing."""
 _PSEUDONYM_BYTES = 16
 NETWORK_PREFIX = {4: 24, 6: 48}
@@ -41,7 +42,7 @@ class Identity:
 
     @staticmethod
     def of(members: dict[str, str]) -> Identity:
-        return Identity(orjson.Fragment(orjson.dumps(members)))
+        return Identity(fragment(members))
 
 
 def network_of(address: Address) -> Network:

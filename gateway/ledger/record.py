@@ -8,18 +8,24 @@ moments as Unix seconds just as they were compared, records by id with their val
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TypeVar
+
+import orjson
 
 from gateway.decision import Decision, Facts, Reason, Snapshot
 from gateway.ledger.flood import Tally
-from gateway.ledger.line import Record, harmless_text, moment
+from gateway.ledger.line import Record, fragment, harmless_text, moment
 from gateway.ledger.pseudonym import Identity
-from gateway.model import Designation, Role, Session, UserRecords, Validity
+from gateway.model import Authorisation, Designation, Regulation, Session, Transaction, UseGrant, UserRecords, Validity
 
 MAX_RECORDS = 8
 """Designations or roles of one person for one thing that a line lists; the newest ones."""
 _PURPOSE_CHARACTERS = 256
+REMEMBERED = 4096
+"""Fragments of sessions and of users' records that are kept, each under 1 KiB."""
 
 _DIGIT = r"(?:[0-9]|%3[0-9])"
 _INSZ = re.compile(
@@ -54,7 +60,6 @@ def decision_record(
         "reason": reason.code,
         "clause": reason.clause,
         "status": reason.status if status is None else status,
-        "disclosed": decision.disclosed,
         "place": decision.place,
         "now": facts.now,
         "table": snapshot.hash,
@@ -65,83 +70,123 @@ def decision_record(
         "client": client.fragment,
         "method": facts.method,
         "host": facts.host,
-        "port_is_ours": facts.port_is_ours,
         "path": mask_insz(facts.path),
-        "fault": facts.fault,
         "agent": facts.agent,
         "user_agent": user_agent,
-        "signature_agent": facts.signature_agent,
-        "authorization": facts.authorization,
-        "websocket": facts.websocket,
-        "fetch_site": facts.fetch_site,
         "page_origin": facts.page_origin,
-        "navigation": facts.navigation,
-        "activity": facts.activity,
-        "records_current": facts.records_current,
+        "fetch_site": facts.fetch_site,
     }
-    if facts.session is not None:
-        _add_session(record, facts.session, facts.last_seen)
-    if facts.user is not None:
-        _add_user(record, facts.user, decision, user)
-    if decision.transaction is not None:
-        _add_transaction(record, facts.user, decision, subject)
-    return record
-
-
-def _add_session(record: dict[str, object], session: Session, last_seen: float) -> None:
-    record["means"] = session.means
-    record["auth_time"] = session.auth_time
-    record["session"] = {
-        "id": session.id,
-        "created_at": session.created_at,
-        "expires_at": session.expires_at,
-        "last_seen": last_seen,
-        "ended_at": session.ended_at,
-        "ended_reason": session.ended_reason,
-    }
-
-
-def _add_user(record: dict[str, object], user: UserRecords, decision: Decision, identity: Identity | None) -> None:
-    record["user"] = None if identity is None else identity.fragment
-    record["institution"] = user.institution
-    record["user_validity"] = _validity(user.validity)
-    record["blocked"] = user.blocked
-    regulation = decision.regulation
-    if regulation is not None:
-        accepted = user.acceptances.get(regulation.version)
-        record["regulation"] = {"version": regulation.version, "sha256": regulation.sha256}
-        record["acceptance"] = None if accepted is None else {"id": accepted.id, "sha256": accepted.sha256}
-
-
-def _add_transaction(
-    record: dict[str, object], user: UserRecords | None, decision: Decision, subject: Identity | None
-) -> None:
-    transaction, authorisation = decision.transaction, decision.authorisation
-    operation, grant = decision.operation, decision.grant
-    record["transaction"] = None if transaction is None else transaction.id
-    record["authorisation"] = None if authorisation is None else authorisation.reference
-    if user is not None and authorisation is not None:
-        record["designations"] = [
-            _designation(entry) for entry in user.designations.get(authorisation.reference, ())[-MAX_RECORDS:]
-        ]
-    if user is not None and transaction is not None and transaction.role is not None:
-        record["role"] = transaction.role
-        record["roles"] = [_role(entry) for entry in user.roles.get(transaction.role, ())[-MAX_RECORDS:]]
+    _add_exceptions(record, facts, decision)
+    session, records = facts.session, facts.user
+    if session is not None:
+        record["means"] = session.means
+        record["auth_time"] = session.auth_time
+        record["last_seen"] = facts.last_seen
+        record["session"] = _session(session)
+    if records is not None:
+        record["user"] = None if user is None else user.fragment
+        record["institution"] = records.institution
+    transaction, operation, grant = decision.transaction, decision.operation, decision.grant
+    if transaction is not None:
+        record["transaction"] = transaction.id
+        record["authorisation"] = None if decision.authorisation is None else decision.authorisation.reference
     if operation is not None:
         record["use"] = operation.use
         record["operation"] = operation.path.text
-        record["background"] = operation.background
     if grant is not None:
-        purpose = grant.purpose
-        record["purpose"] = None if purpose is None else _purpose(purpose.in_("nl" if user is None else user.language))
+        record["purpose"] = _purpose(grant, "nl" if records is None else records.language)
     if subject is not None:
         record["subject"] = subject.fragment
+    if records is not None:
+        record["records"] = _records(records, decision.authorisation, transaction, decision.regulation)
+    return record
 
 
-@lru_cache(1024)
-def _purpose(text: str) -> str | dict[str, str | int]:
-    # Made printable once, so that an accent does not cost every line the careful way of `serialise`.
-    return harmless_text(text, _PURPOSE_CHARACTERS)
+def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision) -> None:
+    """Facts that nearly always have one value are in the line when they have another (the schema's defaults)."""
+    if not facts.port_is_ours:
+        record["port_is_ours"] = False
+    if facts.fault is not None:
+        record["fault"] = facts.fault
+    if facts.signature_agent:
+        record["signature_agent"] = True
+    if facts.authorization:
+        record["authorization"] = True
+    if facts.websocket:
+        record["websocket"] = True
+    if facts.navigation:
+        record["navigation"] = True
+    if facts.activity:
+        record["activity"] = True
+    if not facts.records_current:
+        record["records_current"] = False
+    if not decision.disclosed:
+        record["disclosed"] = False
+
+
+# --- what stands in many lines: made once ----------------------------------------------------------------------------------
+
+_Made = TypeVar("_Made")
+
+
+def _remembered(make: Callable[..., _Made]) -> Callable[..., _Made]:
+    """Remembers what was made of the very same objects. Equal ones need not be found, so that nothing is hashed or compared;
+    the objects are kept with the result, so that none of their ids can come to mean another.
+    """
+    made: dict[tuple[int, ...], tuple[tuple[object, ...], _Made]] = {}
+
+    @wraps(make)
+    def remembering(*arguments: object) -> _Made:
+        key = tuple(map(id, arguments))
+        found = made.get(key)
+        if found is not None:
+            return found[1]
+        if len(made) >= REMEMBERED:
+            made.clear()
+        result = make(*arguments)
+        made[key] = (arguments, result)
+        return result
+
+    return remembering
+
+
+@_remembered
+def _purpose(grant: UseGrant, language: str) -> str | dict[str, str | int] | None:
+    """The purpose in ASCII letters, for readers (DOMAIN section 4); its exact words are in the table of the line's hash."""
+    if grant.purpose is None:
+        return None
+    letters = unicodedata.normalize("NFKD", grant.purpose.in_(language)).encode("ascii", "ignore").decode("ascii")
+    return harmless_text(letters, _PURPOSE_CHARACTERS)
+
+
+@_remembered
+def _session(session: Session) -> orjson.Fragment:
+    ended = {} if session.ended_at is None else {"ended_at": session.ended_at, "ended_reason": session.ended_reason}
+    return fragment({"id": session.id, "created_at": session.created_at, "expires_at": session.expires_at, **ended})
+
+
+@_remembered
+def _records(
+    user: UserRecords,
+    authorisation: Authorisation | None,
+    transaction: Transaction | None,
+    regulation: Regulation | None,
+) -> orjson.Fragment:
+    """Every record of the user that a decision on this transaction reads."""
+    members: dict[str, object] = {"validity": _validity(user.validity), "blocked": user.blocked}
+    if regulation is not None:
+        accepted = user.acceptances.get(regulation.version)
+        members["regulation"] = {"version": regulation.version, "sha256": regulation.sha256}
+        members["acceptance"] = None if accepted is None else accepted.id
+        if accepted is not None and accepted.sha256 != regulation.sha256:
+            members["accepted_sha256"] = accepted.sha256
+    if authorisation is not None:
+        designations = user.designations.get(authorisation.reference, ())
+        members["designations"] = [_designation(entry) for entry in designations[-MAX_RECORDS:]]
+    if transaction is not None and transaction.role is not None:
+        roles = user.roles.get(transaction.role, ())
+        members["roles"] = [{"id": entry.id, "validity": _validity(entry.validity)} for entry in roles[-MAX_RECORDS:]]
+    return fragment(members)
 
 
 def _validity(validity: Validity) -> list[float]:
@@ -158,10 +203,6 @@ def _designation(entry: Designation) -> dict[str, object]:
         "uses": sorted(entry.uses),
         "mandate": None if mandate is None else {"id": mandate.id, "validity": _validity(mandate.validity)},
     }
-
-
-def _role(entry: Role) -> dict[str, object]:
-    return {"id": entry.id, "validity": _validity(entry.validity)}
 
 
 def completion_record(

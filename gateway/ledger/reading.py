@@ -1,0 +1,166 @@
+"""Reads a ledger for people: its lines in order of time, a decision joined with its completion, the newest ones, and those to come."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway.ledger.line import MAX_LINE_BYTES, read_envelope
+from gateway.ledger.segments import Segment, find_segments
+
+MAX_OPEN = 65_536
+"""Decisions without completion that are remembered while a ledger is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line, or a decision with the completion that followed it.
+
+    `record` is the line as it stands; `completion` the second line. A permit without one has an unknown outcome: it still runs, or
+    the gateway stopped before it ended.
+    """
+
+    time: str
+    record: dict[str, Any]
+    completion: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.record.get("id"))
+
+    def joined(self) -> dict[str, Any]:
+        """As one object: the decision's keys, and the completion under `completion`."""
+        return self.record if self.completion is None else {**self.record, "completion": self.completion}
+
+
+def read_lines(segments: Iterable[Segment]) -> Iterator[dict[str, Any]]:
+    """The good lines of some segments in order. What is no line is left to `verify`. Raises `OSError`."""
+    for segment in segments:
+        with segment.path.open("rb") as file:
+            while piece := file.readline(MAX_LINE_BYTES + 1):
+                record = _record_of(piece)
+                if record is not None:
+                    yield record
+
+
+def events(directory: Path) -> Iterator[Event]:
+    """Everything in a ledger by time, decisions joined with their completions. Raises `OSError`."""
+    streams = [_joined(read_lines(segments)) for segments in find_segments(directory).values()]
+    return heapq.merge(*streams, key=attrgetter("time"))
+
+
+def newest(directory: Path, count: int) -> list[Event]:
+    """The last `count` events. Reads only as many segments as it must. Raises `OSError`."""
+    found: list[Event] = []
+    for segments in find_segments(directory).values():
+        kept: deque[Event] = deque(maxlen=count)
+        for first in range(len(segments) - 1, -1, -1):
+            kept = deque(_joined(read_lines(segments[first:])), maxlen=count)
+            if len(kept) == count:
+                break
+        found.extend(kept)
+    found.sort(key=attrgetter("time"))
+    return found[-count:] if count else []
+
+
+def find(directory: Path, reference: str) -> list[Event]:
+    """The events with this id (in its stored form): usually one. Raises `OSError`."""
+    wanted = f'"id":"{reference}"'.encode("ascii")
+    found: list[Event] = []
+    for segments in find_segments(directory).values():
+        lines = (record for segment in segments for record in _lines_with(segment, wanted))
+        found.extend(_joined(lines))
+    return sorted(found, key=attrgetter("time"))
+
+
+def _lines_with(segment: Segment, wanted: bytes) -> Iterator[dict[str, Any]]:
+    with segment.path.open("rb") as file:
+        while piece := file.readline(MAX_LINE_BYTES + 1):
+            if wanted in piece:
+                record = _record_of(piece)
+                if record is not None:
+                    yield record
+
+
+def _record_of(piece: bytes) -> dict[str, Any] | None:
+    if not piece.endswith(b"\n") or read_envelope(piece[:-1]) is None:
+        return None
+    try:
+        record: dict[str, Any] = orjson.loads(piece)
+    except orjson.JSONDecodeError:
+        return None
+    return record
+
+
+def _joined(lines: Iterable[dict[str, Any]]) -> Iterator[Event]:
+    """Joins within one stream, and keeps its order. A line that was written again after trouble is told once."""
+    waiting: dict[str, Event] = {}
+    order: deque[Event] = deque()
+    for record in lines:
+        name, kind = str(record.get("id")), record.get("kind")
+        if kind == "completion" and name in waiting:
+            joined = waiting[name]
+            if joined.completion is None:
+                waiting[name] = Event(joined.time, joined.record, record)
+            continue
+        event = Event(str(record.get("time")), record)
+        if kind == "decision":
+            if name in waiting:
+                continue
+            waiting[name] = event
+        order.append(event)
+        if len(order) > MAX_OPEN:
+            yield _final(order.popleft(), waiting)
+    while order:
+        yield _final(order.popleft(), waiting)
+
+
+def _final(event: Event, waiting: dict[str, Event]) -> Event:
+    if event.record.get("kind") != "decision":
+        return event
+    return waiting.pop(event.id, event)
+
+
+class Follower:
+    """What is appended to a ledger from now on; `poll` returns the lines that came since the last call."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._offsets: dict[Path, int] = {}
+        for segments in find_segments(directory).values():
+            for segment in segments:
+                self._offsets[segment.path] = _whole_lines(segment.path)
+
+    def poll(self) -> list[dict[str, Any]]:
+        """New whole lines of all streams, by time. Raises `OSError`."""
+        found: list[dict[str, Any]] = []
+        for segments in find_segments(self._directory).values():
+            for segment in segments[-2:]:
+                found.extend(self._read_new(segment.path))
+        return sorted(found, key=lambda record: str(record.get("time")))
+
+    def _read_new(self, path: Path) -> Iterator[dict[str, Any]]:
+        with path.open("rb") as file:
+            offset = file.seek(self._offsets.get(path, 0))
+            while (piece := file.readline(MAX_LINE_BYTES + 1)).endswith(b"\n"):
+                offset += len(piece)
+                record = _record_of(piece)
+                if record is not None:
+                    yield record
+        self._offsets[path] = offset
+
+
+def _whole_lines(path: Path) -> int:
+    """Where the last whole line of a file ends, in bytes."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        start = max(0, size - MAX_LINE_BYTES - 1)
+        file.seek(start)
+        return start + file.read().rfind(b"\n") + 1
