@@ -1,0 +1,356 @@
+"""The administration of persons, user IDs and credentials. Nothing is deleted: a change is an end plus a new row (DESIGN section 5).
+
+Each act takes on whose word it is done (`By`), the moment, and what is called before the commit; it raises Conflict, which says what is in
+the way and what to do, or RecordsError.
+"""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+
+from gateway.errors import Conflict
+from gateway.identifiers import IdentifierError, check_insz
+from gateway.model import FOR_EVER, LANGUAGES, Language, Validity
+from gateway.records.loading import Row, effective, root
+from gateway.records.schema import credentials, mandates, persons, totp_steps, user_ids
+from gateway.records.schema import sessions as session_table
+from gateway.records.sessions import end_sessions
+from gateway.records.signin import recover, totp_owner
+from gateway.records.store import Store, Write
+from gateway.records.values import BeforeCommit, By, Change
+
+USER_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,62}[a-z0-9]")
+"""Lower case, so that no two of them differ by case alone; 4 to 64 characters that need no escaping anywhere."""
+MAX_NAME_CHARACTERS = 200
+
+
+class Administration(Store):
+    """Persons, user IDs and credentials."""
+
+    async def add_person(
+        self, insz: str, name: str, by: By, now: float, before_commit: BeforeCommit | None = None
+    ) -> int:
+        """Records a natural person, and gives their number. `name` is shown, never compared."""
+        insz, name = _checked_insz(insz), _checked_name(name)
+        async with self._write(before_commit) as write:
+            await check_mandate(write, by, None, now)
+            if await _person_by_insz(write, insz) is not None:
+                raise Conflict("a person with this INSZ is recorded already; add a user ID to that one")
+            person = await write.insert(persons, insz=insz, name=name, **recorded(by, now))
+            write.change = Change("person.add", now, by, insz=insz, details={"person": person})
+        return person
+
+    async def change_person(
+        self, person: int, insz: str, name: str, by: By, now: float, before_commit: BeforeCommit | None = None
+    ) -> None:
+        """Another name, or the national number that a bis number became: both numbers stay this person's for the history."""
+        insz, name = _checked_insz(insz), _checked_name(name)
+        async with self._write(before_commit) as write:
+            await check_mandate(write, by, None, now)
+            current = await _live_person(write, person)
+            taken = await _person_by_insz(write, insz)
+            if taken is not None and taken != person:
+                raise Conflict("this INSZ belongs to another recorded person; the two cannot be joined by a change")
+            await end_row(write, persons, current.id, by, now)
+            row = await write.insert(persons, same_as=person, insz=insz, name=name, **recorded(by, now))
+            write.users.update(dict.fromkeys(await _user_ids_of(write, person)))
+            write.change = Change("person.change", now, by, insz=insz, details={"person": person, "record": row})
+
+    async def end_person(self, person: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+        """Ends a person with all their user IDs and sessions (they died, or were recorded by mistake)."""
+        async with self._write(before_commit) as write:
+            await check_mandate(write, by, None, now)
+            current = await _live_person(write, person)
+            for user_id in await _user_ids_of(write, person):
+                await end_user_id(write, user_id, by, now)
+            await end_row(write, persons, current.id, by, now)
+            write.change = Change("person.end", now, by, insz=current.insz, details={"person": person})
+
+    async def person_of(self, user_id: str | None = None, insz: str | None = None) -> int:
+        """The number of the person who has this user ID, or this INSZ (also an earlier one of theirs). Raises Conflict."""
+        async with self._database.reading() as connection:
+            write = Write(connection)
+            if user_id is not None:
+                return int((await newest_user_id(write, user_id)).person)
+            person = await _person_by_insz(write, _checked_insz(insz or ""))
+        if person is None:
+            raise Conflict("no person with this INSZ is recorded; add the person first")
+        return person
+
+    async def add_user_id(
+        self,
+        user_id: str,
+        person: int,
+        institution: str,
+        language: Language,
+        by: By,
+        now: float,
+        validity: Validity | None = None,
+        before_commit: BeforeCommit | None = None,
+    ) -> None:
+        """Gives a person a user ID at an institution (its KBO number). A word that once was somebody else's is never given again."""
+        if not USER_ID.fullmatch(user_id):
+            raise Conflict(
+                "a user ID has 4 to 64 characters a-z 0-9 . _ -, and begins and ends with a letter or a digit"
+            )
+        if language not in LANGUAGES:
+            raise Conflict(f"language must be one of {', '.join(LANGUAGES)}")
+        async with self._write(before_commit) as write:
+            await check_mandate(write, by, institution, now)
+            await _live_person(write, person)
+            earlier = await write.one(_newest(user_id))
+            if earlier is not None and earlier.ended_at is None:
+                raise Conflict(f"user ID {user_id} exists already; choose another word")
+            if earlier is not None and (earlier.person, earlier.institution) != (person, institution):
+                raise Conflict(
+                    f"user ID {user_id} was somebody else's, or for another institution; choose another word"
+                )
+            values = {"person": person, "institution": institution, "language": language, "blocked": False}
+            row = await write.insert(user_ids, user_id=user_id, **values, **recorded(by, now, validity))
+            write.users[user_id] = None
+            details = {"record": row, "language": language}
+            write.change = Change("user_id.add", now, by, user_id, institution=institution, details=details)
+
+    async def block_user_id(self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+        """Nobody signs in with it any more, until it is unblocked; its sessions end."""
+        await self._set_blocked(user_id, True, by, now, before_commit)
+
+    async def unblock_user_id(
+        self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None
+    ) -> None:
+        await self._set_blocked(user_id, False, by, now, before_commit)
+
+    async def _set_blocked(
+        self, user_id: str, blocked: bool, by: By, now: float, before_commit: BeforeCommit | None
+    ) -> None:
+        verb = "block" if blocked else "unblock"
+        async with self._write(before_commit) as write:
+            current = await live_user_id(write, user_id)
+            await check_mandate(write, by, current.institution, now)
+            if current.blocked == blocked:
+                raise Conflict(f"user ID {user_id} is {'blocked already' if blocked else 'not blocked'}")
+            validity = Validity(now, FOR_EVER if current.valid_to is None else current.valid_to)
+            if validity.end <= now:
+                raise Conflict(f"user ID {user_id} has expired; there is nothing to {verb}")
+            await end_row(write, user_ids, current.id, by, now)
+            values = {"person": current.person, "institution": current.institution, "language": current.language}
+            row = await write.insert(
+                user_ids, user_id=user_id, blocked=blocked, **values, **recorded(by, now, validity)
+            )
+            if blocked:
+                await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "blocked")
+            write.users[user_id] = None
+            write.change = Change(
+                f"user_id.{verb}", now, by, user_id, institution=current.institution, details={"record": row}
+            )
+
+    async def end_user_id(self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+        """The person no longer acts for this institution: the user ID and its sessions end."""
+        async with self._write(before_commit) as write:
+            current = await live_user_id(write, user_id)
+            await check_mandate(write, by, current.institution, now)
+            await end_user_id(write, user_id, by, now)
+            write.change = Change(
+                "user_id.end", now, by, user_id, institution=current.institution, details={"record": current.id}
+            )
+
+    async def set_password(
+        self,
+        user_id: str,
+        password_hash: str,
+        by: By,
+        now: float,
+        *,
+        alone: bool,
+        before_commit: BeforeCommit | None = None,
+    ) -> int:
+        """A new password, by its hash (`credentials.password`); the old one and all sessions end. `alone`: it met the length for an only factor.
+
+        A password that was disabled after too many failures is recovered by this.
+        """
+        async with self._write(before_commit) as write:
+            user = await self._new_credential(write, user_id, "password", by, now)
+            await recover(write, user.person, now)
+            secret = password_hash.encode("ascii")
+            row = await write.insert(
+                credentials, user_id=user_id, kind="password", secret=secret, alone=alone, **recorded(by, now)
+            )
+            write.change = Change(
+                "credential.add",
+                now,
+                by,
+                user_id,
+                institution=user.institution,
+                details={"record": row, "kind": "password"},
+            )
+        return row
+
+    async def rehash_password(self, user_id: str, old_hash: str, password_hash: str, now: float) -> None:
+        """The same password, hashed with today's parameters, at a sign-in that proved it. Sessions stay."""
+        by = By("gateway", "hashed anew with higher parameters")
+        async with self._write() as write:
+            row = await write.one(_live_credential(user_id, "password"))
+            if row is None or row.secret != old_hash.encode("ascii"):
+                return
+            await end_row(write, credentials, row.id, by, now)
+            secret = password_hash.encode("ascii")
+            await write.insert(
+                credentials, user_id=user_id, kind="password", secret=secret, alone=row.alone, **recorded(by, now)
+            )
+
+    async def set_totp(
+        self, user_id: str, secret: bytes, by: By, now: float, before_commit: BeforeCommit | None = None
+    ) -> int:
+        """A new secret for codes by app; the old one and all sessions end. It is stored sealed."""
+        async with self._write(before_commit) as write:
+            user = await self._new_credential(write, user_id, "totp", by, now)
+            sealed = self._key.seal(secret, totp_owner(user_id))
+            row = await write.insert(
+                credentials, user_id=user_id, kind="totp", secret=sealed, key_id=self._key.id, **recorded(by, now)
+            )
+            await write.execute(sa.insert(totp_steps).values(credential=row, last_step=0))
+            write.change = Change(
+                "credential.add",
+                now,
+                by,
+                user_id,
+                institution=user.institution,
+                details={"record": row, "kind": "totp"},
+            )
+        return row
+
+    async def end_credential(
+        self, credential: int, by: By, now: float, before_commit: BeforeCommit | None = None
+    ) -> None:
+        """Takes a credential away; the sessions of its user ID end."""
+        async with self._write(before_commit) as write:
+            row = await live_row(write, credentials, credential, "credential")
+            user = await newest_user_id(write, row.user_id)
+            await check_mandate(write, by, user.institution, now)
+            await end_row(write, credentials, row.id, by, now)
+            await end_sessions(write, session_table.c.user_id == row.user_id, now, by.signature, "credential ended")
+            details = {"record": row.id, "kind": row.kind}
+            write.change = Change("credential.end", now, by, row.user_id, institution=user.institution, details=details)
+
+    async def _new_credential(self, write: Write, user_id: str, kind: str, by: By, now: float) -> Row:
+        """Makes room for a new credential of this kind."""
+        user = await live_user_id(write, user_id)
+        await check_mandate(write, by, user.institution, now)
+        old = await write.one(_live_credential(user_id, kind))
+        if old is not None:
+            await end_row(write, credentials, old.id, by, now)
+        await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "credential replaced")
+        return user
+
+
+def recorded(by: By, now: float, validity: Validity | None = None) -> dict[str, object]:
+    """The columns that every legal record has; without a validity it is good from now on."""
+    start, end = (now, FOR_EVER) if validity is None else (validity.start, validity.end)
+    act = by.act
+    return {
+        "valid_from": start,
+        "valid_to": None if end == FOR_EVER else end,
+        "recorded_at": now,
+        "actor": by.actor,
+        "reason": by.reason,
+        "mandate": by.mandate,
+        "act_reference": None if act is None else act.reference,
+        "act_date": None if act is None else act.on,
+    }
+
+
+async def check_mandate(write: Write, by: By, institution: str | None, now: float) -> None:
+    """When something is done under a mandate, it is one of this institution (None: of any), in force now, and its holder may act."""
+    if by.mandate is None:
+        return
+    row = await write.one(sa.select(mandates).where(mandates.c.id == by.mandate))
+    if row is None:
+        raise Conflict(f"mandate {by.mandate} does not exist; see `gateway mandate list`")
+    if not effective(row).holds(now):
+        raise Conflict(f"mandate {by.mandate} is not in force; the head official can give a new one")
+    if institution is not None and row.institution != institution:
+        raise Conflict(f"mandate {by.mandate} is for institution {row.institution}, not for {institution}")
+    holder = await newest_user_id(write, row.user_id)
+    if holder.blocked or not effective(holder).holds(now):
+        raise Conflict(f"mandate {by.mandate}: its holder {row.user_id} is blocked or has ended")
+
+
+async def end_row(write: Write, table: sa.Table, row_id: int, by: By, now: float) -> None:
+    """The one update that a legal record knows."""
+    end = {"ended_at": now, "ended_by": by.signature, "ended_reason": by.reason}
+    await write.execute(sa.update(table).where(table.c.id == row_id).values(**end))
+
+
+async def live_row(write: Write, table: sa.Table, row_id: int, what: str) -> Row:
+    row = await write.one(sa.select(table).where(table.c.id == row_id))
+    if row is None:
+        raise Conflict(f"{what} {row_id} does not exist; see `gateway {what} list`")
+    if row.ended_at is not None:
+        raise Conflict(f"{what} {row_id} has ended already ({row.ended_reason})")
+    return row
+
+
+async def newest_user_id(write: Write, user_id: str) -> Row:
+    row = await write.one(_newest(user_id))
+    if row is None:
+        raise Conflict(f"user ID {user_id} does not exist; see `gateway user-id list`")
+    return row
+
+
+async def live_user_id(write: Write, user_id: str) -> Row:
+    row = await newest_user_id(write, user_id)
+    if row.ended_at is not None:
+        raise Conflict(f"user ID {user_id} has ended ({row.ended_reason}); add it again or choose another")
+    return row
+
+
+async def end_user_id(write: Write, user_id: str, by: By, now: float) -> None:
+    """Ends a live user ID with its sessions."""
+    live = sa.and_(user_ids.c.user_id == user_id, user_ids.c.ended_at.is_(None))
+    end = {"ended_at": now, "ended_by": by.signature, "ended_reason": by.reason}
+    await write.execute(sa.update(user_ids).where(live).values(**end))
+    await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "user ID ended")
+    write.users[user_id] = None
+
+
+def _newest(user_id: str) -> sa.Select[tuple[object, ...]]:
+    return sa.select(user_ids).where(user_ids.c.user_id == user_id).order_by(user_ids.c.id.desc()).limit(1)
+
+
+def _live_credential(user_id: str, kind: str) -> sa.Select[tuple[object, ...]]:
+    mine = sa.and_(credentials.c.user_id == user_id, credentials.c.kind == kind, credentials.c.ended_at.is_(None))
+    return sa.select(credentials).where(mine)
+
+
+async def _person_by_insz(write: Write, insz: str) -> int | None:
+    """Whoever has, or had, this number."""
+    row = await write.one(sa.select(root().label("person")).where(persons.c.insz == insz).limit(1))
+    return None if row is None else row.person
+
+
+async def _live_person(write: Write, person: int) -> Row:
+    row = await write.one(sa.select(persons).where(root() == person, persons.c.ended_at.is_(None)))
+    if row is None:
+        raise Conflict(f"person {person} does not exist or has ended; see `gateway person list`")
+    return row
+
+
+async def _user_ids_of(write: Write, person: int) -> list[str]:
+    theirs = sa.select(user_ids.c.user_id).where(user_ids.c.person == person).distinct()
+    return await write.words(theirs)
+
+
+def _checked_insz(insz: str) -> str:
+    try:
+        return check_insz(insz.strip())
+    except IdentifierError as error:
+        raise Conflict(str(error)) from None
+
+
+def _checked_name(name: str) -> str:
+    plain = " ".join(name.split())
+    if not plain or len(plain) > MAX_NAME_CHARACTERS or not plain.isprintable():
+        raise Conflict(f"a name has 1 to {MAX_NAME_CHARACTERS} printable characters")
+    return plain

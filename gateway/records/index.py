@@ -1,0 +1,145 @@
+"""The index: everything that a request asks of the records, in memory. Look-ups are a dictionary's, O(1); no look-up waits.
+
+It is filled whole at the start and kept current by `watch`; a process that could not read the database for longer than the
+stale limit knows of no revocation, so `current` says no and everybody is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from gateway.model import Session, UserRecords
+from gateway.records.values import SessionEntry
+
+SAVE_SECONDS = 60.0
+"""Last-seen times go to the database at most once a minute a session (DESIGN section 5)."""
+ENDED_KEPT_SECONDS = 86_400.0
+"""How long an ended session stays findable, so that a person is told `revoked` or `expired`."""
+CLOCK_SLACK_SECONDS = 5.0
+"""A clock set back by more than this makes the index out of date until it is read again."""
+
+
+class SessionRow(NamedTuple):
+    """A session as the database has it. `renews` is the session that it took the place of; `cookies` are (hash, host)."""
+
+    session: Session
+    last_seen: float
+    renews: str | None
+    cookies: tuple[tuple[bytes, str], ...]
+
+
+class Index:
+    """The hot path's view of the records. Used from the event loop's thread alone."""
+
+    def __init__(self, stale_limit: float) -> None:
+        self._stale_limit = stale_limit
+        self._read_at = float("-inf")
+        self._users: dict[str, UserRecords] = {}
+        self._entries: dict[str, SessionEntry] = {}
+        self._cookies: dict[bytes, tuple[str, SessionEntry, str]] = {}
+        self._hashes: dict[str, tuple[bytes, ...]] = {}
+        self._unsaved: dict[str, SessionEntry] = {}
+
+    # --- asked by the hot path
+
+    def session(self, token_hash: bytes, host: str) -> SessionEntry | None:
+        """The session whose cookie for `host` has this hash; ended ones too, for a day."""
+        found = self._cookies.get(token_hash)
+        return found[1] if found is not None and found[0] == host else None
+
+    def user(self, user_id: str) -> UserRecords | None:
+        """Everything that the records say of a user ID, ended and blocked ones too."""
+        return self._users.get(user_id)
+
+    def current(self, now: float) -> bool:
+        """Whether the database was read within the stale limit before `now` (Unix seconds)."""
+        return -CLOCK_SLACK_SECONDS <= now - self._read_at <= self._stale_limit
+
+    def touch(self, entry: SessionEntry, now: float) -> None:
+        """The person did something at `now`; it is saved in the background, at most once a minute."""
+        if now > entry.last_seen:
+            entry.last_seen = now
+            if now - entry.saved_at >= SAVE_SECONDS:
+                self._unsaved[entry.session.id] = entry
+
+    # --- kept current by the records
+
+    def read_at(self, moment: float) -> None:
+        """All that was committed before `moment` is in the index."""
+        self._read_at = moment
+
+    def age(self, now: float) -> float:
+        """Seconds since the database was last read."""
+        return now - self._read_at
+
+    def out_of_date(self) -> None:
+        """Something was committed that could not be read back: nobody is let in until it is."""
+        self._read_at = float("-inf")
+
+    def put_users(self, users: Mapping[str, UserRecords | None]) -> None:
+        for user_id, user in users.items():
+            if user is None:
+                self._users.pop(user_id, None)
+            else:
+                self._users[user_id] = user
+
+    def put_sessions(self, rows: Iterable[SessionRow]) -> None:
+        """Takes over sessions as the database has them.
+
+        Where one renews another, the entry goes over to the new session, so that what hangs on it (an open websocket) lives on
+        with the new means; cookies of the old one find an entry that says how it ended.
+        """
+        fresh = list(rows)
+        for row in fresh:
+            if row.renews is not None and row.session.id not in self._entries:
+                entry = self._entries.pop(row.renews, None)
+                if entry is not None:
+                    self._entries[row.session.id] = entry
+        for row in fresh:
+            known = self._entries.get(row.session.id)
+            if known is None:
+                known = self._entries[row.session.id] = SessionEntry(row.session, row.last_seen)
+            known.session = row.session
+            known.last_seen = max(known.last_seen, row.last_seen)
+            known.saved_at = max(known.saved_at, row.last_seen)
+        for row in fresh:
+            session_id, entry = row.session.id, self._entries[row.session.id]
+            for token_hash in self._hashes.get(session_id, ()):
+                found = self._cookies.get(token_hash)
+                if found is not None and found[2] == session_id:
+                    del self._cookies[token_hash]
+            self._hashes[session_id] = tuple(token_hash for token_hash, _ in row.cookies)
+            for token_hash, host in row.cookies:
+                self._cookies[token_hash] = (host, entry, session_id)
+
+    def put_last_seen(self, session_id: str, last_seen: float) -> None:
+        """Another process saw the person."""
+        entry = self._entries.get(session_id)
+        if entry is not None:
+            entry.last_seen = max(entry.last_seen, last_seen)
+            entry.saved_at = max(entry.saved_at, last_seen)
+
+    def take_unsaved(self, *, all_of_them: bool = False) -> dict[str, float]:
+        """Last-seen times that are due to be saved, by session."""
+        due = self._unsaved
+        if all_of_them:
+            due = {name: entry for name, entry in self._entries.items() if entry.last_seen > entry.saved_at}
+        self._unsaved = {}
+        for entry in due.values():
+            entry.saved_at = entry.last_seen
+        return {entry.session.id: entry.last_seen for entry in due.values()}
+
+    def forget_ended(self, now: float) -> None:
+        """Lets go of sessions that ended, or expired, more than a day ago."""
+        long_gone = now - ENDED_KEPT_SECONDS
+        for session_id, entry in list(self._entries.items()):
+            session = entry.session
+            if min(session.expires_at, session.ended_at or session.expires_at) < long_gone:
+                del self._entries[session_id]
+                self._unsaved.pop(session_id, None)
+                for token_hash in self._hashes.pop(session_id, ()):
+                    self._cookies.pop(token_hash, None)
+
+    def __len__(self) -> int:
+        return len(self._users)

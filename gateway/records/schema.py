@@ -1,0 +1,201 @@
+"""The tables. Legal records are never deleted, and changed once: to say that they ended (DESIGN section 5).
+
+Moments are Unix seconds. A person is the row that came first, a later row for the same natural person (a national number after a
+bis number, another name) points to it by `same_as`. A user ID is a word: a change of it (block, language) is an end plus a new
+row with the same word, and everything that hangs on a user ID names the word.
+
+Working state, in tables of its own, is updated in place and thrown away when it has served. `changes` tells other processes what to read again.
+The statements are SQL that PostgreSQL takes as well; what keeps legal records append-only stands in `append_only`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+LIVE = text("ended_at IS NULL")
+
+
+def _legal(name: str, *columns: Column[object], unique: tuple[str, ...] = ()) -> Table:
+    """A legal record: validity, who recorded it and on whose word, and its end. `unique`: of these there is one live row."""
+    table = Table(
+        name,
+        metadata,
+        Column("id", Integer, primary_key=True),
+        *columns,
+        Column("valid_from", Float, nullable=False),
+        Column("valid_to", Float),
+        Column("recorded_at", Float, nullable=False),
+        Column("actor", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("mandate", Integer, ForeignKey("mandates.id")),
+        Column("act_reference", Text),
+        Column("act_date", Date),
+        Column("ended_at", Float),
+        Column("ended_by", Text),
+        Column("ended_reason", Text),
+        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="validity"),
+        CheckConstraint("(act_reference IS NULL) = (act_date IS NULL)", name="act"),
+        CheckConstraint(
+            "(ended_at IS NULL) = (ended_by IS NULL) AND (ended_at IS NULL) = (ended_reason IS NULL)", name="end"
+        ),
+        sqlite_autoincrement=True,
+    )
+    if unique:
+        Index(
+            f"uq_{name}_live",
+            *(table.c[column] for column in unique),
+            unique=True,
+            sqlite_where=LIVE,
+            postgresql_where=LIVE,
+        )
+    return table
+
+
+persons = _legal(
+    "persons",
+    Column("same_as", Integer, ForeignKey("persons.id"), index=True),
+    Column("insz", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    unique=("insz",),
+)
+user_ids = _legal(
+    "user_ids",
+    Column("user_id", Text, nullable=False),
+    Column("person", Integer, ForeignKey("persons.id"), nullable=False, index=True),
+    Column("institution", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("blocked", Boolean(create_constraint=False), nullable=False),
+    unique=("user_id",),
+)
+credentials = _legal(
+    "credentials",
+    Column("user_id", Text, nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('password', 'totp')", name="kind"), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("key_id", Text, comment="of a sealed secret: which key opens it"),
+    Column("alone", Boolean(create_constraint=False), comment="of a password: long enough to be the only factor"),
+    unique=("user_id", "kind"),
+)
+mandates = _legal(
+    "mandates",
+    Column("user_id", Text, nullable=False),
+    Column("institution", Text, nullable=False),
+)
+designations = _legal(
+    "designations",
+    Column("user_id", Text, nullable=False),
+    Column("authorisation", Text, nullable=False),
+    Column("uses", Text, nullable=False),
+)
+roles = _legal(
+    "roles",
+    Column("user_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    unique=("user_id", "role"),
+)
+acceptances = _legal(
+    "acceptances",
+    Column("user_id", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    unique=("user_id", "version", "sha256"),
+)
+LEGAL = (persons, user_ids, credentials, mandates, designations, roles, acceptances)
+for _table, _columns in (
+    (user_ids, ("user_id",)),
+    (credentials, ("user_id",)),
+    (mandates, ("user_id",)),
+    (designations, ("user_id",)),
+    (designations, ("mandate",)),
+    (roles, ("user_id",)),
+    (acceptances, ("user_id",)),
+    (persons, ("insz",)),
+):
+    Index(f"ix_{_table.name}_{'_'.join(_columns)}", *(_table.c[column] for column in _columns))
+
+# --- working state ------------------------------------------------------------------------------------------------------
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("means", Text, nullable=False),
+    Column("auth_time", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("renews", Text, comment="the session that this one took the place of, at a step-up"),
+    Column("last_seen", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("ended_by", Text),
+    Column("ended_reason", Text),
+)
+Index("ix_sessions_last_seen", sessions.c.last_seen)
+session_cookies = Table(
+    "session_cookies",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("session", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("host", Text, nullable=False),
+)
+entry_codes = Table(
+    "entry_codes",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("session", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("host", Text, nullable=False),
+    Column("start_hash", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+)
+failures = Table(
+    "failures",
+    metadata,
+    Column(
+        "person",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="0 stands for unknown user IDs, whose counters are in memory",
+    ),
+    Column("failed", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+totp_steps = Table(
+    "totp_steps",
+    metadata,
+    Column("credential", Integer, ForeignKey("credentials.id"), primary_key=True),
+    Column("last_step", Integer, nullable=False),
+)
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,78 @@
+"""What the records need to know, and the key under which secrets lie in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.errors import ConfigurationError, RecordsError
+
+KEY_BYTES = 32
+"""AES-256."""
+DEFAULT_STALE_SECONDS = 30.0
+MAX_STALE_SECONDS = 300.0
+"""A gateway that cannot read its records knows of no revocation: five minutes is the most that a deployment may allow."""
+_NONCE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsSettings:
+    """`database` is the SQLite file; `key_file` holds 32 random bytes; `stale_limit` is seconds.
+
+    Raises ConfigurationError for a stale limit out of bounds.
+    """
+
+    database: Path | str
+    key_file: Path
+    stale_limit: float = DEFAULT_STALE_SECONDS
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.stale_limit <= MAX_STALE_SECONDS:
+            raise ConfigurationError(f"records: stale_limit must lie between 1 and {MAX_STALE_SECONDS:.0f} seconds")
+
+    @property
+    def path(self) -> Path:
+        return Path(self.database)
+
+
+class RecordsKey:
+    """Seals secrets that must be read again (TOTP) with AES-256-GCM; each is bound to whom and what it belongs to."""
+
+    __slots__ = ("_aead", "id")
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+        self.id = hashlib.sha256(b"gateway records key id" + key).hexdigest()[:16]
+
+    @classmethod
+    def read(cls, path: Path) -> RecordsKey:
+        """Raises ConfigurationError: what, where, what to do."""
+        try:
+            key = path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path}: the records key cannot be read ({error.strerror}); see `gateway init`"
+            ) from None
+        if len(key) != KEY_BYTES:
+            raise ConfigurationError(
+                f"{path}: the records key must be {KEY_BYTES} random bytes, this file has {len(key)}"
+            )
+        return cls(key)
+
+    def seal(self, secret: bytes, owner: str) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, secret, owner.encode("utf-8"))
+
+    def open(self, sealed: bytes, owner: str) -> bytes:
+        """Raises RecordsError when it was altered, moved to another owner, or sealed with another key."""
+        try:
+            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode("utf-8"))
+        except (InvalidTag, ValueError):
+            raise RecordsError(
+                "a sealed secret does not open: the row was altered, or the records key is another one"
+            ) from None

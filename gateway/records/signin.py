@@ -1,0 +1,167 @@
+"""The sign-in side of the records: who a user ID is, the lock-out counters, and the single use of codes.
+
+The order of an attempt, which leaves no room for many at once: `claim_attempt` counts it before anything is checked and says whether it may be
+checked at all; then the password (and code) are verified; then `record_success` takes the count back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import cast
+
+import sqlalchemy as sa
+
+from gateway.credentials.lockout import UNLOCKED, LockState, lock_state
+from gateway.model import Language
+from gateway.records.loading import Row, effective, root
+from gateway.records.schema import credentials, failures, persons, totp_steps, user_ids
+from gateway.records.store import Store, Write
+from gateway.records.values import Login
+
+UNKNOWN_KEPT = 50_000
+"""Counters of unknown user IDs, in memory, some 10 MB; the one that was tried longest ago goes first."""
+NOBODY = 0
+"""The row that is read and written for unknown user IDs, so that they take as long as known ones."""
+GATEWAY = "gateway"
+TOO_MANY_FAILURES = "disabled after too many failed attempts"
+
+
+class UnknownCounters:
+    """Lock-out counters of user IDs that do not exist; bounded. A hash stands for the word, which may be of any length."""
+
+    def __init__(self, capacity: int = UNKNOWN_KEPT) -> None:
+        self._capacity = capacity
+        self._counts: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+
+    def state(self, user_id: str) -> LockState:
+        counted = self._counts.get(_digest(user_id))
+        return UNLOCKED if counted is None else lock_state(*counted)
+
+    def count(self, user_id: str, now: float) -> None:
+        key = _digest(user_id)
+        self._counts[key] = (self.state(user_id).failures + 1, now)
+        self._counts.move_to_end(key)
+        if len(self._counts) > self._capacity:
+            self._counts.popitem(last=False)
+
+
+def _digest(user_id: str) -> bytes:
+    return hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+class SignIn(Store):
+    """What the portal asks of the records while somebody signs in."""
+
+    _unknown: UnknownCounters
+
+    async def find_login(self, user_id: str) -> Login | None:
+        """The user ID as it stands now, or None; ended and blocked ones too (ask `Login.allowed`). Raises RecordsError."""
+        async with self._database.reading() as connection:
+            newest = sa.select(user_ids).where(user_ids.c.user_id == user_id).order_by(user_ids.c.id.desc()).limit(1)
+            user = (await connection.execute(newest)).first()
+            owned = sa.select(credentials, totp_steps.c.last_step).join(totp_steps, isouter=True)
+            owned = owned.where(credentials.c.user_id == user_id).order_by(credentials.c.id)
+            kinds: dict[str, Row] = {row.kind: row for row in await connection.execute(owned)}
+            person = NOBODY if user is None else user.person
+            numbers = sa.select(persons.c.insz).where(root() == person).order_by(persons.c.id.desc()).limit(1)
+            insz = await connection.scalar(numbers)
+        if user is None or insz is None:
+            return None
+        password, totp = kinds.get("password"), kinds.get("totp")
+        live_password = password is not None and password.ended_at is None
+        live_totp = totp if totp is not None and totp.ended_at is None else None
+        return Login(
+            user_id,
+            user.person,
+            insz,
+            user.institution,
+            cast(Language, user.language),
+            effective(user),
+            user.blocked,
+            password.secret.decode("ascii") if password is not None and live_password else None,
+            password is not None and password.ended_reason == TOO_MANY_FAILURES,
+            password is not None and live_password and bool(password.alone),
+            None if live_totp is None else live_totp.id,
+            None if live_totp is None else self._key.open(live_totp.secret, totp_owner(user_id)),
+            0 if live_totp is None else live_totp.last_step,
+        )
+
+    async def lockout(self, login: Login | str) -> LockState:
+        """Where the counter of this natural person stands; a word that is no user ID has one of its own, with the same times."""
+        async with self._database.reading() as connection:
+            counted = (await connection.execute(_counter(login))).first()
+        return self._state(login, counted)
+
+    async def claim_attempt(self, login: Login | str, now: float) -> LockState:
+        """Counts an attempt before it is checked, and gives the state it met.
+
+        When that state waits, or is disabled, the attempt was not counted and must be refused unchecked. Else it stands as a failure
+        until `record_success`. Raises RecordsError: then the attempt is refused.
+        """
+        async with self._write() as write:
+            counted = await write.one(_counter(login))
+            state = self._state(login, counted)
+            if isinstance(login, Login) and state.disabled:
+                await disable_passwords(write, login.person, now)
+            if not state.disabled and not state.waits(now):
+                person = login.person if isinstance(login, Login) else NOBODY
+                await _count(write, person, state.failures + 1, now, known=counted is not None)
+                if isinstance(login, str):
+                    self._unknown.count(login, now)
+        return state
+
+    async def record_success(self, login: Login, now: float) -> None:
+        """The password, and the code where there is one, were right: the failures in a row are over."""
+        async with self._write() as write:
+            await _count(write, login.person, 0, now, known=await write.one(_counter(login)) is not None)
+
+    async def take_totp_step(self, login: Login, step: int) -> bool:
+        """Uses up a step, and all before it. False: it was used already, by this process or another; refuse."""
+        if login.totp_credential is None:
+            return False
+        mine = sa.and_(totp_steps.c.credential == login.totp_credential, totp_steps.c.last_step < step)
+        async with self._write() as write:
+            taken = await write.execute(sa.update(totp_steps).where(mine).values(last_step=step))
+            return taken.rowcount == 1
+
+    def _state(self, login: Login | str, counted: Row | None) -> LockState:
+        if isinstance(login, str):
+            return self._unknown.state(login)
+        state = UNLOCKED if counted is None else lock_state(counted.failed, counted.last_at)
+        return state._replace(disabled=state.disabled or login.password_disabled)
+
+
+def totp_owner(user_id: str) -> str:
+    """To whom a sealed secret is bound."""
+    return f"totp of {user_id}"
+
+
+def _counter(login: Login | str) -> sa.Select[tuple[int, float]]:
+    person = login.person if isinstance(login, Login) else NOBODY
+    return sa.select(failures.c.failed, failures.c.last_at).where(failures.c.person == person)
+
+
+async def _count(write: Write, person: int, failed: int, now: float, *, known: bool) -> None:
+    if known:
+        await write.execute(sa.update(failures).where(failures.c.person == person).values(failed=failed, last_at=now))
+    else:
+        await write.execute(sa.insert(failures).values(person=person, failed=failed, last_at=now))
+
+
+async def disable_passwords(write: Write, person: int, now: float) -> None:
+    """Ends every live password of a natural person, for all their institutions: each of them sets a new one for its own."""
+    theirs = sa.select(user_ids.c.user_id).where(user_ids.c.person == person)
+    live = sa.and_(
+        credentials.c.user_id.in_(theirs), credentials.c.kind == "password", credentials.c.ended_at.is_(None)
+    )
+    end = {"ended_at": now, "ended_by": GATEWAY, "ended_reason": TOO_MANY_FAILURES}
+    await write.execute(sa.update(credentials).where(live).values(**end))
+
+
+async def recover(write: Write, person: int, now: float) -> None:
+    """Somebody set a new password. A counter that ran full starts anew; one that did not stays, for the other institutions' sake."""
+    counted = (await write.execute(sa.select(failures).where(failures.c.person == person))).first()
+    if counted is not None and lock_state(counted.failed, counted.last_at).disabled:
+        await disable_passwords(write, person, now)
+        await _count(write, person, 0, now, known=True)

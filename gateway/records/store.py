@@ -1,0 +1,94 @@
+"""What all parts of the records share: one database, one index, and the way that a write goes.
+
+A write is one transaction: its checks, its rows, what others must read again (`changes`), the ledger's line, the commit. When the
+call returns, the index of this process has it; other processes have it within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.errors import RecordsError
+from gateway.records.database import Database
+from gateway.records.index import ENDED_KEPT_SECONDS, Index
+from gateway.records.loading import read_sessions, read_users
+from gateway.records.schema import changes
+from gateway.records.settings import RecordsKey
+from gateway.records.values import BeforeCommit, Change
+
+
+class Write:
+    """A transaction under way. `change` is what the ledger is told before the commit, if this write is an administrative act."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.change: Change | None = None
+        self.users: dict[str, None] = {}
+        self.sessions: dict[str, None] = {}
+
+    async def execute(
+        self, statement: sa.Executable, parameters: list[dict[str, object]] | None = None
+    ) -> sa.CursorResult[Any]:
+        return await self.connection.execute(statement, parameters)
+
+    async def insert(self, table: sa.Table, **values: object) -> int:
+        """Adds a row to a table with a numbered key, and gives the number."""
+        made = await self.connection.execute(sa.insert(table).values(**values).returning(table.c.id))
+        return int(made.scalar_one())
+
+    async def words(self, statement: sa.Select[Any]) -> list[str]:
+        """The first column of all rows."""
+        return list((await self.connection.execute(statement)).scalars())
+
+    async def one(self, statement: sa.Select[Any]) -> sa.Row[Any] | None:
+        row: sa.Row[Any] | None = (await self.connection.execute(statement)).first()
+        return row
+
+
+class Store:
+    """Base of the records' parts (sign-in, sessions, administration …); see `Records`."""
+
+    def __init__(self, database: Database, key: RecordsKey, index: Index, clock: Callable[[], float]) -> None:
+        self.index = index
+        self._database = database
+        self._key = key
+        self._clock = clock
+        self._reading_back = asyncio.Lock()
+
+    @asynccontextmanager
+    async def _write(self, before_commit: BeforeCommit | None = None) -> AsyncIterator[Write]:
+        async with self._database.writing() as connection:
+            write = Write(connection)
+            yield write
+            touched = [("user", key) for key in write.users] + [("session", key) for key in write.sessions]
+            if touched:
+                at = self._clock()
+                await write.execute(sa.insert(changes), [{"at": at, "kind": kind, "key": key} for kind, key in touched])
+            if before_commit is not None and write.change is not None:
+                written = before_commit(write.change)
+                if inspect.isawaitable(written):
+                    await written
+        try:
+            await self._read_back(list(write.users), list(write.sessions))
+        except RecordsError:
+            self.index.out_of_date()
+            raise
+
+    async def _read_back(self, users: list[str], session_ids: list[str]) -> None:
+        """Brings what changed into the index. One at a time, so that what was read earlier never overwrites what was read later."""
+        if not users and not session_ids:
+            return
+        async with self._reading_back, self._database.reading() as connection:
+            found = await read_users(connection, users) if users else {}
+            rows = (
+                await read_sessions(connection, session_ids, self._clock() - ENDED_KEPT_SECONDS) if session_ids else []
+            )
+            self.index.put_users(found)
+            self.index.put_sessions(rows)

@@ -1,0 +1,113 @@
+"""What the records give and take, besides the nouns of `gateway.model`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.model import Language, Session, Validity
+
+
+class SessionEntry:
+    """A session as this process holds it.
+
+    `session` is replaced when the session changes (a step-up, its end); whoever holds the entry sees it. `last_seen` is the last act
+    of the person, Unix seconds; `saved_at` what the database knows of it. `identity` is a slot for the ledger's sealed identity,
+    made once a session by whoever writes the lines.
+    """
+
+    __slots__ = ("identity", "last_seen", "saved_at", "session")
+
+    def __init__(self, session: Session, last_seen: float) -> None:
+        self.session = session
+        self.last_seen = last_seen
+        self.saved_at = last_seen
+        self.identity: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a sign-in needs to know of a user ID. `person` is the natural person, whose attempts count together.
+
+    `password_hash` is None without a live password; `password_disabled` that it was disabled after too many failures;
+    `password_alone` that it is long enough to be the only factor. `totp_credential` and `totp_secret` are None without an app.
+    """
+
+    user_id: str
+    person: int
+    insz: str = field(repr=False)
+    institution: str
+    language: Language
+    validity: Validity
+    blocked: bool
+    password_hash: str | None = field(repr=False)
+    password_disabled: bool
+    password_alone: bool
+    totp_credential: int | None
+    totp_secret: bytes | None = field(repr=False)
+    last_totp_step: int
+
+    @property
+    def has_totp(self) -> bool:
+        return self.totp_secret is not None
+
+    def allowed(self, now: float) -> bool:
+        """Whether this user ID may sign in at all."""
+        return not self.blocked and self.validity.holds(now)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCode:
+    """What a one-time code stood for: this session may enter this host, and goes to `target` there."""
+
+    session_id: str
+    user_id: str
+    host: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """The head official's written act: its reference and its date."""
+
+    reference: str
+    on: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """On whose word something is done: who acts (`shell`, `user:<user ID>`, …), why, and under which mandate or written act."""
+
+    actor: str
+    reason: str
+    mandate: int | None = None
+    act: Act | None = None
+
+    @property
+    def signature(self) -> str:
+        """How it stands in `ended_by`."""
+        return self.actor if self.mandate is None else f"{self.actor}, mandate {self.mandate}"
+
+
+Detail = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An act on the records, checked and about to be committed: what the ledger writes first.
+
+    `act` is `<group>.<verb>`; `user_id` and `insz` may stand in a line only sealed; `details` hold neither names nor secrets.
+    """
+
+    act: str
+    at: float
+    by: By
+    user_id: str | None = None
+    insz: str | None = field(default=None, repr=False)
+    institution: str | None = None
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+BeforeCommit = Callable[[Change], Awaitable[None] | None]
+"""Called after every check and before the commit; when it raises, nothing was changed."""

@@ -1,0 +1,164 @@
+"""Keeps the index current: what other processes committed is seen within half a second, by the change table.
+
+SQLite tells that something was committed by `PRAGMA data_version`; PostgreSQL's LISTEN/NOTIFY will take its place there. Also here, in
+the background: last-seen times are saved, and working state that has served is thrown away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import sqlalchemy as sa
+import structlog
+
+from gateway.errors import RecordsError
+from gateway.records.database import DataVersion
+from gateway.records.index import ENDED_KEPT_SECONDS
+from gateway.records.loading import read_sessions, read_users
+from gateway.records.schema import changes, entry_codes, sessions
+from gateway.records.store import Store
+
+POLL_SECONDS = 0.25
+"""A change must be known within 1 s (revocation), the reading included."""
+SAVE_EVERY_SECONDS = 5.0
+TIDY_EVERY_SECONDS = 3_600.0
+CHANGES_KEPT_SECONDS = 86_400.0
+"""A process that read nothing for half of this reads everything anew, since rows it never saw may be gone."""
+_CHANGES_AT_ONCE = 5_000
+
+log = structlog.get_logger("gateway.records")
+
+
+class Watch(Store):
+    """The background work of the records."""
+
+    _version: DataVersion | None = None
+    _seen_version = -1
+    _seen_change = 0
+    _seen_last_seen = 0.0
+    _tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def _start(self) -> None:
+        """Fills the index, and begins to watch. Raises RecordsError."""
+        version = DataVersion(self._database.path)
+        await version.open()
+        self._version = version
+        await self._read_everything()
+        self._tasks = (asyncio.create_task(self._watch()), asyncio.create_task(self._keep_house()))
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._version is not None:
+            await self._version.close()
+
+    async def _read_everything(self) -> None:
+        began = self._clock()
+        version = await self._data_version()
+        async with self._reading_back, self._database.reading() as connection:
+            last = await connection.scalar(sa.select(sa.func.max(changes.c.seq)))
+            self.index.put_users(await read_users(connection, None))
+            self.index.put_sessions(await read_sessions(connection, None, began - ENDED_KEPT_SECONDS))
+        self._seen_change, self._seen_version, self._seen_last_seen = last or 0, version, began
+        self.index.read_at(began)
+
+    async def _data_version(self) -> int:
+        if self._version is None:
+            raise RecordsError(f"{self._database.path}: not open")
+        return await self._version.read()
+
+    async def _watch(self) -> None:
+        failing = False
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self._poll()
+            except RecordsError as error:
+                if not failing:
+                    log.error("the records cannot be read", error=str(error))
+                failing = True
+            else:
+                if failing:
+                    log.warning("the records can be read again")
+                failing = False
+
+    async def _poll(self) -> None:
+        began = self._clock()
+        self._database.check_file()
+        version = await self._data_version()
+        if self.index.age(began) > CHANGES_KEPT_SECONDS / 2:
+            await self._read_everything()
+            return
+        if version != self._seen_version:
+            while await self._read_changes():
+                pass
+            await self._read_last_seen(began)
+            self._seen_version = version
+        self.index.read_at(began)
+
+    async def _read_changes(self) -> bool:
+        """Reads a portion of what changed; gives whether there may be more."""
+        query = sa.select(changes.c.seq, changes.c.kind, changes.c.key).where(changes.c.seq > self._seen_change)
+        async with self._reading_back, self._database.reading() as connection:
+            rows = (await connection.execute(query.order_by(changes.c.seq).limit(_CHANGES_AT_ONCE))).all()
+            users = list(dict.fromkeys(row.key for row in rows if row.kind == "user"))
+            session_ids = list(dict.fromkeys(row.key for row in rows if row.kind == "session"))
+            if users:
+                self.index.put_users(await read_users(connection, users))
+            if session_ids:
+                ended_after = self._clock() - ENDED_KEPT_SECONDS
+                self.index.put_sessions(await read_sessions(connection, session_ids, ended_after))
+        if rows:
+            self._seen_change = rows[-1].seq
+        return len(rows) == _CHANGES_AT_ONCE
+
+    async def _read_last_seen(self, now: float) -> None:
+        """Learns what other processes saw of the persons; that is no change, and late by a minute at most."""
+        if now - self._seen_last_seen < SAVE_EVERY_SECONDS:
+            return
+        # Another process saves a time some seconds after it was: look back further than that.
+        since = self._seen_last_seen - 12 * SAVE_EVERY_SECONDS
+        async with self._database.reading() as connection:
+            rows = await connection.execute(
+                sa.select(sessions.c.id, sessions.c.last_seen).where(sessions.c.last_seen >= since)
+            )
+            for row in rows:
+                self.index.put_last_seen(row.id, row.last_seen)
+        self._seen_last_seen = now
+
+    async def _keep_house(self) -> None:
+        tidied = self._clock()
+        while True:
+            await asyncio.sleep(SAVE_EVERY_SECONDS)
+            try:
+                await self._save_last_seen(self.index.take_unsaved())
+                if self._clock() - tidied >= TIDY_EVERY_SECONDS:
+                    tidied = self._clock()
+                    await self._tidy(tidied)
+            except RecordsError as error:
+                log.warning("last-seen times were not saved", error=str(error))
+
+    async def _save_last_seen(self, seen: dict[str, float]) -> None:
+        if not seen:
+            return
+        later = sa.update(sessions).where(
+            sessions.c.id == sa.bindparam("session"), sessions.c.last_seen < sa.bindparam("seen")
+        )
+        rows: list[dict[str, object]] = [{"session": session_id, "seen": at} for session_id, at in seen.items()]
+        async with self._write() as write:
+            await write.execute(later.values(last_seen=sa.bindparam("seen")), rows)
+
+    async def _tidy(self, now: float) -> None:
+        """Throws away working state that has served: old changes, one-time codes that lapsed, sessions that ended a day ago."""
+        long_gone = now - ENDED_KEPT_SECONDS
+        async with self._write() as write:
+            await write.execute(sa.delete(changes).where(changes.c.at < now - CHANGES_KEPT_SECONDS))
+            await write.execute(sa.delete(entry_codes).where(entry_codes.c.expires_at < now))
+            await write.execute(
+                sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))
+            )
+        self.index.forget_ended(now)
