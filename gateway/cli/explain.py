@@ -1,0 +1,241 @@
+"""`gateway explain`: would this person get this, and why (not)? The checks of the gateway itself, every one of them shown."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from gateway.decision import (
+    SAFE_METHODS,
+    Agent,
+    Connection,
+    Decision,
+    Facts,
+    PageOrigin,
+    Snapshot,
+    Step,
+    decide,
+    explain,
+)
+from gateway.errors import RequestError
+from gateway.message.target import canonical_path
+from gateway.model import BRUSSELS, Channel, Means, Session, Transaction, UserRecords
+from gateway.policy.release import load_release
+from gateway.policy.settings import Settings, load_settings
+from gateway.records.database import Database
+from gateway.records.loading import read_users
+from gateway.records.upgrade import check_schema
+
+ANSWER_IS_NO = 1
+WRONG_USE = 2
+SESSION_SECONDS = 600.0
+"""Of the session that the explanation supposes; any length does, since it begins now."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("explain")(explain_command)
+
+
+def explain_command(
+    person: Annotated[str, typer.Option("--person", metavar="USER_ID", help="Whose request.")],
+    transaction: Annotated[str, typer.Option("--transaction", metavar="ID", help="To which transaction.")],
+    method: Annotated[str, typer.Option("--method", help="The HTTP method.")] = "GET",
+    path: Annotated[
+        str, typer.Option("--path", help="The path below the transaction's first match, as its operations say it.")
+    ] = "/",
+    means: Annotated[Means, typer.Option("--means", help="How the person authenticated, just now.")] = Means.EID,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="2026-06-15 or 2026-06-15T10:00, Europe/Brussels; default: now."),
+    ] = None,
+    websocket: Annotated[bool, typer.Option("--websocket", help="A websocket handshake of our own page.")] = False,
+    config: Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration directory.")] = Path(
+        "config"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell whether a person may, by every check: met, not met, or not reached.
+
+    A fresh session in a normal browser is supposed. The table is the one in the configuration directory, the records are those of
+    now: --at moves the clock, it does not bring back a designation that was changed since.
+
+    Exit 0: permitted. 1: the answer is no. 2: wrong use.
+
+    Examples:
+      gateway explain --person jansen01 --transaction dossier
+      gateway explain --person jansen01 --transaction dossier --method POST --path /search --means token
+      gateway explain --person jansen01 --transaction dossier --at 2027-12-31T23:59 --json
+    """
+    now = _moment(at)
+    settings = load_settings(config)
+    snapshot = load_release(settings, now).snapshot
+    asked = snapshot.transactions.get(transaction)
+    if asked is None:
+        _fail(
+            f"there is no transaction {transaction!r}. There are: {', '.join(sorted(snapshot.transactions)) or 'none'}"
+        )
+    user = asyncio.run(_records_of(settings, person))
+    if user is None:
+        _fail(f"the records know no user ID {person!r}. Check the spelling; it is a user ID, not a name or an INSZ")
+    facts = suppose(asked, user, _canonical(path), method.upper(), means, now, websocket=websocket)
+    decision, steps = explain(facts, snapshot)
+    others = {str(other): _with_means(facts, other, snapshot) for other in Means}
+    if as_json:
+        sys.stdout.write(orjson.dumps(as_object(facts, asked, decision, steps, others, snapshot)).decode() + "\n")
+    else:
+        _print(facts, asked, decision, steps, others, snapshot)
+    if not decision.permitted:
+        raise typer.Exit(ANSWER_IS_NO)
+
+
+def suppose(
+    transaction: Transaction, user: UserRecords, path: str, method: str, means: Means, now: float, *, websocket: bool
+) -> Facts:
+    """The facts of a normal browser's request over HTTPS, by a person who signed in at this very moment."""
+    match = transaction.matches[0]
+    own_page = websocket or method not in SAFE_METHODS
+    return Facts(
+        now=now,
+        connection=Connection(Channel.USER, "TLSv1.3", None, match.host),
+        method=method,
+        host=match.host,
+        port_is_ours=True,
+        path=match.path.rstrip("/") + path,
+        agent=Agent.BROWSER,
+        websocket=websocket,
+        fetch_site="same-origin",
+        page_origin=PageOrigin.OURS if own_page else PageOrigin.NONE,
+        navigation=not websocket,
+        activity=not websocket,
+        session=Session("explain", user.user_id, means, now, now, now + SESSION_SECONDS),
+        last_seen=now,
+        user=user,
+    )
+
+
+def as_object(
+    facts: Facts,
+    transaction: Transaction,
+    decision: Decision,
+    steps: tuple[Step, ...],
+    others: dict[str, str],
+    snapshot: Snapshot,
+) -> dict[str, Any]:
+    """What `--json` prints."""
+    reason = decision.reason
+    return {
+        "permitted": decision.permitted,
+        "kind": decision.kind,
+        "reason": reason.code,
+        "clause": reason.clause,
+        "meaning": reason.meaning,
+        "mender": reason.mender,
+        "shown": decision.shown,
+        "user_id": facts.user.user_id if facts.user is not None else None,
+        "transaction": transaction.id,
+        "authorisation": decision.authorisation.reference if decision.authorisation is not None else None,
+        "designation": decision.designation.id if decision.designation is not None else None,
+        "use": decision.operation.use if decision.operation is not None else None,
+        "method": facts.method,
+        "host": facts.host,
+        "path": facts.path,
+        "websocket": facts.websocket,
+        "means": facts.session.means if facts.session is not None else None,
+        "at": dt.datetime.fromtimestamp(facts.now, dt.UTC).isoformat(),
+        "table": snapshot.hash,
+        "steps": [
+            {
+                "check": step.criterion.name,
+                "clause": step.criterion.clause,
+                "met": step.met,
+                "reason": step.reason.code if step.reason is not None else None,
+            }
+            for step in steps
+        ],
+        "by_means": others,
+    }
+
+
+def _print(
+    facts: Facts,
+    transaction: Transaction,
+    decision: Decision,
+    steps: tuple[Step, ...],
+    others: dict[str, str],
+    snapshot: Snapshot,
+) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    user, session, reason = facts.user, facts.session, decision.reason
+    moment = dt.datetime.fromtimestamp(facts.now, BRUSSELS)
+    what = f"{'websocket' if facts.websocket else facts.method} {facts.host}{facts.path} ({transaction.id})"
+    who = f"{user.user_id if user else ''}, just signed in with {session.means if session else ''}"
+    console.print(Text(f"{who}: {what}, {moment:%Y-%m-%d %H:%M:%S} Europe/Brussels\n"))
+    for step in steps:
+        word, style = {True: ("met", "green"), False: ("NOT MET", "bold red"), None: ("not reached", "dim")}[step.met]
+        line = Text(f"  {word:<13}", style=style)
+        line.append(f"{step.criterion.clause:<4}{step.criterion.name}", style="" if step.met is not None else "dim")
+        if step.reason is not None:
+            line.append(f": {step.reason.code}, {step.reason.meaning}")
+        console.print(line)
+    verdict = Text("\nPermitted" if decision.permitted else "\nNot permitted", style="bold")
+    if not decision.permitted:
+        verdict.append(f": {reason.code} ({reason.clause}), {reason.meaning}.", style="not bold")
+        verdict.append(f"\nWho can mend it: {reason.mender}.", style="not bold")
+        if not decision.disclosed:
+            verdict.append(" The person is not told the reason: they never were designated for it.", style="not bold")
+    console.print(verdict)
+    console.print(Text("By means: " + ", ".join(f"{name} {code}" for name, code in others.items())))
+    console.print(Text(f"Table: {snapshot.hash}", style="dim"))
+
+
+def _with_means(facts: Facts, means: Means, snapshot: Snapshot) -> str:
+    """The reason code that the same request gets with another means."""
+    if facts.session is None:
+        return decide(facts, snapshot).reason.code
+    session = facts.session
+    other = Session(session.id, session.user_id, means, session.auth_time, session.created_at, session.expires_at)
+    return decide(facts._replace(session=other), snapshot).reason.code
+
+
+async def _records_of(settings: Settings, user_id: str) -> UserRecords | None:
+    database = Database(settings.records_settings.path)
+    try:
+        await check_schema(database)
+        async with database.reading() as connection:
+            return (await read_users(connection, [user_id]))[user_id]
+    finally:
+        await database.close()
+
+
+def _moment(text: str | None) -> float:
+    """Unix seconds; a time without a zone is Europe/Brussels, like the dates of the table."""
+    if text is None:
+        return time.time()
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        _fail(f"--at {text!r} is no time. Write it like 2026-06-15T10:00")
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=BRUSSELS)).timestamp()
+
+
+def _canonical(path: str) -> str:
+    if not path.startswith("/"):
+        _fail(f"--path {path!r} does not begin with '/'")
+    try:
+        return canonical_path(path.partition("?")[0])
+    except RequestError as error:
+        _fail(f"--path {path!r}: {error.detail}; such a request is refused before any check")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"gateway explain: {message}", file=sys.stderr)
+    raise typer.Exit(WRONG_USE)
