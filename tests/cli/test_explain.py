@@ -1,0 +1,173 @@
+"""`gateway explain` on the example configuration, with records in a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from gateway.cli import explain
+from gateway.decision.criteria import BY_PLACE
+from gateway.decision.places import Place
+from gateway.model import BRUSSELS, Channel, Use, Validity
+from gateway.policy.release import load_release
+from gateway.policy.settings import load_settings
+from gateway.records import Act, By, Records, upgrade_schema
+
+REPOSITORY = Path(__file__).parents[2]
+MADE = dt.datetime(2026, 1, 5, 9, 0, tzinfo=BRUSSELS).timestamp()
+AT = "2026-06-15T10:00"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example configuration, a person who is designated for `dossier`, and one who is designated for nothing."""
+    directory = tmp_path_factory.mktemp("explain") / "config"
+    shutil.copytree(REPOSITORY / "config", directory, ignore=shutil.ignore_patterns("state", "keys", "certs"))
+    settings = load_settings(directory)
+    settings.records.key.parent.mkdir(parents=True)
+    settings.records.key.write_bytes(bytes(32))
+    upgrade_schema(settings.records_settings)
+    asyncio.run(_people(directory))
+    return directory
+
+
+async def _people(directory: Path) -> None:
+    settings = load_settings(directory)
+    snapshot = load_release(settings, MADE).snapshot
+    regulation = snapshot.regulation(MADE)
+    assert regulation is not None
+    by = By("shell", "for the test", act=Act("HO-1", dt.date(2026, 1, 5)))
+    records = await Records.open(settings.records_settings, clock=lambda: MADE)
+    try:
+        for user_id, insz in (("jansen01", "85073003328"), ("peeters01", "17073003384")):
+            person = await records.add_person(insz, f"Person {user_id}", by, MADE)
+            await records.add_user_id(user_id, person, "0403019261", "nl", by, MADE, Validity(MADE))
+            await records.accept_regulation(user_id, regulation.version, regulation.sha256, MADE)
+        await records.add_designation("jansen01", snapshot.by_reference["24/123"], set(Use), by, MADE)
+        await records.add_role("jansen01", "DossierReader", by, MADE)
+    finally:
+        await records.close()
+
+
+def run(config: Path, *arguments: str, at: str = AT) -> Result:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    explain.register(app)
+    moment = ("--at", at) if at else ()
+    return CliRunner().invoke(app, ["explain", "--config", str(config), *moment, *arguments])
+
+
+def answer(config: Path, *arguments: str, at: str = AT) -> tuple[int, dict[str, object]]:
+    result = run(config, *arguments, "--json", at=at)
+    return result.exit_code, json.loads(result.stdout)
+
+
+MINE = ("--person", "jansen01", "--transaction", "dossier")
+
+
+@pytest.mark.parametrize(("code", "arguments"), [
+    ("permitted", MINE),
+    ("permitted", (*MINE, "--means", "token")),
+    ("permitted", (*MINE, "--method", "POST", "--path", "/search")),
+    ("permitted", (*MINE, "--method", "put", "--path", "/dossiers/85073003328")),
+    ("permitted", (*MINE, "--websocket", "--path", "/live")),
+    ("permitted", (*MINE, "--path", "/list?page=2")),
+    ("means_too_weak", (*MINE, "--means", "password")),
+    ("means_too_weak", (*MINE, "--method", "PUT", "--path", "/dossiers/1", "--means", "token")),
+    ("use_not_covered", (*MINE, "--method", "DELETE", "--path", "/list")),
+    ("use_not_covered", (*MINE, "--websocket", "--path", "/list")),
+    ("not_authorised", ("--person", "jansen01", "--transaction", "pension")),
+    ("not_designated", ("--person", "peeters01", "--transaction", "dossier")),
+])  # fmt: skip
+def test_verdict(config: Path, code: str, arguments: tuple[str, ...]) -> None:
+    status, said = answer(config, *arguments)
+    assert said["reason"] == code
+    assert said["permitted"] is (code == "permitted")
+    assert status == (0 if code == "permitted" else 1)
+
+
+@pytest.mark.parametrize(("code", "at"), [
+    ("permitted", "2028-06-30T23:59:59"),
+    ("expired", "2028-07-01"),
+    ("expired", "2028-06-30T22:00:00+00:00"),
+    ("permitted", "2028-06-30T21:59:59+00:00"),
+])  # fmt: skip
+def test_the_clock_moves_in_brussels(config: Path, code: str, at: str) -> None:
+    # The designation ends with the authorisation; the first thing that is wrong is the authorisation.
+    assert answer(config, *MINE, at=at)[1]["reason"] == code
+
+
+def test_every_check_is_told_with_its_clause(config: Path) -> None:
+    _, said = answer(config, *MINE, "--means", "password", "--method", "PUT", "--path", "/dossiers/1")
+    rows = BY_PLACE[Place.TRANSACTION, Channel.USER]
+    steps = said["steps"]
+    assert isinstance(steps, list)
+    assert [(step["check"], step["clause"]) for step in steps] == [(row.name, row.clause) for row in rows]
+    assert [step["reason"] for step in steps if step["met"] is False] == ["means_too_weak"]
+    assert said["by_means"] == {
+        "password": "means_too_weak", "token": "means_too_weak", "itsme": "means_too_weak", "eid": "permitted",
+    }  # fmt: skip
+    assert (said["authorisation"], said["use"], said["mender"]) == ("24/123", "communication", "person")
+    assert said["table"] == load_release(load_settings(config), MADE).snapshot.hash
+
+
+def test_what_an_earlier_refusal_leaves_open_is_not_reached(config: Path) -> None:
+    _, said = answer(config, "--person", "peeters01", "--transaction", "dossier")
+    steps = said["steps"]
+    assert isinstance(steps, list)
+    met = {step["check"]: step["met"] for step in steps}
+    assert met["the person is designated by name, under a mandate"] is False
+    assert met["the person has the user-management role"] is False
+    assert met["the person is designated for this use"] is None
+    assert met["the means of authentication is agreed and strong enough"] is True
+    assert said["shown"] == "not_for_you"
+
+
+def test_the_readable_form(config: Path) -> None:
+    result = run(config, "--person", "peeters01", "--transaction", "dossier")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("  met          B3  the connection is HTTPS") for line in lines)
+    assert any(line.startswith("  NOT MET      P4") and "not_designated" in line for line in lines)
+    assert any(line.startswith("  not reached  P4") for line in lines)
+    assert "Who can mend it: local administrator." in result.stdout
+    assert "The person is not told the reason" in result.stdout
+    assert "peeters01" in result.stdout
+    assert "Person peeters01" not in result.stdout
+    assert "17073003384" not in result.stdout
+    permitted = run(config, *MINE)
+    assert permitted.exit_code == 0
+    assert "Permitted\n" in permitted.stdout
+    assert "By means: password means_too_weak, token permitted, itsme permitted, eid permitted" in permitted.stdout
+    told = run(config, *MINE, "--means", "password")
+    assert "The person is not told" not in told.stdout
+
+
+@pytest.mark.parametrize(("words", "arguments"), [
+    ("There are: career, dossier, library, pension", ("--person", "jansen01", "--transaction", "dosier")),
+    ("no user ID 'nobody01'", ("--person", "nobody01", "--transaction", "dossier")),
+    ("does not begin with '/'", (*MINE, "--path", "list")),
+    ("dot segment", (*MINE, "--path", "/a/../b")),
+    ("Write it like 2026-06-15T10:00", (*MINE, "--at", "yesterday")),
+    ("retina", (*MINE, "--means", "retina")),
+])  # fmt: skip
+def test_wrong_use_says_what_to_do_and_exits_2(config: Path, words: str, arguments: tuple[str, ...]) -> None:
+    result = run(config, *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "jansen01" not in result.stderr
+    assert "peeters" not in result.stderr
+
+
+def test_without_a_time_it_is_now(config: Path) -> None:
+    _, said = answer(config, *MINE, at="")
+    at = dt.datetime.fromisoformat(str(said["at"]))
+    assert abs((dt.datetime.now(dt.UTC) - at).total_seconds()) < 60
