@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import Fault
 from gateway.policy.certificates import inspect_server_certificate
-from gateway.policy.faults import run_checks
+from gateway.policy.faults import readable, run_checks
 from gateway.policy.schema import TransactionFile
 from gateway.policy.sections import Settings
 from gateway.policy.settings import SettingsError
@@ -35,44 +35,32 @@ def require_material(settings: Settings, now: float) -> None:
 
 
 def inspect_material(settings: Settings, now: float) -> list[Fault]:
-    """Every fault of the keys and certificates that the settings name."""
+    """Every fault of the keys and certificates that the settings name; these may have faults of their own (`read_settings`)."""
     moment = dt.datetime.fromtimestamp(now, dt.UTC)
-    faults: dict[tuple[str, str, str], Fault] = {}
+    found = run_checks((_certificates,), settings, moment)
+    found += run_checks((_assertion_key, _gateway_secret, _records_key, _pseudonym_key, _auditor_key), settings)
+    # Listeners may share a certificate: each fault is told once.
+    once = {(fault.file, fault.where, fault.what): fault for fault in found}
+    return [_relative(fault, settings.directory) for fault in once.values()]
+
+
+def _certificates(settings: Settings, now: dt.datetime) -> Iterator[Fault]:
+    """Each certificate must be good; each name of a listener needs one that covers it."""
     for listener in settings.listeners:
-        # One certificate may serve a part of the names: each name needs one that covers it, each certificate must be good.
-        for pair in listener.certificates:
-            for fault in inspect_server_certificate(pair.pem, pair.key, (), moment):
-                faults[fault.file, fault.where, fault.what] = fault
-        whole = [
-            pair for pair in listener.certificates if not inspect_server_certificate(pair.pem, pair.key, (), moment)
-        ]
-        if len(whole) == len(listener.certificates):
-            for name in listener.names:
-                missing = [inspect_server_certificate(pair.pem, pair.key, (name,), moment) for pair in whole]
-                if missing and all(missing):
-                    fault = missing[0][0]
-                    faults[fault.file, fault.where, fault.what] = fault
-    for path, what in _secrets(settings):
-        for fault in _inspect_secret(path, what):
-            faults[fault.file, fault.where, fault.what] = fault
-    for fault in (
-        *_inspect_assertion_key(settings.keys.assertion),
-        *_inspect_gateway_secret(settings.keys.gateway),
-        *_inspect_records_key(settings.records.key),
-        *_inspect_auditor_key(settings.ledger.auditor_public_key),
-    ):
-        faults.setdefault((fault.file, fault.where, fault.what), fault)
-    return [_relative(fault, settings.directory) for fault in faults.values()]
+        if not readable(listener.certificate):
+            continue
+        faults = [fault for pair in listener.certificates for fault in inspect_server_certificate(*pair, (), now)]
+        yield from faults
+        if faults or not readable(listener.names):
+            continue
+        for name in listener.names:
+            lacking = [inspect_server_certificate(*pair, (name,), now) for pair in listener.certificates]
+            if all(lacking):
+                yield from lacking[0][:1]
 
 
-_MAKE = "Run: gateway certs dev, for a machine of your own; or put the key there"
-
-
-def _secrets(settings: Settings) -> Iterator[tuple[Path, str]]:
-    yield settings.keys.assertion, "the key that signs assertions"
-    yield settings.keys.gateway, "the gateway's secret"
-    yield settings.records.key, "the key of the records"
-    yield settings.ledger.pseudonym_key, "the key of the pseudonyms"
+_MAKE = "Restore it; or, on a new machine, run: gateway init --keys"
+_MAKE_ANEW = "Restore it; or move it away and run: gateway init --keys"
 
 
 def _inspect_secret(path: Path, what: str) -> Iterator[Fault]:
@@ -94,48 +82,52 @@ def _inspect_secret(path: Path, what: str) -> Iterator[Fault]:
         yield Fault(str(path), "", f"others can read {what} (mode {mode:04o})", f"Run: chmod 600 {path}")
 
 
-def _inspect_assertion_key(path: Path) -> Iterator[Fault]:
+def _assertion_key(settings: Settings) -> Iterator[Fault]:
     """ES256 is P-256 with SHA-256 (RFC 7518 section 3.4)."""
+    path = settings.keys.assertion
+    if unfit := list(_inspect_secret(path, "the key that signs assertions")):
+        yield from unfit
+        return
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError:
-        return  # told by _inspect_secret
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        yield Fault(
-            str(path),
-            "",
-            "this is not an EC P-256 private key in PEM form, without a passphrase",
-            "Move it away; then: gateway certs dev",
-        )
+        yield Fault(str(path), "", "this is not an EC P-256 private key in PEM form without a passphrase", _MAKE_ANEW)
 
 
-def _inspect_gateway_secret(path: Path) -> Iterator[Fault]:
+def _gateway_secret(settings: Settings) -> Iterator[Fault]:
+    path = settings.keys.gateway
+    if unfit := list(_inspect_secret(path, "the gateway's secret")):
+        yield from unfit
+        return
     try:
         load_secret(path)
-    except OSError:
-        return  # told by _inspect_secret
     except ValueError:
-        what = f"this is not {SECRET_BYTES} bytes in hex"
-        yield Fault(str(path), "", what, "Move it away; then: gateway certs dev")
+        yield Fault(str(path), "", f"this is not {SECRET_BYTES} bytes in hex", _MAKE_ANEW)
 
 
-def _inspect_records_key(path: Path) -> Iterator[Fault]:
-    try:
-        length = path.stat().st_size
-    except OSError:
-        return  # told by _inspect_secret
-    if length != SECRET_BYTES:
-        yield Fault(
-            str(path), "", f"this is not {SECRET_BYTES} random bytes", "Restore the key that the records were made with"
-        )
+def _records_key(settings: Settings) -> Iterator[Fault]:
+    path = settings.records.key
+    if unfit := list(_inspect_secret(path, "the key of the records")):
+        yield from unfit
+    elif path.stat().st_size != SECRET_BYTES:
+        mend = "Restore the key that the records were made with"
+        yield Fault(str(path), "", f"this is not {SECRET_BYTES} random bytes", mend)
 
 
-def _inspect_auditor_key(path: Path) -> Iterator[Fault]:
-    """Public, so others may read it. What it must hold is the ledger's to say, when it opens."""
+def _pseudonym_key(settings: Settings) -> Iterator[Fault]:
+    """What is in it, and in the next, is the ledger's to say (`ledger.keys.load_keys`)."""
+    yield from _inspect_secret(settings.ledger.pseudonym_key, "the key of the pseudonyms")
+
+
+def _auditor_key(settings: Settings) -> Iterator[Fault]:
+    """Public, so others may read it."""
+    path = settings.ledger.auditor_public_key
     if not path.is_file():
-        yield Fault(str(path), "", "the auditor's public key is missing", _MAKE)
+        yield Fault(
+            str(path), "", "the auditor's public key is missing", "Get it from the auditor; or run: gateway init --keys"
+        )
 
 
 def load_secret(path: Path) -> bytes:

@@ -6,10 +6,11 @@ is the SHA-256 of that document, so `sha256sum` verifies one that was kept, and 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,17 @@ import orjson
 
 from gateway.decision import Snapshot
 from gateway.errors import Fault, TableError
+from gateway.model import BRUSSELS
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
+from gateway.policy.faults import run_checks
 from gateway.policy.files import read_files
 from gateway.policy.material import inspect_origins
 from gateway.policy.settings import SETTINGS_FILE, Settings
-from gateway.policy.table import DecisionSettings, parse_table
+from gateway.policy.table import DecisionSettings, Table, parse_table
 
+ENDING_SOON_SECONDS = 60 * 86400.0
+"""How long before its end an authorisation is warned of: a new deliberation takes about two months."""
 FORMAT = 1
 """Of the document; a later format gets another number and keeps being read."""
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -40,16 +45,22 @@ class Release:
     document: bytes
 
 
-def load_release(settings: Settings, now: float) -> Release:
-    """The table in the configured directory, checked whole. `now` is Unix seconds.
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What is in the configured directory, and everything that is wrong with it."""
 
-    Raises TableError with every fault found.
-    """
+    files: Mapping[str, bytes]
+    table: Table
+    faults: list[Fault]
+    warnings: list[str]
+
+
+def inspect_table(settings: Settings, now: float) -> Inspected:
+    """Read and check the table. `now` is Unix seconds; `settings` may have faults of their own (see `read_settings`)."""
     files, faults, warnings = read_files(settings.table.directory)
-    decision = DecisionSettings.of(settings)
     table, unreadable = parse_table(files, settings.directory)
     faults += unreadable
-    faults += check_table(table, decision, now)
+    faults += run_checks((_cross_check,), table, settings, now)
     faults += inspect_origins(table, settings.directory, now)
     if settings.table.unsafe_unsigned:
         warnings.insert(
@@ -59,11 +70,34 @@ def load_release(settings: Settings, now: float) -> Release:
         mend = "Set table.unsafe_unsigned = true, on a machine whose files nobody else can write"
         what = "signed releases are not supported yet, and unsigned ones are not allowed"
         faults.append(Fault(SETTINGS_FILE, "table.unsafe_unsigned", what, mend))
-    if faults:
-        raise TableError(sorted(faults, key=lambda fault: fault.file))
-    document = _document(files, decision)
+    return Inspected(files, table, sorted(faults, key=lambda fault: fault.file), warnings)
+
+
+def _cross_check(table: Table, settings: Settings, now: float) -> Iterator[Fault]:
+    yield from check_table(table, DecisionSettings.of(settings), now)
+
+
+def load_release(settings: Settings, now: float) -> Release:
+    """The table in the configured directory, checked whole. `now` is Unix seconds.
+
+    Raises TableError with every fault found.
+    """
+    inspected = inspect_table(settings, now)
+    if inspected.faults:
+        raise TableError(inspected.faults)
+    decision = DecisionSettings.of(settings)
+    document = _document(inspected.files, decision)
     digest = hashlib.sha256(document).hexdigest()
-    return Release(build_snapshot(table, decision, digest), digest, files, warnings, document)
+    snapshot = build_snapshot(inspected.table, decision, digest)
+    warnings = [*inspected.warnings, *_ending_soon(snapshot, now)]
+    return Release(snapshot, digest, inspected.files, warnings, document)
+
+
+def _ending_soon(snapshot: Snapshot, now: float) -> Iterator[str]:
+    for reference, grant in sorted(snapshot.by_reference.items()):
+        if grant.status == "active" and now < grant.validity.end <= now + ENDING_SOON_SECONDS:
+            last = dt.datetime.fromtimestamp(grant.validity.end - 1, BRUSSELS).date()
+            yield f"authorisation {reference} ({grant.institution}, {grant.transaction}) ends on {last}"
 
 
 def refusing_snapshot(settings: Settings) -> Snapshot:

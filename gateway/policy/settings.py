@@ -49,7 +49,7 @@ def load_settings(config_dir: Path) -> Settings:
 
 
 def read_settings(config_dir: Path) -> tuple[Settings | None, list[Fault]]:
-    """The settings and their faults. With faults the settings are for no use."""
+    """The settings and their faults. With faults, settings may hold UNREAD and are only good for further checks."""
     path = config_dir / SETTINGS_FILE
     try:
         content = path.read_bytes()
@@ -65,7 +65,7 @@ def read_settings(config_dir: Path) -> tuple[Settings | None, list[Fault]]:
 
 
 def settings_from(raw: dict[str, Any], directory: Path) -> tuple[Settings | None, list[Fault]]:
-    """The settings in the tables `raw`; relative paths start at `directory`."""
+    """As `read_settings`, from the tables `raw`; relative paths start at `directory`."""
     if "directory" in raw:
         return None, [Fault(SETTINGS_FILE, "directory", "this key is unknown", "Correct the spelling or remove it")]
     _fill_in(raw)
@@ -73,7 +73,7 @@ def settings_from(raw: dict[str, Any], directory: Path) -> tuple[Settings | None
     settings, faults = read_model(Settings, SETTINGS_FILE, raw, {"directory": directory})
     if settings is not None:
         faults = [*faults, *run_checks(CHECKS, settings)]
-    return (None if faults else settings), faults
+    return settings, faults
 
 
 def _fill_in(raw: dict[str, Any]) -> None:
