@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from gateway.errors import MessageError
-from gateway.message.buffer import Buffer
+from gateway.message.buffer import Buffer, blame
 from gateway.message.events import END_OF_MESSAGE, Chunked, ContentLength, Data, EndOfMessage, Framing, NoBody
 from gateway.message.hygiene import trailer_changes_meaning
 from gateway.message.limits import Limits
@@ -161,7 +161,11 @@ class ChunkedBody:
         block = buffer.take_block(self._limits.trailer_bytes)
         if block is None:
             return None
-        for name, _ in read_fields(block[:-2].decode("latin-1"), self._grammar, self._limits.field_count):
+        try:
+            trailers = read_fields(block[:-2].decode("latin-1"), self._grammar, self._limits.field_count)
+        except MessageError as error:
+            raise blame(block, error) from None
+        for name, _ in trailers:
             if trailer_changes_meaning(name):
                 raise MessageError("field_refused", f"the trailer field {excerpt(name)} would change the message")
         return END_OF_MESSAGE

@@ -107,7 +107,7 @@ class RequestReader:
         try:
             if start[:2] == b"\r\n":
                 raise MessageError("malformed", "empty lines before the request line")
-            block = buffer.take_block(self._limits.header_bytes)
+            block = self._block()
             if block is None:
                 if start and buffer.ended:
                     raise MessageError("malformed", "the connection ended within the head")
@@ -121,6 +121,15 @@ class RequestReader:
             raise
         self._body = body_of(head.framing, REQUEST_FIELDS, self._limits)
         return head
+
+    def _block(self) -> bytes | None:
+        limit = self._limits.header_bytes
+        try:
+            return self._buffer.take_block(limit)
+        except MessageError as error:
+            if error.reason == "too_large" and b"\r\n" not in self._buffer.peek(limit):
+                raise RequestError("too_large", f"{limit} bytes hold no end of the request line", 414) from None
+            raise
 
 
 class ResponseReader:

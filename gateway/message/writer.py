@@ -65,11 +65,12 @@ def write_chunk(data: bytes) -> tuple[bytes, ...]:
 
 def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: bool) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    # One line for each field, and each of them a field line: then no name and no value has smuggled in another.
-    if RESPONSE_FIELDS.fullmatch(lines) is None or lines.count("\n") != len(fields):
+    names = [name.lower() for name, _ in fields]
+    # Each line is a field line, there is one for each field, and each colon stands where it should: nothing is smuggled in.
+    if RESPONSE_FIELDS.fullmatch(lines) is None or lines.count("\n") != len(fields) or ":" in "".join(names):
         raise WriteError("a field whose name is no token or whose value holds a control or a character beyond latin-1")
-    if not _FRAMING_NAMES.isdisjoint([name.lower() for name, _ in fields]):
-        given = [name.lower() for name, _ in fields if name.lower() in _FRAMING_NAMES]
+    if not _FRAMING_NAMES.isdisjoint(names):
+        given = [name for name in names if name in _FRAMING_NAMES]
         if not length_allowed or given != ["content-length"]:
             raise WriteError("a framing field among the fields: framing is the writer's")
     match framing:
