@@ -25,7 +25,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from gateway.credentials.start import StartTokens, derive_key
+from gateway.credentials.start import StartTokens
 from gateway.decision import REASONS, Connection, Decision, Facts, Place, Snapshot, decide
 from gateway.edge.accept import Acceptor
 from gateway.edge.operator import Status, make_operator_app
@@ -194,10 +194,11 @@ class Worker:
             handed=self._handed.get,
             snapshot=lambda: self.gate.snapshot,
             records=self._records,
-            ledger=self._ledger,
+            admin=self._ledger.admin,
+            sealer=self._ledger.sealer,
             start_tokens=self.gate.start_tokens,
-            csrf_key=derive_key(self._prepared.secret, b"gateway portal csrf v1"),
-            jwks=self.gate.signer.jwks,
+            secret=self._prepared.secret,
+            jwks=lambda: self.gate.signer.jwks,
             clock=time.time,
             random=secrets.token_bytes,
         )

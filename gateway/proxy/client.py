@@ -143,11 +143,15 @@ class ClientConnection(asyncio.Protocol):
             self._reading_paused = True
             self._transport.pause_reading()
 
-    def exchange_over(self, *, close: bool) -> None:
+    def exchange_over(self, *, close: bool, read_whole: bool) -> None:
         """The exchange was answered whole. The next request is read, or the connection is closed in order."""
         self.exchange = None
         if close or self.gate.draining or self._transport is None:
-            self.linger()
+            if read_whole and not self.reader.buffered:
+                self._lingering = True
+                self.close()
+            else:
+                self.linger()
             return
         self._waiting_since = self.gate.loop.time()
         self.reader.start_next()

@@ -203,9 +203,9 @@ class Exchange:
         )
         data = answer(self._gate, decision, self._facts, asked, self.reference, close=self._close, status=status)
         self._client.send(data)
-        if not self._close:
+        if head is not None and not self._body_from_client:
             self._drain_request()
-        self._client.exchange_over(close=self._close)
+        self._client.exchange_over(close=self._close, read_whole=self._request_done)
 
     def _drain_request(self) -> None:
         """A request without a body still has its end event, which frees the reader for the next one."""
@@ -532,12 +532,11 @@ class Exchange:
         if origin is not None:
             origin.finish(reusable=reusable)
         close = self._close or self._status == WEBSOCKET_ACCEPTED
-        if not close and not self._request_done:
-            if self._body_from_client:
-                close = True
-            else:
-                self._drain_request()
-        self._client.exchange_over(close=close)
+        if self._body_from_client:
+            close = close or not self._request_done
+        elif self._status != WEBSOCKET_ACCEPTED:
+            self._drain_request()
+        self._client.exchange_over(close=close, read_whole=self._request_done)
 
     def _close_origin(self) -> None:
         origin, self._origin = self._origin, None

@@ -1,0 +1,288 @@
+"""The proxy on real sockets, TLS and disk, with one person who may reach one transaction: `tests.decision.world`.
+
+Only the records are a dictionary, and the origin is whatever a test makes it say, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses as dc
+import hashlib
+import json
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.credentials.start import StartTokens
+from gateway.decision import PathPattern, Snapshot
+from gateway.edge.accept import Acceptor
+from gateway.edge.sockets import listen
+from gateway.edge.tls import server_context
+from gateway.ledger.keys import make_keys
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.reference import ReferenceSource
+from gateway.ledger.settings import LedgerSettings
+from gateway.message import DEFAULT_LIMITS
+from gateway.model import Channel, Match, Means, Operation, Origin, Session, Subjects, Transaction, Use, UserRecords
+from gateway.policy.certificates import make_dev_authority
+from gateway.portal.language import choose
+from gateway.portal.refusals import FIELDS, Refusals
+from gateway.portal.settings import PortalSettings
+from gateway.proxy.assertion import Signer
+from gateway.proxy.client import ClientConnection
+from gateway.proxy.gate import Gate, Timeouts
+from gateway.proxy.origin import Pool
+from tests.decision import world
+
+HOST = "dossier.localhost"
+TOKEN = "t" * 43
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+Answerer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+
+OPERATIONS = (
+    Operation(Use.CONSULTATION, PathPattern("/live"), frozenset({"GET"}), websocket=True, background=True),
+    Operation(Use.CONSULTATION, PathPattern("/**"), frozenset({"GET", "HEAD"})),
+    Operation(Use.CONSULTATION, PathPattern("/**"), frozenset({"POST", "PUT"})),
+)
+
+
+@dc.dataclass
+class Entry:
+    session: Session
+    last_seen: float
+    identity: object | None = None
+
+
+class Records:
+    """The index of the records, as a dictionary."""
+
+    def __init__(self) -> None:
+        session = dc.replace(world.SESSION, means=Means.EID)
+        self.entries: dict[bytes, Entry] = {hashlib.sha256(TOKEN.encode()).digest(): Entry(session, world.NOW)}
+        self.users: dict[str, UserRecords] = {world.USER.user_id: world.USER}
+        self.fresh = True
+
+    def session(self, token_hash: bytes, host: str) -> Entry | None:
+        return self.entries.get(token_hash)
+
+    def user(self, user_id: str) -> UserRecords | None:
+        return self.users.get(user_id)
+
+    def current(self, now: float) -> bool:
+        return self.fresh
+
+    def touch(self, entry: Entry, now: float) -> None:
+        entry.last_seen = now
+
+
+class Pages:
+    fields = FIELDS
+
+    def __init__(self, refusals: Refusals) -> None:
+        self.page = refusals.page
+        self.problem = refusals.problem
+
+    def language(self, accept_language: str | None, cookie: str | None, facts: object) -> Any:
+        return choose(accept_language, cookie, "en")
+
+
+@dc.dataclass
+class Stage:
+    """The running proxy. `seen` is all that the origin got, one item a connection."""
+
+    gate: Gate
+    port: int
+    ca: Path
+    records: Records
+    ledger: Path
+    seen: list[bytearray]
+    transaction: Transaction
+
+    async def connect(self, sni: str | None = HOST) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context = ssl.create_default_context(cafile=str(self.ca))
+        if sni is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname=sni or "")
+
+    async def ask(self, data: bytes, wait: float = 5.0) -> bytes:
+        """Send, and give what comes until the connection ends (ask for `Connection: close`)."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        try:
+            return await asyncio.wait_for(reader.read(-1), wait)
+        finally:
+            writer.close()
+
+    def request(
+        self, line: str = "GET /dossier/x HTTP/1.1", *fields: str, body: bytes = b"", signed_in: bool = True
+    ) -> bytes:
+        """A browser's request, with the session's cookie, closing the connection."""
+        lines = [line, f"Host: {HOST}:{self.port}", f"User-Agent: {BROWSER}", "Accept: */*", "Connection: close"]
+        if not any(field.lower().startswith("sec-fetch-site") for field in fields):
+            lines.append("Sec-Fetch-Site: same-origin")
+        if signed_in:
+            lines.append(f"Cookie: __Host-gw-session={TOKEN}")
+        return ("\r\n".join([*lines, *fields]) + "\r\n\r\n").encode("latin-1") + body
+
+    def lines(self, kind: str | None = None) -> list[dict[str, Any]]:
+        found = []
+        for segment in sorted(self.ledger.rglob("*.jsonl")):
+            found += [json.loads(line) for line in segment.read_bytes().split(b"\n") if line]
+        return [line for line in found if kind is None or line["kind"] == kind]
+
+    async def completion(self, count: int = 1) -> dict[str, Any]:
+        """The newest completion line, as soon as there are `count`."""
+        for _ in range(100):
+            lines = self.lines("completion")
+            if len(lines) >= count:
+                return lines[-1]
+            await asyncio.sleep(0.02)
+        raise AssertionError("no completion line")
+
+
+def snapshot(origin: Origin, **changes: Any) -> tuple[Snapshot, Transaction]:
+    match = Match(HOST, "/dossier/")
+    transaction = dc.replace(
+        world.TRANSACTION,
+        origin=origin,
+        operations=OPERATIONS,
+        matches=(match,),
+        subjects=Subjects("X-Subject-INSZ", PathPattern("/dossiers/{insz}")),
+        **changes,
+    )
+    return (
+        Snapshot(
+            hash="ab" * 32,
+            portal_host="portal.localhost",
+            names=frozenset({HOST, "portal.localhost", "pension.localhost"}),
+            transactions={transaction.id: transaction},
+            institutions={world.KBO: world.INSTITUTION},
+            authorisations={(world.KBO, transaction.id): (world.AUTHORISATION,)},
+            by_reference={world.AUTHORISATION.reference: world.AUTHORISATION},
+            regulations=(world.REGULATION,),
+            hosts={HOST: {"/dossier/": (transaction, match)}},
+            levels=(1, 1, 2, 2, 4),
+        ),
+        transaction,
+    )
+
+
+def answering(data: bytes, *, close: bool = False) -> Answerer:
+    """An origin that reads one head and says `data`, for each request of a connection."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(data)
+            await writer.drain()
+            if close:
+                break
+        writer.close()
+
+    return answer
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@asynccontextmanager
+async def stage(
+    directory: Path,
+    answer: Answerer = answering(OK),
+    *,
+    origin: dict[str, Any] | None = None,
+    timeouts: Timeouts | None = None,
+    **changes: Any,
+) -> AsyncIterator[Stage]:
+    loop = asyncio.get_running_loop()
+    seen: list[bytearray] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def origin_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        record = bytearray()
+        seen.append(record)
+        writers.append(writer)
+        feed = reader.feed_data
+
+        def feed_and_record(data: bytes) -> None:
+            record.extend(data)
+            feed(data)
+
+        record.extend(bytes(reader._buffer))  # type: ignore[attr-defined]  # what came before we could listen
+        reader.feed_data = feed_and_record  # type: ignore[method-assign]
+        try:
+            await answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(origin_connection, "127.0.0.1", 0)
+    origin_port = server.sockets[0].getsockname()[1]
+    authority = make_dev_authority(
+        directory / "certs", [HOST, "portal.localhost", "pension.localhost"], datetime.now(UTC)
+    )
+    keys = make_keys(directory / "keys" / "auditor.pem", directory / "keys" / "pseudonym.toml", directory / "auditor")
+    ledger = Ledger.open(LedgerSettings(directory / "ledger", keys.auditor_public, keys.pseudonym), 0, loop)
+    table, transaction = snapshot(Origin(f"http://127.0.0.1:{origin_port}/app/", **(origin or {})), **changes)
+    records = Records()
+    sockets = listen([("127.0.0.1", 0)], "user")
+    port = sockets[0].getsockname()[1]
+    settings = PortalSettings(
+        "portal.localhost", port, "en", "help@example.test", "fault@example.test", "https://example.test/privacy",
+        "https://example.test/accessibility", 1800.0, 36000.0, 120.0, 1,
+    )  # fmt: skip
+    gate = Gate(
+        loop=loop,
+        clock=lambda: world.NOW,
+        random=secrets.token_bytes,
+        new_reference=ReferenceSource(),
+        snapshot=table,
+        index=records,
+        ledger=ledger,
+        signer=Signer(_key(), f"https://portal.localhost:{port}", secrets.token_bytes),
+        start_tokens=StartTokens(bytes(32)),
+        pages=Pages(Refusals(settings, lambda: table)),
+        pool=Pool(loop, 30.0),
+        portal=Origin(f"unix:{directory}/portal.sock"),
+        portal_authority=f"portal.localhost:{port}",
+        hand=lambda *_: None,
+        unhand=lambda _: None,
+        timeouts=timeouts or Timeouts(5.0, 5.0, 5.0, 1.0),
+        limits=DEFAULT_LIMITS,
+        max_body_bytes=64 * 1024 * 1024,
+    )
+    context = server_context(authority.server_pem, authority.server_key, table.names)
+    acceptor = Acceptor(loop, sockets, lambda: ClientConnection(gate, Channel.USER, port), lambda *_: None, context)
+    acceptor.start()
+    ticking = asyncio.create_task(_tick(gate))
+    try:
+        yield Stage(gate, port, authority.ca_pem, records, directory / "ledger", seen, transaction)
+    finally:
+        ticking.cancel()
+        acceptor.stop()
+        await acceptor.close()
+        for connection in list(gate.connections):
+            connection.abort()
+        await gate.pool.close()
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+        await ledger.close()
+
+
+async def _tick(gate: Gate) -> None:
+    while True:
+        await asyncio.sleep(0.1)
+        for connection in list(gate.connections):
+            connection.tick(gate.loop.time())
+
+
+def _key() -> bytes:
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
