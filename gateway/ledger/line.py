@@ -39,7 +39,7 @@ Record = Mapping[str, object]
 _LINE = re.compile(
     rb'\{"v":1,"stream":"(?P<stream>[a-z]+-[0-9A-Za-z-]+)","n":(?P<n>0|[1-9][0-9]{0,19}),"prev":"(?P<prev>[0-9a-f]{64})",'
     rb'"time":"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)",'
-    rb'"kind":"(?P<kind>[a-z-]+)",(?P<rest>[ -~]*),"crc":"(?P<crc>[0-9a-f]{8})"\}'
+    rb'"kind":"(?P<kind>[a-z-]+)"(?:,[ -~]*)?,"crc":"(?P<crc>[0-9a-f]{8})"\}'
 )
 
 

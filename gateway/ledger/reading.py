@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from gateway.ledger.line import MAX_LINE_BYTES, read_envelope
-from gateway.ledger.segments import Segment, find_segments
+from gateway.ledger.segments import Fence, Segment, fences_at_start, find_segments
 
 MAX_OPEN = 65_536
 """Decisions without completion that are remembered while a ledger is read."""
@@ -40,14 +40,24 @@ class Event:
         return self.record if self.completion is None else {**self.record, "completion": self.completion}
 
 
-def read_lines(segments: Iterable[Segment]) -> Iterator[dict[str, Any]]:
-    """The good lines of some segments in order. What is no line is left to `verify`. Raises `OSError`."""
+def read_lines(segments: Sequence[Segment], wanted: bytes = b"") -> Iterator[dict[str, Any]]:
+    """The good lines, with `wanted` in them, of some segments in order. Raises `OSError`.
+
+    What is no line is left to `verify`, and so is a fenced tail: it was never confirmed, and was written again or refused.
+    """
+    fences: dict[str, Fence] = {}
     for segment in segments:
+        fences |= fences_at_start(segment)
+    for segment in segments:
+        fence = fences.get(segment.path.name)
+        offset = 0
         with segment.path.open("rb") as file:
-            while piece := file.readline(MAX_LINE_BYTES + 1):
-                record = _record_of(piece)
-                if record is not None:
-                    yield record
+            while (fence is None or offset < fence.offset) and (piece := file.readline(MAX_LINE_BYTES + 1)):
+                offset += len(piece)
+                if wanted in piece:
+                    record = _record_of(piece)
+                    if record is not None:
+                        yield record
 
 
 def events(directory: Path) -> Iterator[Event]:
@@ -75,18 +85,8 @@ def find(directory: Path, reference: str) -> list[Event]:
     wanted = f'"id":"{reference}"'.encode("ascii")
     found: list[Event] = []
     for segments in find_segments(directory).values():
-        lines = (record for segment in segments for record in _lines_with(segment, wanted))
-        found.extend(_joined(lines))
+        found.extend(_joined(read_lines(segments, wanted)))
     return sorted(found, key=attrgetter("time"))
-
-
-def _lines_with(segment: Segment, wanted: bytes) -> Iterator[dict[str, Any]]:
-    with segment.path.open("rb") as file:
-        while piece := file.readline(MAX_LINE_BYTES + 1):
-            if wanted in piece:
-                record = _record_of(piece)
-                if record is not None:
-                    yield record
 
 
 def _record_of(piece: bytes) -> dict[str, Any] | None:
@@ -100,7 +100,7 @@ def _record_of(piece: bytes) -> dict[str, Any] | None:
 
 
 def _joined(lines: Iterable[dict[str, Any]]) -> Iterator[Event]:
-    """Joins within one stream, and keeps its order. A line that was written again after trouble is told once."""
+    """Joins within one stream, and keeps its order."""
     waiting: dict[str, Event] = {}
     order: deque[Event] = deque()
     for record in lines:
@@ -112,8 +112,6 @@ def _joined(lines: Iterable[dict[str, Any]]) -> Iterator[Event]:
             continue
         event = Event(str(record.get("time")), record)
         if kind == "decision":
-            if name in waiting:
-                continue
             waiting[name] = event
         order.append(event)
         if len(order) > MAX_OPEN:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
+
+import orjson
 
 from gateway.ledger.line import MAX_LINE_BYTES, ZERO_LEAF, leaf, read_envelope
 
@@ -198,7 +200,13 @@ def resume(segments: list[Segment]) -> tuple[Head, list[Fence]]:
     return head, fences
 
 
-def declared_fences(record: Mapping[str, object]) -> list[Fence]:
-    """The fences that a `start` or `gap` line declares."""
-    listed = record.get("fenced")
-    return [fence for entry in listed if (fence := Fence.of_record(entry))] if isinstance(listed, list) else []
+def fences_at_start(segment: Segment) -> dict[str, Fence]:
+    """What a segment's first line fences, by segment name; nothing when that is no good `start` or `gap`. Raises `OSError`."""
+    with segment.path.open("rb") as file:
+        line = file.readline(MAX_LINE_BYTES + 1)[:-1]
+    envelope = read_envelope(line)
+    if envelope is None or envelope.stream != segment.stream or envelope.kind not in ("start", "gap"):
+        return {}
+    listed = orjson.loads(line).get("fenced")
+    found = [fence for entry in listed if (fence := Fence.of_record(entry))] if isinstance(listed, list) else []
+    return {fence.segment: fence for fence in found}

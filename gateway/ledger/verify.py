@@ -19,7 +19,7 @@ import orjson
 
 from gateway.ledger.line import MAX_LINE_BYTES, read_envelope
 from gateway.ledger.line import leaf as leaf_of
-from gateway.ledger.segments import Cause, Fence, Head, Segment, declared_fences, find_segments, tail_leaf
+from gateway.ledger.segments import Cause, Fence, Head, Segment, fences_at_start, find_segments, tail_leaf
 
 _PATIENCE = 5
 _PATIENCE_SECONDS = 0.05
@@ -135,7 +135,7 @@ class _Reader:
         report = self._report
         for segment in self._segments:
             with contextlib.suppress(OSError):  # told when its turn comes
-                self._fences |= _fences_at_start(segment)
+                self._fences |= fences_at_start(segment)
         for segment in self._segments:
             try:
                 self._read_segment(segment, last=segment is self._segments[-1])
@@ -270,13 +270,3 @@ def _has_line_ends(path: Path, offset: int) -> bool:
     with path.open("rb") as file:
         file.seek(offset)
         return file.readline(MAX_LINE_BYTES + 1).endswith(b"\n")
-
-
-def _fences_at_start(segment: Segment) -> dict[str, Fence]:
-    """What the first line of a segment fences; nothing when it is not a good line of this stream."""
-    with segment.path.open("rb") as file:
-        line = file.readline(MAX_LINE_BYTES + 1)[:-1]
-    envelope = read_envelope(line)
-    if envelope is None or envelope.stream != segment.stream or envelope.kind not in ("start", "gap"):
-        return {}
-    return {fence.segment: fence for fence in declared_fences(orjson.loads(line))}
