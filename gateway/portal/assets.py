@@ -44,7 +44,8 @@ def _countdowns(idle_seconds: float, warn_before_seconds: float) -> str:
     rules = []
     for minutes in range(ceil(idle_seconds / 60) + 1):
         end = minutes * 60
-        rules.append(f".ends-{minutes}{{--soon:{max(0, end - ceil(warn_before_seconds))}s;--over:{end}s}}")
+        # The last minute is a part of one: the warning may come early, never late.
+        rules.append(f".ends-{minutes}{{--soon:{max(0, end - 60 - ceil(warn_before_seconds))}s;--over:{end}s}}")
     return "".join(rules)
 
 
@@ -55,6 +56,8 @@ class Assets:
         style = sheet() + _countdowns(idle_seconds, warn_before_seconds)
         files = {path.name: path.read_bytes() for path in sorted(STATIC_DIRECTORY.iterdir()) if path.suffix in _TYPES}
         files["portal.css"] = style.encode("utf-8")
+        self.longest_countdown = ceil(idle_seconds / 60)
+        """Minutes: the greatest N of a class `ends-N`."""
         self._by_source = {name: self._asset(name, content) for name, content in files.items()}
         self._by_name = {asset.name: asset for asset in self._by_source.values()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from typing import Final
 
 from gateway.model import LANGUAGES, Language
 
@@ -13,13 +13,15 @@ NAMES: Final[dict[Language, str]] = {"nl": "Nederlands", "fr": "Français", "de"
 MAX_ACCEPT_LANGUAGE_CHARACTERS: Final = 512
 """Browsers send less than 100; what lies beyond is not looked at."""
 
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*[qQ]\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?\Z")
+_RANGE = re.compile(
+    r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*[qQ]\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?\Z"
+)
 """A language range with its weight (RFC 9110 section 12.5.4); the primary subtag alone is compared."""
 
 
 def known(text: str | None) -> Language | None:
     """`text` as one of the four languages, or None."""
-    return cast(Language, text) if text in LANGUAGES else None
+    return text if text in LANGUAGES else None
 
 
 def choose(accept_language: str | None, cookie: str | None, default: Language) -> Language:

@@ -20,7 +20,7 @@ from gateway.ledger.reference import format_reference, trace_id
 from gateway.model import LANGUAGES, Language, Means
 from gateway.portal import catalogue
 from gateway.portal.assets import sheet, style_hash
-from gateway.portal.language import NAMES
+from gateway.portal.language import NAMES, choose
 from gateway.portal.render import Frame, switches, template
 from gateway.portal.settings import PortalSettings
 from gateway.portal.words import MEANS, WHERE, WORDS, Act, Words, words_of
@@ -66,7 +66,7 @@ class _Marks:
     """Stands in for what a request puts in."""
 
     def __getattr__(self, name: str) -> Markup:
-        return Markup(f"\ue000{name}\ue001")
+        return Markup(f"\ue000{name}\ue001")  # noqa: S704 - a name of ours, from a template
 
 
 class _Mould:
@@ -97,6 +97,14 @@ class Refusals:
         self._helpers: dict[tuple[str, str, Language], bytes] = {}
         self._second = -1
         self._times: dict[Language, bytes] = {}
+
+    fields = FIELDS
+
+    def language(self, accept_language: str | None, cookie: str | None, facts: Facts) -> Language:
+        """The language for this request: `cookie` is the value of the language cookie; the default is the person's own."""
+        return choose(
+            accept_language, cookie, self._settings.default_language if facts.user is None else facts.user.language
+        )
 
     def page(self, decision: Decision, facts: Facts, reference: str, language: Language) -> bytes:
         """The whole HTML page, UTF-8."""
@@ -148,7 +156,9 @@ class Refusals:
         if act is not Act.HTTPS:
             return self._acts[act, language, unsent]
         known = facts.host is not None and facts.host in self._snapshot().names
-        return _bytes(_part(language, "act")(act.value, self._settings.address_of(facts.host or "") if known else "", False))
+        return _bytes(
+            _part(language, "act")(act.value, self._settings.address_of(facts.host or "") if known else "", False)
+        )
 
     def _contact(self, facts: Facts, language: Language) -> bytes:
         institution = None if facts.user is None else self._snapshot().institutions.get(facts.user.institution)

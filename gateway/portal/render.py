@@ -61,17 +61,20 @@ def switch_address(path: str, back: str) -> str:
     return f"{path}?back={quote(back, safe='', errors='replace')}&to="
 
 
-def contact(text: str) -> Markup:
-    """A help desk as a link where it is an e-mail address, a telephone number or an https address; else as plain text."""
-    shown = escape(text)
-    if text.startswith("https://") and " " not in text:
-        return Markup('<a href="{}">{}</a>').format(text, shown)
-    if text.count("@") == 1 and " " not in text:
-        return Markup('<a href="mailto:{}">{}</a>').format(quote(text, safe="@+"), shown)
+def contact_address(text: str) -> str | None:
+    """A help desk as a URI, where it is an https address, an e-mail address or a telephone number; else None."""
+    if text.startswith("https://") and not any(c.isspace() for c in text):
+        return text
+    if text.count("@") == 1 and not any(c.isspace() for c in text):
+        return f"mailto:{quote(text, safe='@+', errors='replace')}"
     digits = "".join(c for c in text if c not in " ./-()")
-    if digits.removeprefix("+").isdecimal() and digits.isascii():
-        return Markup('<a href="tel:{}">{}</a>').format(digits, shown)
-    return shown
+    return f"tel:{digits}" if digits.isascii() and digits.removeprefix("+").isdecimal() else None
+
+
+def contact(text: str) -> Markup:
+    """A help desk as a link where it can be one; else as plain text."""
+    address = contact_address(text)
+    return escape(text) if address is None else Markup('<a href="{}">{}</a>').format(address, text)
 
 
 @cache
@@ -105,4 +108,3 @@ def template(language: Language, name: str) -> Template:
 def render(frame: Frame, name: str, context: Mapping[str, object]) -> str:
     """A whole page."""
     return template(frame.language, name).render(page=frame, **context)
-

@@ -24,8 +24,12 @@ class Where(enum.StrEnum):
 
 WHERE: Final[dict[Where, str]] = {
     Where.CLIENT: N_("Where the problem is: in your browser, or between your device and this service."),
-    Where.GATEWAY: N_("Where the problem is: in this access service. Your device, your connection and the application are not the cause."),
-    Where.ORIGIN: N_("Where the problem is: in the application itself. Your device, your connection and this access service work."),
+    Where.GATEWAY: N_(
+        "Where the problem is: in this access service. Your device, your connection and the application are not the cause."
+    ),
+    Where.ORIGIN: N_(
+        "Where the problem is: in the application itself. Your device, your connection and this access service work."
+    ),
 }
 
 
@@ -56,9 +60,13 @@ _STILL = N_("If the problem stays, call the help desk and read out the reference
 _FORM = N_("If you were sending a form, check first whether your change has arrived before you send it again.")
 _BACK = N_("Close this tab, and open the application again from “My applications”.")
 _ADDRESS = N_("Check the address for typing errors.")
-_BROWSER = N_("Use an up-to-date browser, such as Firefox, Chrome, Edge or Safari, without extensions that change requests.")
+_BROWSER = N_(
+    "Use an up-to-date browser, such as Firefox, Chrome, Edge or Safari, without extensions that change requests."
+)
 _LOCAL = N_("If you need this transaction for your work, ask the local administrator of your institution.")
-_LOCAL_KSZ = N_("Ask the local administrator of your institution; they can ask the Crossroads Bank what the state of the authorisation is.")
+_LOCAL_KSZ = N_(
+    "Ask the local administrator of your institution; they can ask the Crossroads Bank what the state of the authorisation is."
+)
 _LIST = N_("“My applications” shows what you can open now.")
 
 _NOT_AUTHORISED = N_("You are not authorised for this transaction.")
@@ -114,7 +122,13 @@ WORDS: Final[dict[str, Words]] = {
     "malformed": Words(
         _UNREADABLE,
         N_("What arrived does not follow the rules of HTTP. It was not passed on."),
-        (_BROWSER, N_("If your institution has a proxy or security software, it may have changed the request: ask your ICT service."), _STILL),
+        (
+            _BROWSER,
+            N_(
+                "If your institution has a proxy or security software, it may have changed the request: ask your ICT service."
+            ),
+            _STILL,
+        ),
         Act.NONE,
         Where.CLIENT,
         linked=False,
@@ -122,7 +136,13 @@ WORDS: Final[dict[str, Words]] = {
     "ambiguous_framing": Words(
         _UNREADABLE,
         N_("What arrived could be read in more than one way. It was not passed on."),
-        (_BROWSER, N_("If your institution has a proxy or security software, it may have changed the request: ask your ICT service."), _STILL),
+        (
+            _BROWSER,
+            N_(
+                "If your institution has a proxy or security software, it may have changed the request: ask your ICT service."
+            ),
+            _STILL,
+        ),
         Act.NONE,
         Where.CLIENT,
         linked=False,
@@ -158,17 +178,23 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "machine_client": Words(
         _PROGRAMS,
-        N_("This service is for persons with a browser. What contacted it says that it is a program, or does not say what it is."),
+        N_(
+            "This service is for persons with a browser. What contacted it says that it is a program, or does not say what it is."
+        ),
         (
             _BROWSER,
-            N_("If you were using such a browser, an extension, a setting or your institution's network may hide that: ask your ICT service, and keep the reference at hand."),
+            N_(
+                "If you were using such a browser, an extension, a setting or your institution's network may hide that: ask your ICT service, and keep the reference at hand."
+            ),
         ),
         Act.NONE,
         linked=False,
     ),
     "inbound_credential": Words(
         _PROGRAMS,
-        N_("The request brought a key or password of its own (an Authorization field). Here a person signs in, in a browser."),
+        N_(
+            "The request brought a key or password of its own (an Authorization field). Here a person signs in, in a browser."
+        ),
         (N_("Open the address in a browser and sign in with your user ID."), _STILL),
     ),
     "foreign_websocket": Words(
@@ -193,14 +219,18 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "records_unavailable": Words(
         _UNAVAILABLE,
-        N_("The register of users and designations cannot be read at the moment, and without it nothing may be passed on."),
+        N_(
+            "The register of users and designations cannot be read at the moment, and without it nothing may be passed on."
+        ),
         (_AGAIN, _FORM, _STILL),
         Act.NONE,
         Where.GATEWAY,
     ),
     "ledger_unavailable": Words(
         _UNAVAILABLE,
-        N_("The security log cannot be written at the moment, and without it nothing may be passed on. Your request did not reach the application."),
+        N_(
+            "The security log cannot be written at the moment, and without it nothing may be passed on. Your request did not reach the application."
+        ),
         (_AGAIN, _STILL),
         Act.NONE,
         Where.GATEWAY,
@@ -244,7 +274,9 @@ WORDS: Final[dict[str, Words]] = {
     ),
     NOT_FOR_YOU: Words(
         _NOT_AUTHORISED,
-        N_("There is no transaction at this address, or there is one that you are not designated for. For reasons of security this page does not say which."),
+        N_(
+            "There is no transaction at this address, or there is one that you are not designated for. For reasons of security this page does not say which."
+        ),
         (_ADDRESS, _LIST, _LOCAL),
     ),
     "no_transaction": Words(
@@ -296,21 +328,37 @@ WORDS: Final[dict[str, Words]] = {
     "designation_ended": Words(
         _NOT_AUTHORISED,
         N_("You were designated for this transaction, and that designation has ended."),
-        (N_("If you still need it for your work, ask the local administrator of your institution for a new designation."), _LIST),
+        (
+            N_(
+                "If you still need it for your work, ask the local administrator of your institution for a new designation."
+            ),
+            _LIST,
+        ),
     ),
     "mandate_ended": Words(
         _NOT_AUTHORISED,
-        N_("You were designated by a local administrator whose mandate does not cover that designation, or ended too long ago."),
-        (N_("The head official of your institution can confirm your designation, or a local administrator with a mandate can make a new one."), _LIST),
+        N_(
+            "You were designated by a local administrator whose mandate does not cover that designation, or ended too long ago."
+        ),
+        (
+            N_(
+                "The head official of your institution can confirm your designation, or a local administrator with a mandate can make a new one."
+            ),
+            _LIST,
+        ),
     ),
     "role_missing": Words(
         _NOT_AUTHORISED,
-        N_("This transaction shows social personal data, for which a role in the user management is needed. You do not have it."),
+        N_(
+            "This transaction shows social personal data, for which a role in the user management is needed. You do not have it."
+        ),
         (N_("Ask the local administrator of your institution for the role."), _LIST),
     ),
     "use_not_covered": Words(
         N_("You may not do this in this transaction"),
-        N_("What you asked for is not covered: you may have the consultation of the data, but not their communication, or the other way round."),
+        N_(
+            "What you asked for is not covered: you may have the consultation of the data, but not their communication, or the other way round."
+        ),
         (
             N_("Go back, and use only what “My applications” names for this transaction."),
             N_("If you need it for your work, ask the local administrator of your institution."),
@@ -328,7 +376,9 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "means_not_agreed": Words(
         N_("This means of authentication is not agreed for this transaction"),
-        N_("You are signed in, but with a means of authentication that the deliberation does not name for this transaction."),
+        N_(
+            "You are signed in, but with a means of authentication that the deliberation does not name for this transaction."
+        ),
         (N_("Sign in with one of the means named below."), _LIST),
     ),
     "authentication_too_old": Words(

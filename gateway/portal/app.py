@@ -1,0 +1,132 @@
+"""The portal: an ordinary aiohttp application behind the proxy, on the portal host and below `/.gateway/` of every transaction host.
+
+What it knows of a request's client, session and user was handed over by the proxy as values, found by the request's id. A request
+without an id that the proxy handed over gets 400 and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from gateway.errors import Conflict, LedgerError, RecordsError
+from gateway.portal import applications, hand_over, information, regulation, sign_in, sign_out, step_up
+from gateway.portal.ask import HOST_PREFIX, Ask, Tools
+from gateway.portal.assets import Assets
+from gateway.portal.catalogue import N_
+from gateway.portal.forms import FormTokens, UserTags
+from gateway.portal.hashing import HashingPool
+from gateway.portal.services import PortalServices
+
+MAX_FORM_BYTES: Final = 65_536
+"""The greatest form of ours, with a start token, takes some 5 kB."""
+
+Page = Callable[[Ask], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = structlog.get_logger("gateway.portal")
+
+PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
+    ("GET", "/", applications.show),
+    ("GET", "/applications", applications.show),
+    ("GET", "/sign-in", sign_in.form_page),
+    ("POST", "/sign-in", sign_in.submit),
+    ("GET", "/regulation", regulation.show),
+    ("POST", "/regulation", regulation.decide),
+    ("GET", "/step-up", step_up.show),
+    ("POST", "/step-up", step_up.submit),
+    ("GET", "/sign-out", sign_out.form_page),
+    ("POST", "/sign-out", sign_out.submit),
+    ("GET", "/language", information.switch_language),
+    ("GET", "/help", information.help_page),
+    ("GET", "/privacy", information.privacy_page),
+    ("GET", "/accessibility", information.accessibility_page),
+    ("GET", "/static/{name}", information.static_file),
+    ("GET", "/favicon.ico", information.favicon),
+    ("GET", "/robots.txt", information.robots),
+    ("GET", "/.well-known/security.txt", information.security_txt),
+    ("GET", "/.well-known/jwks.json", information.key_set),
+)
+HOST_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
+    ("GET", f"{HOST_PREFIX}/enter", hand_over.enter),
+    ("GET", f"{HOST_PREFIX}/sign-out", sign_out.form_page),
+    ("POST", f"{HOST_PREFIX}/sign-out", sign_out.submit),
+    ("GET", f"{HOST_PREFIX}/language", information.switch_language),
+    ("GET", f"{HOST_PREFIX}/static/{{name}}", information.static_file),
+)
+
+
+def make_app(services: PortalServices) -> web.Application:
+    """The application. Raises `OSError` when a template, catalogue or static file is missing."""
+    settings = services.settings
+    tools = Tools(
+        services,
+        Assets(settings.idle_seconds, settings.warn_before_seconds),
+        FormTokens(services.secret),
+        UserTags(services.secret),
+        HashingPool(settings.hashing_threads),
+    )
+    app = web.Application(client_max_size=MAX_FORM_BYTES)
+    for portal, pages in ((True, PORTAL_PAGES), (False, HOST_PAGES)):
+        for method, path, page in pages:
+            app.router.add_route(method, path, _handler(tools, page, portal))
+            if method == "GET":
+                app.router.add_route("HEAD", path, _handler(tools, page, portal))
+    app.router.add_route("*", "/{path:.*}", _handler(tools, _nothing, None))
+
+    async def close(_: web.Application) -> None:
+        tools.hashing.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+def _handler(tools: Tools, page: Page, portal: bool | None) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        handed = tools.services.handed(request.headers.get("X-Request-Id", ""))
+        if handed is None or not handed.decision.permitted:
+            return web.Response(status=400)
+        ask = Ask(tools, request, handed)
+        if portal is not None and portal is not ask.on_portal:
+            return information.not_found(ask)
+        try:
+            return await page(ask)
+        except Conflict:
+            # What the request rested on ended meanwhile: the session, or the user ID.
+            return _over(ask)
+        except (LedgerError, RecordsError) as error:
+            _log.error("portal_unavailable", request=handed.reference, path=request.path, reason=str(error))
+            return _unavailable(ask)
+
+    return handle
+
+
+async def _nothing(ask: Ask) -> web.StreamResponse:
+    return information.not_found(ask)
+
+
+def _over(ask: Ask) -> web.Response:
+    return ask.notice(
+        N_("Your session has ended"),
+        N_("Your session ended while this page was being made. Nothing was changed."),
+        status=403,
+        link_text=N_("Sign in again"),
+    )
+
+
+def _unavailable(ask: Ask) -> web.Response:
+    """Fail closed: what could not be recorded did not happen."""
+    response = ask.notice(
+        N_("This service is not available at the moment"),
+        N_(
+            "The register of users or the security log cannot be reached, so nothing was done. Please try again in a few minutes."
+        ),
+        status=503,
+        link=ask.request.path if ask.request.method == "GET" else f"{ask.settings.address}/applications",
+        link_text=N_("Try again"),
+    )
+    response.headers["Retry-After"] = "5"
+    return response

@@ -1,0 +1,149 @@
+"""My applications: what the person may open, and what not (any more) and who can help. The decision itself is asked about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiohttp import web
+
+from gateway.decision import Decision, Facts, Kind, Snapshot, decide
+from gateway.model import Language, Means, Transaction, Use, UserRecords
+from gateway.portal import catalogue
+from gateway.portal.ask import Ask
+from gateway.portal.step_up import MENDED
+from gateway.portal.words import MEANS, USES, words_of
+
+
+class State(StrEnum):
+    """How far a use is open to the person."""
+
+    OPEN = "open"
+    STEP_UP = "step-up"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class UseRow:
+    """One use of one transaction. Texts are in the page's language but `use` and `means`, which are messages of the catalogues."""
+
+    use: str
+    state: State
+    purpose: str | None
+    means: tuple[str, ...]
+    until: str | None
+    title: str
+    happened: str
+    do: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One transaction. `address` is None where nothing of it is open."""
+
+    title: str
+    reference: str | None
+    address: str | None
+    uses: tuple[UseRow, ...]
+
+
+async def show(ask: Ask) -> web.StreamResponse:
+    """`GET /applications`, and `/`."""
+    user = ask.user
+    snapshot = ask.services.snapshot()
+    rows = [] if user is None else [_row(ask, user, transaction, snapshot) for transaction in _named(user, snapshot)]
+    institution = None if user is None else snapshot.institutions.get(user.institution)
+    context = {
+        "open": [row for row in rows if row.address is not None],
+        "closed": [row for row in rows if row.address is None],
+        "institution": "" if institution is None else institution.name.in_(ask.language),
+        "helpdesk": "" if institution is None else institution.helpdesk,
+        "service": ask.settings.help_desk,
+        "means": MEANS[ask.session.means.value] if ask.session else "",
+    }
+    return ask.page("applications.html", context)
+
+
+def _named(user: UserRecords, snapshot: Snapshot) -> list[Transaction]:
+    """The transactions that the person is, or was, designated for at their own institution."""
+    found = {}
+    for reference in user.designations:
+        authorisation = snapshot.by_reference.get(reference)
+        if authorisation is not None and authorisation.institution == user.institution:
+            transaction = snapshot.transactions.get(authorisation.transaction)
+            if transaction is not None:
+                found[transaction.id] = transaction
+    return [found[key] for key in sorted(found)]
+
+
+def _row(ask: Ask, user: UserRecords, transaction: Transaction, snapshot: Snapshot) -> Row:
+    granted = snapshot.authorisations.get((user.institution, transaction.id), ())
+    uses = [use for use in Use if any(grant.grant_for(use) is not None for grant in granted)]
+    decisions = {use: ruling(ask.facts, transaction, use, snapshot) for use in uses}
+    rows = tuple(_use_row(ask.language, use, decision, ask.facts) for use, decision in decisions.items())
+    reachable = any(row.state is not State.CLOSED for row in rows)
+    match = transaction.matches[0]
+    authorisation = next((d.authorisation for d in decisions.values() if d.authorisation is not None), None)
+    return Row(
+        transaction.title.in_(ask.language),
+        None if authorisation is None else authorisation.reference,
+        f"{ask.settings.address_of(match.host)}{match.path}" if reachable else None,
+        rows,
+    )
+
+
+def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) -> Decision:
+    """The decision on a request of this use, by one of its operations; the last one asked when none of them reaches the use."""
+    decision = None
+    for operation in transaction.operations:
+        if operation.use is not use:
+            continue
+        for match in transaction.matches:
+            path = match.path.removesuffix("/") + _example(operation.path.text)
+            asked = facts._replace(
+                connection=facts.connection._replace(sni=match.host),
+                method=min(operation.methods, default="GET"),
+                host=match.host,
+                path=path,
+                websocket=operation.websocket,
+                fetch_site="same-origin",
+                navigation=False,
+            )
+            decision = decide(asked, snapshot)
+            if decision.operation is operation or decision.operation is None:
+                return decision
+    return decision or _undeclared(facts, transaction, snapshot)
+
+
+def _undeclared(facts: Facts, transaction: Transaction, snapshot: Snapshot) -> Decision:
+    """A use that no operation has: what a request for a thing that nobody declared would get."""
+    match = transaction.matches[0]
+    connection = facts.connection._replace(sni=match.host)
+    return decide(
+        facts._replace(connection=connection, method="undeclared", host=match.host, path=match.path), snapshot
+    )
+
+
+def _example(pattern: str) -> str:
+    """A path that the pattern matches."""
+    segments = ["x" if part == "*" or part.startswith("{") else part for part in pattern.split("/")]
+    return "/".join("" if part == "**" else part for part in segments)
+
+
+def _use_row(language: Language, use: Use, decision: Decision, facts: Facts) -> UseRow:
+    words = words_of(decision.shown)
+    state = State.OPEN if decision.permitted else State.CLOSED
+    if decision.kind is Kind.CHALLENGE and decision.reason.code in MENDED:
+        state = State.STEP_UP
+    grant = decision.grant
+    ends = [v.validity.end for v in (decision.authorisation, decision.designation) if v is not None]
+    return UseRow(
+        USES[use.value],
+        state,
+        None if grant is None or grant.purpose is None else grant.purpose.in_(language),
+        () if grant is None else tuple(MEANS[means.value] for means in Means if means in grant.means),
+        catalogue.last_day(language, min(ends)) if ends else None,
+        words.title,
+        words.happened,
+        words.do,
+    )

@@ -1,0 +1,222 @@
+"""One request for a page of ours, with everything that a handler needs: what was handed over, the language, the way to answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from typing import Final
+
+from aiohttp import web
+
+from gateway.decision import Facts
+from gateway.decision.checks import Found, regulation_accepted, signed_in
+from gateway.ledger.reference import format_reference
+from gateway.model import Language, Session, UserRecords
+from gateway.portal import catalogue, cookies, language
+from gateway.portal.assets import Assets
+from gateway.portal.forms import FIELD, FormTokens, UserTags
+from gateway.portal.handed import Handed
+from gateway.portal.hashing import HashingPool
+from gateway.portal.render import Frame, Person, render, switch_address, switches
+from gateway.portal.services import PortalServices
+from gateway.portal.settings import PortalSettings
+from gateway.portal.words import MEANS
+
+PAGE_FIELDS: Final[dict[str, str]] = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "X-Robots-Tag": "noindex",
+}
+"""What every page of ours is sent with, beside its Content-Security-Policy."""
+
+ONE_TIME_FIELDS: Final[dict[str, str]] = {"Referrer-Policy": "no-referrer"}
+"""For answers with a one-time code in them (DESIGN section 6)."""
+
+HOST_PREFIX: Final = "/.gateway"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the portal makes for itself at start."""
+
+    services: PortalServices
+    assets: Assets
+    forms: FormTokens
+    tags: UserTags
+    hashing: HashingPool
+
+
+class Ask:
+    """A request that the proxy permitted. `facts` are the proxy's; of the request only path, query, form and cookies are read."""
+
+    def __init__(self, tools: Tools, request: web.Request, handed: Handed) -> None:
+        self.tools = tools
+        self.request = request
+        self.handed = handed
+
+    @property
+    def services(self) -> PortalServices:
+        return self.tools.services
+
+    @property
+    def settings(self) -> PortalSettings:
+        return self.tools.services.settings
+
+    @property
+    def facts(self) -> Facts:
+        return self.handed.facts
+
+    @property
+    def now(self) -> float:
+        return self.handed.facts.now
+
+    @property
+    def host(self) -> str:
+        """The host that was asked, one of ours: the decision has checked it."""
+        return self.handed.facts.host or ""
+
+    @property
+    def on_portal(self) -> bool:
+        return self.host == self.settings.host
+
+    @cached_property
+    def language(self) -> Language:
+        user = self.facts.user
+        default = self.settings.default_language if user is None else user.language
+        return language.choose(self.request.headers.get("Accept-Language"), self.cookie(cookies.LANGUAGE), default)
+
+    @cached_property
+    def _cookies(self) -> list[tuple[str, str]]:
+        """Names and values as they came (RFC 6265 section 5.4); the standard parser drops everything after a name it dislikes."""
+        pieces = (piece for field in self.request.headers.getall("Cookie", ()) for piece in field.split(";"))
+        return [
+            (name, value) for name, equals, value in (piece.strip(" \t").partition("=") for piece in pieces) if equals
+        ]
+
+    def cookie(self, name: str) -> str | None:
+        """One of our cookies; None as well when it is there with two values: then somebody plays."""
+        values = {value for key, value in self._cookies if key == name}
+        return values.pop() if len(values) == 1 else None
+
+    def strange_cookies(self) -> list[str]:
+        """The names of cookies that are not ours, each once, as far as they are names (RFC 9110 token)."""
+        return sorted(
+            {key for key, _ in self._cookies if _TOKEN.fullmatch(key) and not key.lower().startswith("__host-gw-")}
+        )
+
+    @cached_property
+    def session(self) -> Session | None:
+        """The session, when it lives. An open page may be asked for with one that has ended."""
+        return self.facts.session if signed_in(self.facts, self.services.snapshot(), Found()) is None else None
+
+    @property
+    def user(self) -> UserRecords | None:
+        return None if self.session is None else self.facts.user
+
+    def accepted(self, user: UserRecords) -> bool:
+        """Whether `user` accepted the regulation in force: the decision's own check."""
+        return regulation_accepted(self.facts._replace(user=user), self.services.snapshot(), Found()) is None
+
+    def text(self, message: str) -> str:
+        return catalogue.translate(self.language, message)
+
+    # --- forms --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def form_holder(self) -> str:
+        """Whom a form is tied to: the session, else the browser by its form cookie, which is made when there is none."""
+        if self.session is not None:
+            return f"session {self.session.id}"
+        return f"browser {self.cookie(cookies.FORM) or self.services.random(32).hex()}"
+
+    @property
+    def form_token(self) -> str:
+        return self.tools.forms.make(self.form_holder)
+
+    async def form(self) -> dict[str, str]:
+        """The fields of a form; a file, or a field that is there twice, is left out."""
+        data = await self.request.post()
+        return {
+            key: value
+            for key in set(data)
+            if len(values := data.getall(key)) == 1 and isinstance(value := values[0], str)
+        }
+
+    def form_fits(self, form: Mapping[str, str]) -> bool:
+        return self.tools.forms.fits(form.get(FIELD, ""), self.form_holder)
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def page(
+        self, name: str, context: Mapping[str, object] | None = None, *, status: int = 200, form_host: str | None = None
+    ) -> web.Response:
+        """A page from a template. `form_host` is the one other host that a form here may lead to by redirect (DESIGN section 10)."""
+        text = render(self._frame(), name, {"csrf": self.form_token, "start": "", **(context or {})})
+        response = web.Response(
+            text=text, status=status, content_type="text/html", charset="utf-8", headers=PAGE_FIELDS
+        )
+        other = f" {self.settings.address_of(form_host)}" if form_host else ""
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'self'; img-src 'self'; "
+            f"form-action 'self'{other}; frame-ancestors 'none'; base-uri 'none'"
+        )
+        response.headers["Content-Language"] = self.language
+        if self.form_holder.startswith("browser "):
+            cookies.set_cookie(response, cookies.FORM, self.form_holder.removeprefix("browser "))
+        return response
+
+    def notice(
+        self, title: str, text: str, *, status: int, link: str | None = None, link_text: str = ""
+    ) -> web.Response:
+        """A short page that says one thing and has one way on. Texts are messages of the catalogues."""
+        context = {
+            "title": title,
+            "text": text,
+            "link": link or f"{self.settings.address}/applications",
+            "link_text": link_text or catalogue.N_("My applications"),
+            "reference": format_reference(self.handed.reference),
+        }
+        return self.page("notice.html", context, status=status)
+
+    def redirect(self, location: str) -> web.Response:
+        """303 (RFC 9110 section 15.4.4). `location` is made by us, or came through `own_path`."""
+        return web.Response(status=303, headers={**PAGE_FIELDS, "Location": location})
+
+    def _frame(self) -> Frame:
+        here = self.request.raw_path if self.request.method == "GET" else self.request.path
+        prefix = "" if self.on_portal else HOST_PREFIX
+        return Frame(
+            self.language,
+            "" if self.on_portal else self.settings.address,
+            here,
+            switches(self.language, switch_address(f"{prefix}/language", here)),
+            self._person(),
+            asset=lambda name: f"{prefix}/static/{self.tools.assets.named(name).name}",
+        )
+
+    def _person(self) -> Person | None:
+        """Who is signed in, until when. An activity now begins the idle time anew; the absolute end stays."""
+        session, user = self.session, self.user
+        if session is None or user is None:
+            return None
+        seen = self.now if self.facts.activity else self.facts.last_seen
+        idle_end = seen + self.services.snapshot().idle_seconds
+        end = min(idle_end, session.expires_at)
+        institution = self.services.snapshot().institutions.get(user.institution)
+        return Person(
+            user.user_id,
+            user.name,
+            user.institution if institution is None else institution.name.in_(self.language),
+            MEANS[session.means.value],
+            catalogue.clock_time(self.language, end),
+            min(max(0, ceil((end - self.now) / 60)), self.tools.assets.longest_countdown),
+            idle_end < session.expires_at,
+        )

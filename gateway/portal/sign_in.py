@@ -1,0 +1,175 @@
+"""The sign-in page: user ID, password and, for who has an app, a code. Its field names are fixed: others script against them."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Final
+
+from aiohttp import web
+
+from gateway.credentials.start import Start
+from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
+from gateway.ledger.record import sign_out_record
+from gateway.portal import catalogue, cookies
+from gateway.portal.ask import Ask
+from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, Proved, Refused, line_of, prove
+from gateway.portal.catalogue import N_
+from gateway.portal.hand_over import host_name, onward, open_start, regulation_page
+from gateway.portal.hashing import Busy
+from gateway.records import Change
+
+TRY_AGAIN_SECONDS: Final = "5"
+
+NEED_USER_ID: Final = N_("Fill in your user ID.")
+NEED_PASSWORD: Final = N_("Fill in your password.")
+CODE_DIGITS: Final = N_("A code has six digits.")
+FORM_TOO_OLD: Final = N_(
+    "This form is from another sign-in or another browser. Nothing was sent on: please fill it in again."
+)
+NOT_RIGHT: Final = N_(
+    "The user ID, the password or the code is not right. If you have a security code app, its code is needed too."
+)
+DISABLED: Final = N_(
+    "There were too many wrong attempts. Signing in with this user ID is closed until the password has been recovered: ask your help desk."
+)
+BUSY: Final = N_(
+    "Too many people are signing in at this moment. Nothing is wrong with what you filled in: please try again in a few seconds."
+)
+
+
+async def form_page(ask: Ask) -> web.StreamResponse:
+    """`GET /sign-in`. Who is signed in already goes straight on."""
+    token = ask.request.query.get("start", "")
+    start = open_start(ask, token)
+    if ask.session is not None and ask.user is not None:
+        if not ask.accepted(ask.user):
+            return ask.redirect(regulation_page(token if start else ""))
+        return await onward(ask, ask.session, start)
+    return _form(ask, token, start)
+
+
+async def submit(ask: Ask) -> web.StreamResponse:
+    """`POST /sign-in`. The ledger's line is durable before the session is."""
+    form = await ask.form()
+    token = form.get("start", "")
+    start = open_start(ask, token)
+    user_id, password, code = form.get("user_id", "").strip(), form.get("password", ""), form.get("code", "").strip()
+    if not ask.form_fits(form):
+        return _form(ask, token, start, user_id=user_id, general=ask.text(FORM_TOO_OLD), status=403)
+    faults = field_faults(ask, user_id, password, code)
+    if faults:
+        return _form(ask, token, start, user_id=user_id, faults=faults, status=422)
+    attempt = Attempt(user_id, password, code)
+    try:
+        outcome = await prove(ask, attempt)
+    except Busy:
+        response = _form(ask, token, start, user_id=user_id, general=ask.text(BUSY), status=503)
+        response.headers["Retry-After"] = TRY_AGAIN_SECONDS
+        return response
+    if isinstance(outcome, Refused):
+        return _form(ask, token, start, user_id=user_id, general=refusal_text(ask, outcome), status=403)
+    return await _begin(ask, attempt, outcome, token, start)
+
+
+def field_faults(ask: Ask, user_id: str, password: str, code: str) -> dict[str, str]:
+    """What is wrong with a field by itself, by field."""
+    faults = {}
+    if not user_id or len(user_id) > MAX_USER_ID_CHARACTERS:
+        faults["user_id"] = ask.text(NEED_USER_ID)
+    if not password:
+        faults["password"] = ask.text(NEED_PASSWORD)
+    if code and (len("".join(code.split())) != 6 or not "".join(code.split()).isdecimal()):
+        faults["code"] = ask.text(CODE_DIGITS)
+    return faults
+
+
+def refusal_text(ask: Ask, refused: Refused) -> str:
+    """What a person is told; the same for every user ID, known or not."""
+    if refused.disabled:
+        return ask.text(DISABLED)
+    wait = ceil(refused.wait_until - ask.services.clock())
+    not_right = ask.text(NOT_RIGHT) if refused.reason != "locked_out" else ""
+    if wait <= 0:
+        return not_right
+    at = catalogue.day_and_time(ask.language, refused.wait_until + 1).rpartition(", ")[2]
+    waiting = ask.text(N_("After several wrong attempts you must wait. You can try again at %(at)s (in %(wait)s).")) % {
+        "at": at,
+        "wait": duration(ask, wait),
+    }
+    return f"{not_right} {waiting}".strip()
+
+
+def duration(ask: Ask, seconds: int) -> str:
+    texts = catalogue.translations(ask.language)
+    if seconds < 120:
+        return texts.ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    minutes = ceil(seconds / 60)
+    return texts.ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
+def _form(
+    ask: Ask,
+    token: str,
+    start: Start | None,
+    *,
+    user_id: str = "",
+    general: str = "",
+    faults: dict[str, str] | None = None,
+    status: int = 200,
+) -> web.Response:
+    context = {
+        "start": token if start else "",
+        "lost": bool(token) and start is None,
+        "ended": start is not None and start.reason in ("session_expired", "session_revoked"),
+        "user_id": user_id[:MAX_USER_ID_CHARACTERS],
+        "general": general,
+        "faults": faults or {},
+    }
+    return ask.page("sign_in.html", context, status=status, form_host=host_name(start) if start else None)
+
+
+async def _begin(ask: Ask, attempt: Attempt, proved: Proved, token: str, start: Start | None) -> web.StreamResponse:
+    """A new session, with a new id (session fixation, THREATS row 20); the one that this browser had ends."""
+    services = ask.services
+    now = services.clock()
+    cookie = make_token(services.random(TOKEN_BYTES))
+    session = await services.records.create_session(
+        proved.login,
+        proved.means,
+        now,
+        ask.host,
+        token_hash(cookie),
+        now,
+        ask.settings.absolute_seconds,
+        before_commit=line_of(ask, attempt, proved, "signed_in"),
+    )
+    await _end_earlier(ask)
+    user = services.records.index.user(session.user_id)
+    if user is None or not ask.accepted(user):
+        response = ask.redirect(regulation_page(token if start else ""))
+    else:
+        response = await onward(ask, session, start)
+    cookies.set_cookie(response, cookies.SESSION, cookie)
+    cookies.expire_cookie(response, cookies.FORM)
+    return response
+
+
+async def _end_earlier(ask: Ask) -> None:
+    """A browser has one session: the one it had ends, everywhere."""
+    before, user = ask.session, ask.user
+    if before is None or user is None:
+        return
+
+    async def write(change: Change) -> None:
+        identity = ask.services.sealer.person(user.user_id, user.insz)
+        await ask.services.admin.write(
+            sign_out_record(
+                ask.handed.reference,
+                cause="signed_in_again",
+                client=ask.handed.address,
+                user=identity,
+                session=before.id,
+            )
+        )
+
+    await ask.services.records.end_session(before.id, "signed in again", f"user:{user.user_id}", before_commit=write)
