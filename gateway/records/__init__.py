@@ -1,12 +1,12 @@
 """Persons, credentials, mandates, designations, roles, acceptances and sessions: what local administrators manage, with history."""
 
 from gateway.records.index import Index
-from gateway.records.records import Records
+from gateway.records.records import Records, RecordsDesk
 from gateway.records.settings import RecordsSettings
 from gateway.records.upgrade import upgrade_schema
 from gateway.records.values import Act, BeforeCommit, By, Change, EntryCode, Login, SessionEntry
 
 __all__ = [
-    "Act", "BeforeCommit", "By", "Change", "EntryCode", "Index", "Login", "Records", "RecordsSettings", "SessionEntry",
+    "Act", "BeforeCommit", "By", "Change", "EntryCode", "Index", "Login", "Records", "RecordsDesk", "RecordsSettings", "SessionEntry",
     "upgrade_schema",
 ]  # fmt: skip

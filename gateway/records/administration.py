@@ -39,7 +39,7 @@ class Administration(Store):
             if await _person_by_insz(write, insz) is not None:
                 raise Conflict("a person with this INSZ is recorded already; add a user ID to that one")
             person = await write.insert(persons, insz=insz, name=name, **recorded(by, now))
-            write.change = Change("person.add", now, by, insz=insz, details={"person": person})
+            write.change = Change("person add", now, by, insz=insz, details={"person": person})
         return person
 
     async def change_person(
@@ -56,7 +56,7 @@ class Administration(Store):
             await end_row(write, persons, current.id, by, now)
             row = await write.insert(persons, same_as=person, insz=insz, name=name, **recorded(by, now))
             write.users.update(dict.fromkeys(await _user_ids_of(write, person)))
-            write.change = Change("person.change", now, by, insz=insz, details={"person": person, "record": row})
+            write.change = Change("person change", now, by, insz=insz, details={"person": person, "record": row})
 
     async def end_person(self, person: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """Ends a person with all their user IDs and sessions (they died, or were recorded by mistake)."""
@@ -66,7 +66,7 @@ class Administration(Store):
             for user_id in await _user_ids_of(write, person):
                 await end_user_id(write, user_id, by, now)
             await end_row(write, persons, current.id, by, now)
-            write.change = Change("person.end", now, by, insz=current.insz, details={"person": person})
+            write.change = Change("person end", now, by, insz=current.insz, details={"person": person})
 
     async def person_of(self, user_id: str | None = None, insz: str | None = None) -> int:
         """The number of the person who has this user ID, or this INSZ (also an earlier one of theirs). Raises Conflict."""
@@ -111,7 +111,7 @@ class Administration(Store):
             row = await write.insert(user_ids, user_id=user_id, **values, **recorded(by, now, validity))
             write.users[user_id] = None
             details = {"record": row, "language": language}
-            write.change = Change("user_id.add", now, by, user_id, institution=institution, details=details)
+            write.change = Change("user-id add", now, by, user_id, institution=institution, details=details)
 
     async def block_user_id(self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """Nobody signs in with it any more, until it is unblocked; its sessions end."""
@@ -143,7 +143,7 @@ class Administration(Store):
                 await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "blocked")
             write.users[user_id] = None
             write.change = Change(
-                f"user_id.{verb}", now, by, user_id, institution=current.institution, details={"record": row}
+                f"user-id {verb}", now, by, user_id, institution=current.institution, details={"record": row}
             )
 
     async def end_user_id(self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
@@ -153,7 +153,7 @@ class Administration(Store):
             await check_mandate(write, by, current.institution, now)
             await end_user_id(write, user_id, by, now)
             write.change = Change(
-                "user_id.end", now, by, user_id, institution=current.institution, details={"record": current.id}
+                "user-id end", now, by, user_id, institution=current.institution, details={"record": current.id}
             )
 
     async def set_password(
@@ -178,7 +178,7 @@ class Administration(Store):
                 credentials, user_id=user_id, kind="password", secret=secret, alone=alone, **recorded(by, now)
             )
             write.change = Change(
-                "credential.add",
+                "credential add",
                 now,
                 by,
                 user_id,
@@ -212,7 +212,7 @@ class Administration(Store):
             )
             await write.execute(sa.insert(totp_steps).values(credential=row, last_step=0))
             write.change = Change(
-                "credential.add",
+                "credential add",
                 now,
                 by,
                 user_id,
@@ -232,7 +232,7 @@ class Administration(Store):
             await end_row(write, credentials, row.id, by, now)
             await end_sessions(write, session_table.c.user_id == row.user_id, now, by.signature, "credential ended")
             details = {"record": row.id, "kind": row.kind}
-            write.change = Change("credential.end", now, by, row.user_id, institution=user.institution, details=details)
+            write.change = Change("credential end", now, by, row.user_id, institution=user.institution, details=details)
 
     async def _new_credential(self, write: Write, user_id: str, kind: str, by: By, now: float) -> Row:
         """Makes room for a new credential of this kind."""

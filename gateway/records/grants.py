@@ -40,7 +40,7 @@ class Grants(Store):
                 mandates, user_id=user_id, institution=user.institution, **recorded(by, now, validity)
             )
             write.change = Change(
-                "mandate.add", now, by, user_id, institution=user.institution, details={"record": row}
+                "mandate add", now, by, user_id, institution=user.institution, details={"record": row}
             )
         return row
 
@@ -54,7 +54,7 @@ class Grants(Store):
             under_it = sa.select(designations.c.user_id).where(designations.c.mandate == mandate).distinct()
             write.users.update(dict.fromkeys(await write.words(under_it)))
             write.change = Change(
-                "mandate.end", now, by, row.user_id, institution=row.institution, details={"record": mandate}
+                "mandate end", now, by, row.user_id, institution=row.institution, details={"record": mandate}
             )
 
     async def add_designation(
@@ -109,7 +109,7 @@ class Grants(Store):
                 "valid_from": validity.start,
                 "valid_to": validity.end,
             }
-            write.change = Change("designation.add", now, by, user_id, institution=user.institution, details=details)
+            write.change = Change("designation add", now, by, user_id, institution=user.institution, details=details)
         return row
 
     async def end_designation(
@@ -140,7 +140,7 @@ class Grants(Store):
             row = await write.insert(roles, user_id=user_id, role=role, **recorded(by, now, validity))
             write.users[user_id] = None
             details: dict[str, Detail] = {"record": row, "role": role}
-            write.change = Change("role.add", now, by, user_id, institution=user.institution, details=details)
+            write.change = Change("role add", now, by, user_id, institution=user.institution, details=details)
         return row
 
     async def end_role(self, role: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
@@ -157,7 +157,7 @@ class Grants(Store):
             await end_row(write, table, row_id, by, now)
             write.users[row.user_id] = None
             write.change = Change(
-                f"{what}.end", now, by, row.user_id, institution=user.institution, details={"record": row_id}
+                f"{what} end", now, by, row.user_id, institution=user.institution, details={"record": row_id}
             )
 
 

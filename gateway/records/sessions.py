@@ -35,10 +35,12 @@ class Sessions(Store):
         token_hash: bytes,
         now: float,
         absolute_seconds: float,
+        before_commit: BeforeCommit | None = None,
     ) -> Session:
         """A session for somebody who has just proved who they are, with a cookie for `host`.
 
-        Raises Conflict when the user ID was blocked or ended meanwhile.
+        `before_commit` is told of it (`session add`, with the new session's id in the details) before it exists. Raises Conflict
+        when the user ID was blocked or ended meanwhile.
         """
         session = Session(
             secrets.token_hex(SESSION_ID_BYTES),
@@ -50,10 +52,11 @@ class Sessions(Store):
             None,
             None,
         )
-        async with self._write() as write:
+        async with self._write(before_commit) as write:
             await _check_allowed(write, login.user_id, now)
             await _insert(write, session, now, renews=None)
             await _insert_cookie(write, session.id, host, token_hash)
+            write.change = _begun("session add", session)
         return session
 
     async def attach_cookie(self, session_id: str, host: str, token_hash: bytes) -> None:
@@ -71,13 +74,15 @@ class Sessions(Store):
         token_hash: bytes,
         asking_host: str | None,
         now: float,
+        before_commit: BeforeCommit | None = None,
     ) -> Session:
         """A step-up: a new session id, and a new cookie for `host` (the portal's).
 
         The cookie of `asking_host` ends, and a hand-over gives it a new one; other hosts keep theirs and see the new means. The
-        absolute end stays what it was. Raises Conflict when the session is over, or the user ID was blocked.
+        absolute end stays what it was. `before_commit` is told of it (`session renew`) before it holds. Raises Conflict when the
+        session is over, or the user ID was blocked.
         """
-        async with self._write() as write:
+        async with self._write(before_commit) as write:
             row = await _live(write, session_id, now)
             await _check_allowed(write, row.user_id, now)
             session = replace(session_of(row), id=secrets.token_hex(SESSION_ID_BYTES), means=means, auth_time=auth_time)
@@ -89,6 +94,7 @@ class Sessions(Store):
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.session == session_id))
             await _insert_cookie(write, session.id, host, token_hash)
             await end_sessions(write, sessions.c.id == session_id, now, row.user_id, RENEWED)
+            write.change = _begun("session renew", session)
         return session
 
     async def end_session(
@@ -111,7 +117,7 @@ class Sessions(Store):
             ended = await end_sessions(write, chosen, now, by, reason)
             if ended:
                 details = {"sessions": ",".join(row.id for row in ended)}
-                write.change = Change("session.end", now, By(by, reason), ended[0].user_id, details=details)
+                write.change = Change("session end", now, By(by, reason), ended[0].user_id, details=details)
         return ended
 
     async def sessions_of(self, user_id: str) -> list[Session]:
@@ -178,6 +184,13 @@ async def end_sessions(write: Write, chosen: sa.ColumnElement[bool], now: float,
     ended = list((await write.execute(end.returning(sessions.c.id, sessions.c.user_id))).all())
     write.sessions.update(dict.fromkeys(row.id for row in ended))
     return ended
+
+
+def _begun(act: str, session: Session) -> Change:
+    by = By(f"user:{session.user_id}", "signed in")
+    return Change(
+        act, session.auth_time, by, session.user_id, details={"session": session.id, "means": session.means.value}
+    )
 
 
 async def _insert(write: Write, session: Session, last_seen: float, *, renews: str | None) -> None:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import cast
 
 import sqlalchemy as sa
 
+# The rule is pure and the portal's words; who counts by it is here: a room of the same floor.
 from gateway.credentials.lockout import UNLOCKED, LockState, lock_state
 from gateway.model import Language
+from gateway.records.database import Database
+from gateway.records.index import Index
 from gateway.records.loading import Row, effective, root
 from gateway.records.schema import credentials, failures, persons, totp_steps, user_ids
+from gateway.records.settings import RecordsKey
 from gateway.records.store import Store, Write
 from gateway.records.values import Login
 
@@ -53,7 +58,9 @@ def _digest(user_id: str) -> bytes:
 class SignIn(Store):
     """What the portal asks of the records while somebody signs in."""
 
-    _unknown: UnknownCounters
+    def __init__(self, database: Database, key: RecordsKey, index: Index, clock: Callable[[], float]) -> None:
+        super().__init__(database, key, index, clock)
+        self._unknown = UnknownCounters()
 
     async def find_login(self, user_id: str) -> Login | None:
         """The user ID as it stands now, or None; ended and blocked ones too (ask `Login.allowed`). Raises RecordsError."""

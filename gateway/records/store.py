@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from gateway.errors import RecordsError
 from gateway.records.database import Database
 from gateway.records.index import ENDED_KEPT_SECONDS, Index
 from gateway.records.loading import read_sessions, read_users
-from gateway.records.schema import changes
+from gateway.records.schema import changes, persons, user_ids
 from gateway.records.settings import RecordsKey
 from gateway.records.values import BeforeCommit, Change
 
@@ -72,7 +73,7 @@ class Store:
                 at = self._clock()
                 await write.execute(sa.insert(changes), [{"at": at, "kind": kind, "key": key} for kind, key in touched])
             if before_commit is not None and write.change is not None:
-                written = before_commit(write.change)
+                written = before_commit(await _with_insz(write, write.change))
                 if inspect.isawaitable(written):
                     await written
         try:
@@ -92,3 +93,13 @@ class Store:
             )
             self.index.put_users(found)
             self.index.put_sessions(rows)
+
+
+async def _with_insz(write: Write, change: Change) -> Change:
+    """The change, with the number of the person who has the user ID: the ledger seals both."""
+    if change.insz is not None or change.user_id is None:
+        return change
+    person = sa.select(user_ids.c.person).where(user_ids.c.user_id == change.user_id).limit(1).scalar_subquery()
+    theirs = sa.or_(persons.c.id == person, persons.c.same_as == person)
+    row = await write.one(sa.select(persons.c.insz).where(theirs).order_by(persons.c.id.desc()).limit(1))
+    return change if row is None else replace(change, insz=row.insz)

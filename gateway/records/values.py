@@ -97,7 +97,7 @@ Detail = str | int | float | None
 class Change:
     """An act on the records, checked and about to be committed: what the ledger writes first.
 
-    `act` is `<group>.<verb>`; `user_id` and `insz` may stand in a line only sealed; `details` hold neither names nor secrets.
+    `act` is a noun and a verb (`designation end`); `user_id` and `insz` may stand in a line only sealed; `details` hold neither names nor secrets.
     """
 
     act: str

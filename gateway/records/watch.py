@@ -39,7 +39,7 @@ class Watch(Store):
     _seen_last_seen = 0.0
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
-    async def _start(self) -> None:
+    async def _begin(self) -> None:
         """Fills the index, and begins to watch. Raises RecordsError."""
         version = DataVersion(self._database.path)
         await version.open()
@@ -47,7 +47,8 @@ class Watch(Store):
         await self._read_everything()
         self._tasks = (asyncio.create_task(self._watch()), asyncio.create_task(self._keep_house()))
 
-    async def _stop(self) -> None:
+    async def _end_work(self) -> None:
+        """Ends the background work, and saves what is due."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -55,6 +56,10 @@ class Watch(Store):
                 await task
         if self._version is not None:
             await self._version.close()
+        try:
+            await self._save_last_seen(self.index.take_unsaved(all_of_them=True))
+        except RecordsError as error:
+            log.warning("last-seen times were not saved", error=str(error))
 
     async def _read_everything(self) -> None:
         began = self._clock()

@@ -1,0 +1,111 @@
+"""What the records hold, for whoever administers them: legal records as they stand, and as they once stood. No secrets, no INSZ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import sqlalchemy as sa
+
+from gateway.model import Validity
+from gateway.records.loading import Row, effective, root
+from gateway.records.schema import acceptances, credentials, designations, mandates, persons, roles, user_ids
+from gateway.records.store import Store
+
+KINDS: Mapping[str, tuple[sa.Table, tuple[str, ...]]] = MappingProxyType(
+    {
+        "user-id": (user_ids, ("language", "blocked")),
+        "credential": (credentials, ("kind",)),
+        "mandate": (mandates, ()),
+        "designation": (designations, ("authorisation", "uses")),
+        "role": (roles, ("role",)),
+        "acceptance": (acceptances, ("version", "sha256")),
+    }
+)
+"""Each kind of record that hangs on a user ID, with what it says besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A natural person: their number, the name that is shown, and their user IDs with the institution of each."""
+
+    person: int
+    name: str
+    user_ids: Mapping[str, str]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One legal record. `says` is what its kind adds; `act` the head official's written act, as `reference (date)`."""
+
+    record: int
+    user_id: str
+    institution: str
+    says: Mapping[str, str | bool]
+    validity: Validity
+    recorded_at: float
+    actor: str
+    reason: str
+    mandate: int | None
+    act: str | None
+    ended_at: float | None
+    ended_by: str | None
+    ended_reason: str | None
+
+
+class Lists(Store):
+    """Reads the database, not the index, so that history is there too. Everything raises RecordsError."""
+
+    async def persons(self, institution: str | None = None, *, ended: bool = False) -> list[Person]:
+        """Persons by number; of one institution (by a user ID that they have, or had, there), or all."""
+        people = sa.select(root().label("person"), persons.c.name, persons.c.ended_at).order_by(persons.c.id)
+        theirs = sa.select(user_ids.c.person, user_ids.c.user_id, user_ids.c.institution).order_by(user_ids.c.id)
+        async with self._database.reading() as connection:
+            newest = {row.person: row for row in await connection.execute(people)}
+            found: dict[int, dict[str, str]] = {}
+            for row in await connection.execute(theirs):
+                found.setdefault(row.person, {})[row.user_id] = row.institution
+        return [
+            Person(number, row.name, found.get(number, {}), row.ended_at is not None)
+            for number, row in sorted(newest.items())
+            if (ended or row.ended_at is None)
+            and (institution is None or institution in found.get(number, {}).values())
+        ]
+
+    async def entries(
+        self, kind: str, *, user_id: str | None = None, institution: str | None = None, ended: bool = False
+    ) -> list[Entry]:
+        """Records of a kind of `KINDS`, oldest first; of one user ID, of one institution, or all. `ended`: those that ended too."""
+        table, says = KINDS[kind]
+        where = sa.select(user_ids.c.user_id, user_ids.c.institution).distinct().subquery()
+        query = sa.select(table, where.c.institution.label("at")).join(where, where.c.user_id == table.c.user_id)
+        if user_id is not None:
+            query = query.where(table.c.user_id == user_id)
+        if institution is not None:
+            query = query.where(where.c.institution == institution)
+        if not ended:
+            query = query.where(table.c.ended_at.is_(None))
+        async with self._database.reading() as connection:
+            return [_entry(row, says) for row in await connection.execute(query.order_by(table.c.id))]
+
+
+def _entry(row: Row, says: tuple[str, ...]) -> Entry:
+    act = None if row.act_reference is None else f"{row.act_reference} ({row.act_date})"
+    told = {word: getattr(row, word) for word in says}
+    return Entry(
+        row.id,
+        row.user_id,
+        row.at,
+        told,
+        effective(row),
+        row.recorded_at,
+        row.actor,
+        row.reason,
+        row.mandate,
+        act,
+        row.ended_at,
+        row.ended_by,
+        row.ended_reason,
+    )
