@@ -33,7 +33,7 @@ from gateway.edge.plain import PlainConnection
 from gateway.edge.sockets import listen
 from gateway.edge.tls import server_context
 from gateway.errors import ConfigurationError, LedgerError, TableError
-from gateway.ledger import Ledger
+from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import connection_record, decision_record
 from gateway.ledger.reference import ReferenceSource
@@ -42,10 +42,11 @@ from gateway.message import DEFAULT_LIMITS, RequestHead
 from gateway.model import Channel, Language, Origin
 from gateway.policy.release import Release, keep_release, load_release, refusing_snapshot
 from gateway.policy.settings import Listener, Settings, load_settings
-from gateway.portal.app import PortalServices, make_app
+from gateway.portal.app import make_app
 from gateway.portal.handed import Handed
 from gateway.portal.language import choose
 from gateway.portal.refusals import FIELDS, Refusals
+from gateway.portal.services import PortalServices
 from gateway.portal.settings import HTTPS_PORT, PortalSettings
 from gateway.proxy.answers import Asked, answer
 from gateway.proxy.assertion import Signer

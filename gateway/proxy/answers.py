@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.decision import Agent, Decision, Facts, Kind
@@ -15,6 +17,8 @@ from gateway.proxy.gate import Gate
 HSTS = ("Strict-Transport-Security", "max-age=63072000")
 """Two years, on every answer over TLS, and only ours (DESIGN section 6; RFC 6797 section 7.2 forbids it over plain HTTP)."""
 
+CHALLENGE_STATUS = 303
+OFFICE_STATUS = 200
 START_SECONDS = 600
 RETRY_SECONDS = "5"
 
@@ -49,24 +53,20 @@ def answer(
     status: int | None = None,
 ) -> bytes:
     """The whole answer to what was not permitted, ready to be written."""
+    code = status_of(decision, facts, readable=asked.fields is not None) if status is None else status
     if decision.kind is Kind.CHALLENGE:
-        if facts.agent is Agent.OFFICE and facts.session is None and facts.method in SAFE_METHODS:
-            # Office opens a link itself before it opens the browser; a 401 would keep the browser shut (CLIENTS).
+        if code == OFFICE_STATUS:
             return _write(
                 200, [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")], b"", facts, close
             )
-        if facts.navigation and facts.method in SAFE_METHODS and asked.host_field is not None:
+        if code == CHALLENGE_STATUS:
             return _challenge(gate, decision, facts, asked, reference, close)
     language = _language(gate, facts, asked.fields)
-    code = decision.reason.status if status is None else status
     pairs = [("X-Request-Id", reference), ("Content-Language", language)]
     if asked.fields is None or facts.navigation:
         body = gate.pages.page(decision, facts, reference, language)
         pairs += gate.pages.fields
         pairs.append(("Content-Type", "text/html; charset=utf-8"))
-        if decision.kind is Kind.CHALLENGE:
-            # A page for a form that was not sent: no browser may make a prompt of it, so not 401.
-            code = 403
     else:
         body = gate.pages.problem(decision, facts, reference, language)
         pairs += [
@@ -74,14 +74,26 @@ def answer(
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        if decision.kind is Kind.CHALLENGE and facts.session is None:
-            code = 401
     if code == 401:
         # RFC 9110 section 11.6.1 demands the field; no browser makes a prompt for a scheme that it does not know.
         pairs.append(("WWW-Authenticate", 'Gateway-Session realm="portal"'))
     if code == 503:
         pairs.append(("Retry-After", RETRY_SECONDS))
     return _write(code, pairs, body, facts, close)
+
+
+def status_of(decision: Decision, facts: Facts, *, readable: bool) -> int:
+    """The status of the gateway's own answer; `readable` is False for a message that could not be read."""
+    if decision.kind is not Kind.CHALLENGE:
+        return decision.reason.status
+    safe = facts.method in SAFE_METHODS
+    if facts.agent is Agent.OFFICE and facts.session is None and safe:
+        # Office opens a link itself before it opens the browser; a 401 would keep the browser shut (CLIENTS).
+        return OFFICE_STATUS
+    if not facts.navigation:
+        return 401 if facts.session is None else decision.reason.status
+    # A form that was not sent is told so on a page, which no browser may make a prompt of: so not 401.
+    return CHALLENGE_STATUS if safe and readable else 403
 
 
 def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, reference: str, close: bool) -> bytes:
@@ -109,8 +121,13 @@ def _language(gate: Gate, facts: Facts, fields: Fields | None) -> Language:
     return gate.pages.language(fields.get("accept-language"), cookie, facts)
 
 
+@lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
 def _write(status: int, pairs: list[tuple[str, str]], body: bytes, facts: Facts, close: bool) -> bytes:
     pairs = [*pairs, HSTS] if facts.connection.tls_version is not None else pairs
-    pairs = [*pairs, ("Connection", "close" if close else "keep-alive")]
+    pairs = [*pairs, ("Date", _date(int(facts.now))), ("Connection", "close" if close else "keep-alive")]
     head = write_response_head(status, pairs, ContentLength(len(body)))
     return head if facts.method == "HEAD" else head + body

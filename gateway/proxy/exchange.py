@@ -30,7 +30,7 @@ from gateway.message import (
     write_response_head,
 )
 from gateway.proxy import forward
-from gateway.proxy.answers import HSTS, Asked, answer
+from gateway.proxy.answers import HSTS, Asked, answer, status_of
 from gateway.proxy.facts import Evidence, faulty, gather, renewed
 from gateway.proxy.origin import WEBSOCKET_ACCEPTED, OriginConnection
 
@@ -141,9 +141,15 @@ class Exchange:
             user=self._person(),
             subject=None if decision.subject is None else gate.ledger.sealer.subject(decision.subject),
             user_agent=None if self._head is None else self._head.fields.get("user-agent"),
-            status=status,
+            status=self._status_in_line(decision, facts, status),
         )
         gate.ledger.user.append(record, self._durable, expendable)
+
+    def _status_in_line(self, decision: Decision, facts: Facts, status: int | None) -> int | None:
+        """The status that the client gets from us; of what is forwarded the completion line tells it."""
+        if status is not None or decision.permitted:
+            return status
+        return status_of(decision, facts, readable=self._head is not None)
 
     def _person(self) -> Identity | None:
         """The sealed identity of the session's user: made once for a session, the same bytes in each of its lines."""

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from gateway.decision import Connection, Facts, PageOrigin
 from gateway.decision.facts import SAFE_METHODS
 from gateway.message import RequestHead
-from gateway.model import Session, UserRecords
 from gateway.proxy.agent import classify
 from gateway.proxy.cookies import SESSION_COOKIE, own_cookie
+from gateway.records.index import Index
+from gateway.records.values import SessionEntry
 
 HTTPS_PORT = 443
-
-
-class Entry(Protocol):
-    """A session as the index of records keeps it: the value, the last activity, and room for the ledger's sealed identity."""
-
-    session: Session
-    last_seen: float
-    identity: object | None
-
-
-class Index(Protocol):
-    """What the hot path asks of the records: memory only, O(1)."""
-
-    def session(self, token_hash: bytes, host: str) -> Entry | None: ...
-    def user(self, user_id: str) -> UserRecords | None: ...
-    def current(self, now: float) -> bool: ...
-    def touch(self, entry: Entry, now: float) -> None: ...
 
 
 class Evidence(NamedTuple):
     """Facts, and what they were read from: needed again when an open exchange is decided anew."""
 
     facts: Facts
-    entry: Entry | None
+    entry: SessionEntry | None
     token_hash: bytes | None
 
 

@@ -47,7 +47,9 @@ def to_origin(
     transaction = located.transaction
     public = head.fields.get("host") or ""
     mount = mapping.mount(transaction.origin, located.match, public)
-    scope = cookies.CookieScope(transaction.origin.cookies, session.id, transaction.id, mount.prefix, mount.base)
+    # Not the session's id, which a step-up replaces: the origin's cookies live as long as the sign-in does.
+    sign_in = f"{session.user_id} {session.created_at!r}"
+    scope = cookies.CookieScope(transaction.origin.cookies, sign_in, transaction.id, mount.prefix, mount.base)
     fields = request_to_origin(head)
     fields.append(("Host", mount.host_field))
     if "cookie" in head.fields:

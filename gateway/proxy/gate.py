@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.credentials.start import StartTokens
 from gateway.decision import Decision, Facts, Snapshot
-from gateway.ledger import Ledger
+from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.message import Limits
 from gateway.model import Language, Origin
 from gateway.proxy.assertion import Signer
-from gateway.proxy.facts import Index
 from gateway.proxy.origin import Pool
+from gateway.records.index import Index
 
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
