@@ -30,10 +30,6 @@ class Authority(NamedTuple):
     name: str
     port: int | None
 
-    def effective_port(self, default: int) -> int:
-        """The port, or that of the scheme."""
-        return default if self.port is None else self.port
-
 
 @lru_cache(maxsize=CACHED_AUTHORITIES)
 def parse_authority(value: str) -> Authority:

@@ -28,7 +28,9 @@ BROWSER = (
 )
 
 
-def request(*lines: str | bytes, start: str = "GET / HTTP/1.1", host: str | None = "a.example", body: bytes = b"") -> bytes:
+def request(
+    *lines: str | bytes, start: str = "GET / HTTP/1.1", host: str | None = "a.example", body: bytes = b""
+) -> bytes:
     """A request of lines without their CRLF, with a Host unless told otherwise."""
     named = [] if host is None else [f"Host: {host}"]
     raw = [line if isinstance(line, bytes) else line.encode("latin-1") for line in (start, *named, *lines)]

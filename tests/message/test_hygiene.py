@@ -74,7 +74,16 @@ def test_a_browser_s_request_keeps_order_and_spelling() -> None:
 
 def test_connection_takes_away_what_it_lists_and_only_from_what_was_sent() -> None:
     """THREATS row 4: the proxy appends its own fields to the result."""
-    head = one_request(request("Connection: close, X-Secret, X-Gateway-Assertion", "X-Secret: 1", "X-GATEWAY-ASSERTION: 2", "A: b", "connection: c", "C: d"))
+    head = one_request(
+        request(
+            "Connection: close, X-Secret, X-Gateway-Assertion",
+            "X-Secret: 1",
+            "X-GATEWAY-ASSERTION: 2",
+            "A: b",
+            "connection: c",
+            "C: d",
+        )
+    )
     assert request_to_origin(head) == [("A", "b")]
 
 
@@ -92,8 +101,15 @@ def test_expect_passes_only_where_it_means_something() -> None:
 def test_a_websocket_handshake_keeps_its_pair() -> None:
     key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
     version = ("Sec-WebSocket-Version", "13")
-    lines = [": ".join(pair) for pair in (("Connection", "keep-alive, Upgrade"), ("Upgrade", "websocket"), key, version)]
-    assert request_to_origin(one_request(request(*lines))) == [key, version, ("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    lines = [
+        ": ".join(pair) for pair in (("Connection", "keep-alive, Upgrade"), ("Upgrade", "websocket"), key, version)
+    ]
+    assert request_to_origin(one_request(request(*lines))) == [
+        key,
+        version,
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+    ]
 
 
 @pytest.mark.parametrize("name", HIDDEN)
@@ -123,14 +139,20 @@ def test_connection_of_an_origin_is_honoured() -> None:
         (response("Content-Length: 0"), "GET", []),
     ],
 )
-def test_the_length_of_a_representation_without_a_body(raw: bytes, method: str, expected: list[tuple[str, str]]) -> None:
+def test_the_length_of_a_representation_without_a_body(
+    raw: bytes, method: str, expected: list[tuple[str, str]]
+) -> None:
     assert response_to_client(one_response(raw, method)) == expected
 
 
 def test_informational_heads() -> None:
     fields = Fields.of([("Link", "</a>"), ("Upgrade", "websocket"), ("Connection", "upgrade"), ("Server", "x")])
     assert response_to_client(InformationalHead(103, fields)) == [("Link", "</a>")]
-    assert response_to_client(InformationalHead(101, fields)) == [("Link", "</a>"), ("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    assert response_to_client(InformationalHead(101, fields)) == [
+        ("Link", "</a>"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+    ]
 
 
 def test_heads_are_not_changed() -> None:

@@ -144,7 +144,9 @@ REFUSED_FIELDS = {
     "THREATS 2: dot": request("X.Remote.User: admin"),
     "THREATS 2: other tokens": request("X!: y"),
     "THREATS 2: apostrophe": request("X'Y: z"),
-    "RFC 9113 3.1: h2c": request("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"),
+    "RFC 9113 3.1: h2c": request(
+        "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"
+    ),
     "RFC 9110 7.8: h2c beside websocket": request(*WEBSOCKET[:1], "Upgrade: websocket, h2c", *WEBSOCKET[2:]),
     "RFC 9110 7.8: TLS": request("Connection: Upgrade", "Upgrade: TLS/1.0"),
     "RFC 9110 7.8: nothing": request("Connection: Upgrade", "Upgrade:"),
@@ -260,7 +262,9 @@ def test_framing(lines: tuple[str, ...], body: bytes, framing: object) -> None:
 @pytest.mark.parametrize("upgrade", ["websocket", "WebSocket"])
 @pytest.mark.parametrize("connection", ["Upgrade", "keep-alive, Upgrade", "upgrade,keep-alive"])
 def test_websocket_handshakes(upgrade: str, connection: str) -> None:
-    head = one_request(request(f"Connection: {connection}", f"Upgrade: {upgrade}", *WEBSOCKET[2:], "Origin: https://a.example"))
+    head = one_request(
+        request(f"Connection: {connection}", f"Upgrade: {upgrade}", *WEBSOCKET[2:], "Origin: https://a.example")
+    )
     assert head.upgrade_websocket
 
 
@@ -279,7 +283,9 @@ def test_target_forms(start: str, host: str, path: str) -> None:
     assert one_request(request(start=start, host=host)).target.path == path
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "VERSION-CONTROL", "UPDATEREDIRECTREF"])
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "VERSION-CONTROL", "UPDATEREDIRECTREF"]
+)
 def test_registered_methods(method: str) -> None:
     assert one_request(request(start=f"{method} / HTTP/1.1")).method == method
 

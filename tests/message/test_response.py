@@ -39,10 +39,14 @@ REFUSED = {
     "RFC 9110 15.2.2: a 101 that nobody asked for": response(*SWITCH, start="HTTP/1.1 101 Switching Protocols"),
     "RFC 9110 8.6: a 1xx with a length": response("Content-Length: 5", start="HTTP/1.1 103 Early Hints"),
     "RFC 9112 6.1: a 1xx with a coding": response("Transfer-Encoding: chunked", start="HTTP/1.1 100 Continue"),
-    "RFC 9110 15.3.5: a 204 with a length": response("Content-Length: 5", start="HTTP/1.1 204 No Content", body=b"hello"),
+    "RFC 9110 15.3.5: a 204 with a length": response(
+        "Content-Length: 5", start="HTTP/1.1 204 No Content", body=b"hello"
+    ),
     "RFC 9112 6.1: a 204 with a coding": response("Transfer-Encoding: chunked", start="HTTP/1.1 204 No Content"),
     "RFC 9110 15.3.5: a 204 with a body": response(start="HTTP/1.1 204 No Content", body=b"hello"),
-    "RFC 9110 15.4.5: a 304 with a body": response("Content-Length: 5", start="HTTP/1.1 304 Not Modified", body=b"hello"),
+    "RFC 9110 15.4.5: a 304 with a body": response(
+        "Content-Length: 5", start="HTTP/1.1 304 Not Modified", body=b"hello"
+    ),
     "RFC 9112 6.3: bytes behind the length": response("Content-Length: 1", body=b"ab"),
     "RFC 9112 6.3: a second response": response("Content-Length: 0") + response("Content-Length: 0"),
     "RFC 9112 7.1: bytes behind the chunks": response("Transfer-Encoding: chunked", body=b"0\r\n\r\nx"),
@@ -80,7 +84,13 @@ def test_refused(raw: bytes) -> None:
         ("GET", response("Connection: keep-alive", body=b""), UNTIL_CLOSE, False, b""),
         ("GET", response("Connection: close", "Content-Length: 0"), ContentLength(0), False, b""),
         ("GET", response("Content-Length: 0", start="HTTP/1.0 200 OK"), ContentLength(0), False, b""),
-        ("GET", response("Content-Length: 0", "Connection: keep-alive", start="HTTP/1.0 200 OK"), ContentLength(0), True, b""),
+        (
+            "GET",
+            response("Content-Length: 0", "Connection: keep-alive", start="HTTP/1.0 200 OK"),
+            ContentLength(0),
+            True,
+            b"",
+        ),
         ("HEAD", response("Content-Length: 5"), NO_BODY, True, b""),
         ("HEAD", response("Transfer-Encoding: chunked"), NO_BODY, True, b""),
         ("HEAD", response(), NO_BODY, True, b""),
@@ -121,7 +131,11 @@ def test_names_may_be_any_token() -> None:
 
 
 def test_informational_heads_come_before_the_final_one() -> None:
-    raw = response(start="HTTP/1.1 100 Continue") + response("Link: </a>", start="HTTP/1.1 103 Early Hints") + response("Content-Length: 0")
+    raw = (
+        response(start="HTTP/1.1 100 Continue")
+        + response("Link: </a>", start="HTTP/1.1 103 Early Hints")
+        + response("Content-Length: 0")
+    )
     events, error = read_response([raw])
     assert error is None
     assert [type(event) for event in events] == [InformationalHead, InformationalHead, ResponseHead, EndOfMessage]

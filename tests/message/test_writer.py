@@ -34,18 +34,26 @@ def test_a_request() -> None:
 
 
 def test_a_response() -> None:
-    assert write_response_head(200, [("A", "b")], ContentLength(0)) == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\n\r\n"
+    assert (
+        write_response_head(200, [("A", "b")], ContentLength(0))
+        == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\n\r\n"
+    )
     assert write_response_head(200, [], CHUNKED) == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert write_response_head(200, [], UNTIL_CLOSE) == b"HTTP/1.1 200 OK\r\n\r\n"
     assert write_response_head(204, [], NO_BODY) == b"HTTP/1.1 204 No Content\r\n\r\n"
     assert write_response_head(599, [], ContentLength(0)) == b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"
-    assert write_response_head(101, [("Upgrade", "websocket")], NO_BODY) == b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    assert (
+        write_response_head(101, [("Upgrade", "websocket")], NO_BODY)
+        == b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    )
 
 
 def test_answers_to_head_and_304_may_say_the_length_of_the_representation() -> None:
     length = [("content-length", "5")]
     assert write_response_head(200, length, NO_BODY, to_head=True) == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
-    assert write_response_head(200, [], ContentLength(5), to_head=True) == b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    assert (
+        write_response_head(200, [], ContentLength(5), to_head=True) == b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    )
     assert write_response_head(200, [], NO_BODY, to_head=True) == b"HTTP/1.1 200 OK\r\n\r\n"
     assert write_response_head(304, length, NO_BODY) == b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n"
 
@@ -81,7 +89,9 @@ def test_nothing_can_split_a_message(pair: tuple[str, str]) -> None:
         write_response_head(200, [pair, ("A", "b")], ContentLength(0))
 
 
-@pytest.mark.parametrize("fields", [[("Content-Length", "5"), ("Content-Length", "5")], [("Transfer-Encoding", "chunked")]])
+@pytest.mark.parametrize(
+    "fields", [[("Content-Length", "5"), ("Content-Length", "5")], [("Transfer-Encoding", "chunked")]]
+)
 def test_one_length_and_no_coding_without_a_body(fields: list[tuple[str, str]]) -> None:
     with pytest.raises(WriteError):
         write_response_head(304, fields, NO_BODY)
@@ -89,7 +99,17 @@ def test_one_length_and_no_coding_without_a_body(fields: list[tuple[str, str]]) 
 
 @pytest.mark.parametrize(
     ("method", "target"),
-    [("GET", "/ HTTP/1.1\r\nX: y"), ("GET", "/a b"), ("GET", ""), ("GET", "/\xe9"), ("GET", "/\0"), ("get", "/"), ("", "/"), ("GET /", "/"), ("G\r\nT", "/")],
+    [
+        ("GET", "/ HTTP/1.1\r\nX: y"),
+        ("GET", "/a b"),
+        ("GET", ""),
+        ("GET", "/\xe9"),
+        ("GET", "/\0"),
+        ("get", "/"),
+        ("", "/"),
+        ("GET /", "/"),
+        ("G\r\nT", "/"),
+    ],
 )
 def test_request_lines(method: str, target: str) -> None:
     with pytest.raises(WriteError):
@@ -119,9 +139,9 @@ def test_chunks() -> None:
 
 
 NAMES = st.text(alphabet="abcXYZ019-", min_size=1, max_size=10).map(lambda name: f"X-{name}")
-VALUES = st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=255).filter(lambda c: c != "\x7f"), max_size=20).map(
-    lambda value: "".join(c for c in value if not "\x7f" <= c < "\x80").strip(" \t")
-)
+VALUES = st.text(
+    alphabet=st.characters(min_codepoint=32, max_codepoint=255).filter(lambda c: c != "\x7f"), max_size=20
+).map(lambda value: "".join(c for c in value if not "\x7f" <= c < "\x80").strip(" \t"))
 FIELDS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 BODIES = st.lists(st.binary(max_size=50), max_size=5)
 
@@ -138,7 +158,9 @@ def test_what_is_written_is_read(fields: list[tuple[str, str]], pieces: list[byt
     framing: Framing = CHUNKED if chunked else ContentLength(len(body))
     added = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(body)))
 
-    events, error = read_requests([write_request_head("POST", "/a?b", [("Host", "a"), *fields], framing) + _wire(framing, pieces)])
+    events, error = read_requests(
+        [write_request_head("POST", "/a?b", [("Host", "a"), *fields], framing) + _wire(framing, pieces)]
+    )
     assert error is None
     head = events[0]
     assert isinstance(head, RequestHead)
