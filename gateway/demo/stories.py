@@ -184,9 +184,6 @@ AUTHORISATIONS: Final = (
 )
 APP_AUTHORISATION: Final = Authorisation("24/100", LINDE, "app")
 
-NOT_WITH_APP: Final = frozenset({"24/101"})
-"""Authorisations of the transaction that `--origin` replaces: they stay in the records, and leave the table with it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -277,3 +274,6 @@ PEOPLE: Final = (
         hint="She leads her institution. Once she has accepted it, the demo's records keep that.",
     ),
 )  # fmt: skip
+
+APP_STORY: Final = "Permitted: uses your application with her password, for reading and for everything else."
+"""The first person's, when `--origin` gives the demo an application."""

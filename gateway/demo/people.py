@@ -1,0 +1,140 @@
+"""The demo's people in its records: what is missing is added, what was ever there stays as somebody left it.
+
+Each act goes the way of every act on records: on somebody's word, with its line in the ledger before the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Final
+
+from gateway.credentials.password import SALT_BYTES, hash_password
+from gateway.credentials.totp import parse_secret
+from gateway.decision import Snapshot
+from gateway.demo import stories
+from gateway.demo.files import DELIBERATED
+from gateway.demo.stories import Person
+from gateway.errors import Conflict
+from gateway.ledger import CliLedger
+from gateway.ledger.record import administration_record
+from gateway.model import Authorisation, Regulation, UserRecords, Validity
+from gateway.policy.settings import Settings
+from gateway.records import Act, By, Change, Records
+
+ACTOR: Final = "demo"
+BY: Final = By(ACTOR, "the demo's people")
+ACT: Final = Act("DEMO/2024/1", DELIBERATED)
+"""The head officials' written act, on which mandates and designations rest."""
+
+
+async def populate(settings: Settings, snapshot: Snapshot, now: float) -> None:
+    """Adds what the records lack of the demo's people. Raises RecordsError, LedgerError or ConfigurationError."""
+    records = await Records.open(settings.records_settings)
+    try:
+        with CliLedger(settings.ledger_settings) as ledger:
+            await _Population(records, ledger, snapshot, now).complete()
+    finally:
+        await records.close()
+
+
+class _Population:
+    def __init__(self, records: Records, ledger: CliLedger, snapshot: Snapshot, now: float) -> None:
+        self._records = records
+        self._ledger = ledger
+        self._snapshot = snapshot
+        self._now = now
+
+    async def complete(self) -> None:
+        for person in stories.PEOPLE:
+            await self._person(person)
+        for person in stories.PEOPLE:
+            for reference in (*person.designated, *person.ended):
+                # The authorisation of a transaction that `--origin` brings, or takes, is not always in the table.
+                authorisation = self._snapshot.by_reference.get(reference)
+                user = self._live_user(person)
+                if authorisation is not None and user is not None and reference not in user.designations:
+                    await self._designate(person, authorisation)
+
+    def _live_user(self, person: Person) -> UserRecords | None:
+        user = self._records.index.user(person.user_id)
+        return user if user is not None and user.validity.holds(self._now) else None
+
+    async def _person(self, person: Person) -> None:
+        records, now = self._records, self._now
+        if records.index.user(person.user_id) is None:
+            try:
+                number = await records.person_of(insz=person.insz)
+            except Conflict:
+                number = await records.add_person(person.insz, person.name, BY, now, self._tell)
+            await records.add_user_id(
+                person.user_id, number, person.institution, person.language, BY, now, before_commit=self._tell
+            )
+        user = self._live_user(person)
+        login = await records.find_login(person.user_id)
+        if user is None or login is None:
+            return  # somebody ended this user ID, and it stays so
+        if login.password_hash is None:
+            hashed = await asyncio.to_thread(hash_password, person.password, os.urandom(SALT_BYTES))
+            await records.set_password(person.user_id, hashed, BY, now, alone=True, before_commit=self._tell)
+        if person.totp_secret is not None and login.totp_secret is None:
+            secret = parse_secret(person.totp_secret)
+            await records.set_totp(person.user_id, secret, BY, now, before_commit=self._tell)
+        for role in person.roles:
+            if role not in user.roles:
+                await records.add_role(person.user_id, role, BY, now, before_commit=self._tell)
+        regulation = self._snapshot.regulation(now)
+        if person.accepted and regulation is not None and not _accepted(user, regulation):
+            details = {"version": regulation.version, "sha256": regulation.sha256}
+            self._tell(Change("acceptance.add", now, BY, person.user_id, person.insz, person.institution, details))
+            await records.accept_regulation(person.user_id, regulation.version, regulation.sha256, now)
+
+    async def _designate(self, person: Person, authorisation: Authorisation) -> None:
+        records, now = self._records, self._now
+        by = By(ACTOR, "a story of the demo", await self._mandate(person.institution), ACT)
+        limits = authorisation.validity
+        # One whose authorisation is over was designated while it lasted.
+        validity = None if limits.end > now else limits
+        made = await records.add_designation(
+            person.user_id, authorisation, (grant.use for grant in authorisation.uses), by, now, validity, self._tell
+        )
+        if authorisation.reference in person.ended:
+            await records.end_designation(made, by, now, self._tell)
+
+    async def _mandate(self, institution: str) -> int | None:
+        """The administrator's mandate, given when it is first needed; None where the head official designates in person."""
+        administrator = next(one.administrator for one in stories.INSTITUTIONS if one.kbo == institution)
+        if administrator is None:
+            return None
+        for person in stories.PEOPLE:
+            user = self._records.index.user(person.user_id) if person.institution == institution else None
+            for designations in () if user is None else user.designations.values():
+                for designation in designations:
+                    if designation.mandate is not None and designation.mandate.validity.holds(self._now):
+                        return designation.mandate.id
+        by = By(ACTOR, "the head official's mandate", act=ACT)
+        validity = Validity.of_days(DELIBERATED, None)
+        return await self._records.add_mandate(administrator, by, self._now, validity, self._tell)
+
+    def _tell(self, change: Change) -> None:
+        """The line before the commit (clause T1)."""
+        person = None
+        if change.user_id is not None or change.insz is not None:
+            person = self._ledger.sealer.person(change.user_id, change.insz)
+        self._ledger.write(
+            administration_record(
+                self._ledger.references(),
+                act=change.act.replace(".", " "),
+                actor=change.by.actor,
+                person=person,
+                institution=change.institution,
+                on_behalf_of=change.by.mandate,
+                reason=change.by.reason,
+                objects=change.details,
+            )
+        )
+
+
+def _accepted(user: UserRecords, regulation: Regulation) -> bool:
+    acceptance = user.acceptances.get(regulation.version)
+    return acceptance is not None and acceptance.sha256 == regulation.sha256

@@ -1,0 +1,90 @@
+"""Runs the demo: the origin in a process of its own, the world, and the gateway in this process, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+import uvloop
+
+from gateway import app
+from gateway.demo.facts import demo_facts, guide_facts
+from gateway.demo.files import LOOPBACK, Plan, Ports
+from gateway.demo.people import populate
+from gateway.demo.world import Home, build, held, write_whole
+from gateway.edge.sockets import listen
+from gateway.errors import GatewayError
+from gateway.policy.release import load_release
+
+STOP_SECONDS: Final = 5.0
+"""The origin is asked to end, and ended by force after this."""
+
+
+class OriginFailed(GatewayError):
+    """The origin did not start; it said why on standard error."""
+
+
+def run_demo(state: Path, offset: int, origin: str | None, ready: Callable[[dict[str, Any], str], None]) -> None:
+    """Runs the demo in `state` with all ports shifted by `offset`, and calls `ready` with its facts and its guide's address.
+
+    `origin` is the address of somebody's own application, which takes the first transaction's place. Raises GatewayError, with what
+    to do, when something is in the way.
+    """
+    home = Home(state.resolve())
+    plan = Plan(Ports(offset), origin, dt.datetime.now(dt.UTC).year)
+    with held(home):
+        now = time.time()
+        settings = build(home, plan, now)
+        snapshot = load_release(settings, now).snapshot
+        prepared = app.prepare(home.config)
+        write_whole(home.guide, json.dumps(guide_facts(home, plan)).encode())
+        with _origin(home, plan.ports) as started:
+            asyncio.run(populate(settings, snapshot, now))
+            _wait_for(started)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                guide = f"http://{LOOPBACK}:{plan.ports.guide}/"
+                runner.run(app.run(prepared, lambda: ready(demo_facts(home, plan), guide)))
+
+
+@contextlib.contextmanager
+def _origin(home: Home, ports: Ports) -> Iterator[IO[bytes]]:
+    """The origin's process; what it says when it is ready can be read. It ends with this block, and whenever this process does.
+
+    Its standard input is a pipe whose other end only we hold. It has a session of its own, so that a terminal's Ctrl-C reaches us
+    alone and it can answer until the gateway has drained.
+    """
+    for port, what in ((ports.origin, "origin"), (ports.guide, "guide")):
+        for socket in listen([(LOOPBACK, port)], what):  # says whose a port in use is, better than the child could
+            socket.close()
+    command = [
+        sys.executable, "-m", "gateway.demo.origin", "--until-eof",
+        "--port", str(ports.origin), "--audience", ports.origin_url,
+        "--jwks", ports.jwks_url, "--issuer", ports.portal_url,
+        "--guide", str(home.guide), "--guide-port", str(ports.guide),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    if process.stdin is None or process.stdout is None:
+        raise OriginFailed("the origin has no pipes")
+    try:
+        yield process.stdout
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(origin: IO[bytes]) -> None:
+    if not origin.readline():
+        raise OriginFailed("the demo's origin did not start; it said why above")
