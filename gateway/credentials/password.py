@@ -89,6 +89,11 @@ def needs_rehash(stored: str) -> bool:
     return _HASHER.check_needs_rehash(stored)
 
 
+def may_stand_alone(password: str) -> bool:
+    """Whether it is long enough to be the only factor."""
+    return len(normalise(password).decode("utf-8")) >= MIN_CHARACTERS_ALONE
+
+
 def check_new(password: str, context: Iterable[str], *, only_factor: bool) -> None:
     """Whether a new password may be used. `context` are words an attacker would try first: the user ID, names, the institution.
 

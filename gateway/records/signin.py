@@ -71,9 +71,11 @@ class SignIn(Store):
             owned = owned.where(credentials.c.user_id == user_id).order_by(credentials.c.id)
             kinds: dict[str, Row] = {row.kind: row for row in await connection.execute(owned)}
             person = NOBODY if user is None else user.person
-            numbers = sa.select(persons.c.insz).where(root() == person).order_by(persons.c.id.desc()).limit(1)
-            insz = await connection.scalar(numbers)
-        if user is None or insz is None:
+            newest = (
+                sa.select(persons.c.insz, persons.c.name).where(root() == person).order_by(persons.c.id.desc()).limit(1)
+            )
+            known = (await connection.execute(newest)).first()
+        if user is None or known is None:
             return None
         password, totp = kinds.get("password"), kinds.get("totp")
         live_password = password is not None and password.ended_at is None
@@ -81,7 +83,8 @@ class SignIn(Store):
         return Login(
             user_id,
             user.person,
-            insz,
+            known.insz,
+            known.name,
             user.institution,
             cast(Language, user.language),
             effective(user),

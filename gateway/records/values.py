@@ -37,6 +37,7 @@ class Login:
     user_id: str
     person: int
     insz: str = field(repr=False)
+    name: str = field(repr=False)
     institution: str
     language: Language
     validity: Validity

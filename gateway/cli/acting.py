@@ -1,0 +1,141 @@
+"""What the commands that act on records share: on whose word, the ledger's line before the commit, and the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from gateway.cli.output import WRONG_USE, fail, reporting
+from gateway.decision import Snapshot
+from gateway.errors import Conflict
+from gateway.ledger import CliLedger
+from gateway.ledger.record import administration_record
+from gateway.model import FOR_EVER, Validity
+from gateway.policy.release import load_release
+from gateway.policy.settings import Settings, load_settings
+from gateway.records import Act, By, Change, RecordsDesk
+
+SHELL = "shell"
+"""How an act by command line is marked (DESIGN section 5)."""
+
+PersonOption = Annotated[str, typer.Option("--person", metavar="USER_ID", help="Whose: a user ID, never an INSZ.")]
+AnyPersonOption = Annotated[str | None, typer.Option("--person", metavar="USER_ID", help="Only of this user ID.")]
+InstitutionOption = Annotated[
+    str | None, typer.Option("--institution", metavar="KBO", help="Only of this institution.")
+]
+EndedOption = Annotated[bool, typer.Option("--all", help="Ended ones too.")]
+MandateOption = Annotated[
+    int | None, typer.Option("--on-behalf-of", metavar="MANDATE", help="The mandate under which this is done.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stays with the record and in the ledger.")]
+ActOption = Annotated[
+    str | None, typer.Option("--act", metavar="REFERENCE", help="The head official's written act, with --act-date.")
+]
+ActDateOption = Annotated[
+    dt.datetime | None,
+    typer.Option("--act-date", metavar="DATE", formats=["%Y-%m-%d"], help="The date of that act."),
+]
+FromOption = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--from", metavar="DATE", formats=["%Y-%m-%d"], help="The first day, in Brussels; default: from now on."
+    ),
+]
+UntilOption = Annotated[
+    dt.datetime | None,
+    typer.Option("--until", metavar="DATE", formats=["%Y-%m-%d"], help="The last day, in Brussels."),
+]
+
+T = TypeVar("T")
+
+
+def on_word_of(
+    reason: str, mandate: int | None, act: str | None, act_date: dt.datetime | None, *, needs: bool = True
+) -> By:
+    """On whose word a command acts. Fails unless it names a mandate or a written act (`needs`), and a reason."""
+    if not reason.strip():
+        fail("--reason is empty; say why, in a few words that somebody understands years later", WRONG_USE)
+    if (act is None) != (act_date is None):
+        fail(
+            "--act and --act-date go together: the reference and the date of the head official's written act", WRONG_USE
+        )
+    if needs and mandate is None and act is None:
+        fail("give --on-behalf-of MANDATE, or the head official's written act by --act and --act-date", WRONG_USE)
+    word = None if act is None or act_date is None else Act(act, act_date.date())
+    return By(SHELL, reason.strip(), mandate, word)
+
+
+def days(first: dt.datetime | None, last: dt.datetime | None, now: float) -> Validity | None:
+    """The validity that --from and --until name; None when neither does."""
+    if first is None and last is None:
+        return None
+    start = now if first is None else Validity.of_days(first.date(), None).start
+    end = FOR_EVER if last is None else Validity.of_days(last.date(), last.date()).end
+    if end <= start:
+        fail("--until lies before the first day; the last day is included", WRONG_USE)
+    return Validity(start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One command at work. `before_commit` writes the ledger's line, without which nothing is committed."""
+
+    settings: Settings
+    records: RecordsDesk
+    now: float
+    ledger: CliLedger | None
+
+    def before_commit(self, change: Change) -> None:
+        """Writes the line; raises LedgerError when it cannot be made durable."""
+        if self.ledger is None:
+            raise Conflict("this command does not act")
+        act = change.by.act
+        written = {} if act is None else {"act_reference": act.reference, "act_date": act.on.isoformat()}
+        line = administration_record(
+            self.ledger.references(),
+            act=change.act,
+            actor=change.by.actor,
+            person=self.ledger.sealer.person(change.user_id, change.insz),
+            institution=change.institution,
+            on_behalf_of=change.by.mandate,
+            reason=change.by.reason,
+            objects={**change.details, **written},
+        )
+        self.ledger.write(line)
+
+    def table(self) -> Snapshot:
+        """The granted table, checked. Raises TableError."""
+        return load_release(self.settings, self.now).snapshot
+
+
+def at_desk(work: Callable[[Desk], Awaitable[T]], config: Path, *, acts: bool, as_json: bool) -> T:
+    """Runs one command's work on the records; what goes wrong becomes a line and an exit code."""
+    with reporting(as_json=as_json):
+        settings = load_settings(config)
+        with _ledger(settings, acts) as ledger:
+            return asyncio.run(_at_desk(work, settings, ledger))
+
+
+@contextmanager
+def _ledger(settings: Settings, acts: bool) -> Iterator[CliLedger | None]:
+    if not acts:
+        yield None
+        return
+    with CliLedger(settings.ledger_settings) as ledger:
+        yield ledger
+
+
+async def _at_desk(work: Callable[[Desk], Awaitable[T]], settings: Settings, ledger: CliLedger | None) -> T:
+    records = await RecordsDesk.open(settings.records_settings)
+    try:
+        return await work(Desk(settings, records, time.time(), ledger))
+    finally:
+        await records.close()

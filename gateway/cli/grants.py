@@ -1,0 +1,243 @@
+"""`gateway mandate`, `designation` and `role`: who may name whom, and for what (clauses P3, P4, P5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.acting import (
+    ActDateOption,
+    ActOption,
+    AnyPersonOption,
+    Desk,
+    EndedOption,
+    FromOption,
+    InstitutionOption,
+    MandateOption,
+    PersonOption,
+    ReasonOption,
+    UntilOption,
+    at_desk,
+    days,
+    on_word_of,
+)
+from gateway.cli.listing import list_entries
+from gateway.cli.output import ConfigOption, JsonOption, done
+from gateway.errors import Conflict
+from gateway.model import Use
+
+mandate_app = typer.Typer(help="Mandates of local administrators, by their head official.", no_args_is_help=True)
+designation_app = typer.Typer(help="Persons named for an authorisation.", no_args_is_help=True)
+role_app = typer.Typer(help="User-management roles.", no_args_is_help=True)
+
+
+@mandate_app.command("add")
+def mandate_add(
+    person: PersonOption,
+    act: Annotated[str, typer.Option("--act", metavar="REFERENCE", help="The head official's written act.")],
+    act_date: ActDateOption,
+    reason: ReasonOption,
+    first: FromOption = None,
+    last: UntilOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Mandate the holder of a user ID as local administrator of its institution.
+
+    Example: gateway mandate add --person peeters1 --act HR/2026/3 --act-date 2026-01-12 --reason "new administrator"
+    """
+    by = on_word_of(reason, None, act, act_date)
+
+    async def work(desk: Desk) -> int:
+        validity = days(first, last, desk.now)
+        return await desk.records.add_mandate(person, by, desk.now, validity, desk.before_commit)
+
+    mandate = at_desk(work, config, acts=True, as_json=as_json)
+    done(f"mandate {mandate} of {person} recorded", {"mandate": mandate, "user_id": person}, as_json=as_json)
+
+
+@mandate_app.command("list")
+def mandate_list(
+    person: AnyPersonOption = None,
+    institution: InstitutionOption = None,
+    ended: EndedOption = False,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """List mandates.
+
+    Example: gateway mandate list --institution 0403019261
+    """
+    list_entries("mandate", person, institution, ended, config, as_json=as_json)
+
+
+@mandate_app.command("end")
+def mandate_end(
+    mandate: Annotated[int, typer.Argument(metavar="MANDATE", help="As `mandate list` shows it.")],
+    act: Annotated[str, typer.Option("--act", metavar="REFERENCE", help="The head official's written act.")],
+    act_date: ActDateOption,
+    reason: ReasonOption,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """End a mandate; designations made under it go on until the review time is over.
+
+    Example: gateway mandate end 3 --act HR/2026/9 --act-date 2026-06-01 --reason "retired"
+    """
+    by = on_word_of(reason, None, act, act_date)
+
+    async def work(desk: Desk) -> None:
+        await desk.records.end_mandate(mandate, by, desk.now, desk.before_commit)
+
+    at_desk(work, config, acts=True, as_json=as_json)
+    done(f"mandate {mandate} ended", {"mandate": mandate}, as_json=as_json)
+
+
+@designation_app.command("add")
+def designation_add(
+    person: PersonOption,
+    authorisation: Annotated[
+        str, typer.Option("--authorisation", metavar="REFERENCE", help="The deliberation, as 24/123.")
+    ],
+    use: Annotated[list[Use], typer.Option("--use", help="What for; give it twice for both.")],
+    reason: ReasonOption,
+    first: FromOption = None,
+    last: UntilOption = None,
+    on_behalf_of: MandateOption = None,
+    act: ActOption = None,
+    act_date: ActDateOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Name a person for one authorisation of their institution, within what it grants.
+
+    Without --act it waits for the head official's confirmation.
+
+    Example: gateway designation add --person jansen01 --authorisation 24/123 --use consultation --on-behalf-of 3
+      --act HR/2026/4 --act-date 2026-01-15 --reason "handles files of her district"
+    """
+    by = on_word_of(reason, on_behalf_of, act, act_date)
+
+    async def work(desk: Desk) -> int:
+        granted = desk.table().by_reference.get(authorisation)
+        if granted is None:
+            raise Conflict(f"authorisation {authorisation} is not in the table; see `gateway institution show KBO`")
+        validity = days(first, last, desk.now)
+        return await desk.records.add_designation(person, granted, use, by, desk.now, validity, desk.before_commit)
+
+    number = at_desk(work, config, acts=True, as_json=as_json)
+    waits = "" if act is not None else "; it waits for the head official's confirmation"
+    done(
+        f"designation {number} of {person} for {authorisation} recorded{waits}",
+        {"designation": number, "user_id": person, "authorisation": authorisation, "confirmed": act is not None},
+        as_json=as_json,
+    )
+
+
+@designation_app.command("list")
+def designation_list(
+    person: AnyPersonOption = None,
+    institution: InstitutionOption = None,
+    ended: EndedOption = False,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """List designations.
+
+    Example: gateway designation list --person jansen01 --all
+    """
+    list_entries("designation", person, institution, ended, config, as_json=as_json)
+
+
+@designation_app.command("end")
+def designation_end(
+    designation: Annotated[int, typer.Argument(metavar="DESIGNATION", help="As `designation list` shows it.")],
+    reason: ReasonOption,
+    on_behalf_of: MandateOption = None,
+    act: ActOption = None,
+    act_date: ActDateOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """End a designation; what the person has open under it ends within a second.
+
+    Example: gateway designation end 17 --on-behalf-of 3 --reason "changed department"
+    """
+    by = on_word_of(reason, on_behalf_of, act, act_date)
+
+    async def work(desk: Desk) -> None:
+        await desk.records.end_designation(designation, by, desk.now, desk.before_commit)
+
+    at_desk(work, config, acts=True, as_json=as_json)
+    done(f"designation {designation} ended", {"designation": designation}, as_json=as_json)
+
+
+@role_app.command("add")
+def role_add(
+    person: PersonOption,
+    role: Annotated[str, typer.Option("--role", help="As the transaction names it, for example DossierReader.")],
+    reason: ReasonOption,
+    first: FromOption = None,
+    last: UntilOption = None,
+    on_behalf_of: MandateOption = None,
+    act: ActOption = None,
+    act_date: ActDateOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Give a user ID a user-management role.
+
+    Example: gateway role add --person jansen01 --role DossierReader --on-behalf-of 3 --reason "handles files"
+    """
+    by = on_word_of(reason, on_behalf_of, act, act_date)
+
+    async def work(desk: Desk) -> int:
+        known = {transaction.role for transaction in desk.table().transactions.values()} - {None}
+        if role not in known:
+            raise Conflict(
+                f"no transaction asks for role {role}; those that exist: {', '.join(sorted(filter(None, known)))}"
+            )
+        return await desk.records.add_role(person, role, by, desk.now, days(first, last, desk.now), desk.before_commit)
+
+    number = at_desk(work, config, acts=True, as_json=as_json)
+    done(f"role {role} given to {person} (record {number})", {"role": number, "user_id": person}, as_json=as_json)
+
+
+@role_app.command("list")
+def role_list(
+    person: AnyPersonOption = None,
+    institution: InstitutionOption = None,
+    ended: EndedOption = False,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """List user-management roles.
+
+    Example: gateway role list --person jansen01
+    """
+    list_entries("role", person, institution, ended, config, as_json=as_json)
+
+
+@role_app.command("end")
+def role_end(
+    role: Annotated[int, typer.Argument(metavar="RECORD", help="As `role list` shows it.")],
+    reason: ReasonOption,
+    on_behalf_of: MandateOption = None,
+    act: ActOption = None,
+    act_date: ActDateOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Take a role away.
+
+    Example: gateway role end 9 --on-behalf-of 3 --reason "changed department"
+    """
+    by = on_word_of(reason, on_behalf_of, act, act_date)
+
+    async def work(desk: Desk) -> None:
+        await desk.records.end_role(role, by, desk.now, desk.before_commit)
+
+    at_desk(work, config, acts=True, as_json=as_json)
+    done(f"role record {role} ended", {"role": role}, as_json=as_json)

@@ -1,0 +1,41 @@
+"""Prints legal records of one kind; the `list` commands of persons and grants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.cli.acting import Desk, at_desk
+from gateway.cli.output import moment, show
+from gateway.records.lists import Entry
+
+
+def list_entries(
+    kind: str, person: str | None, institution: str | None, ended: bool, config: Path, *, as_json: bool
+) -> None:
+    """Prints the records of a kind; of one user ID, of one institution, or all."""
+
+    async def work(desk: Desk) -> list[dict[str, object]]:
+        found = await desk.records.entries(kind, user_id=person, institution=institution, ended=ended)
+        return [_row(kind, entry) for entry in found]
+
+    show(at_desk(work, config, acts=False, as_json=as_json), f"No {kind} found.", as_json=as_json)
+
+
+def _row(kind: str, entry: Entry) -> dict[str, object]:
+    number = "record" if kind in ("user-id", "role") else kind
+    return {
+        number: entry.record,
+        "user_id": entry.user_id,
+        "institution": entry.institution,
+        **entry.says,
+        "from": moment(entry.validity.start),
+        "until": moment(entry.validity.end),
+        "recorded": moment(entry.recorded_at),
+        "actor": entry.actor,
+        "on_behalf_of": entry.mandate,
+        "act": entry.act,
+        "reason": entry.reason,
+        "ended": moment(entry.ended_at),
+        "ended_by": entry.ended_by,
+        "ended_reason": entry.ended_reason,
+    }

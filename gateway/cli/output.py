@@ -1,0 +1,120 @@
+"""Printing shared by the commands: tables for people, JSON for programs, one readable line for what went wrong.
+
+Exit codes (DESIGN section 7): 0 done, 1 the answer is no, 2 wrong use or a gateway that cannot work.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.errors import Conflict, GatewayError
+from gateway.model import BRUSSELS, FOR_EVER
+
+ANSWER_IS_NO = 1
+WRONG_USE = 2
+STANDARD_INPUT = "-"
+MAX_SECRET_FILE_BYTES = 4096
+"""Far more than any password; a bound for a wrong path."""
+
+ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration directory.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def fail(message: str, code: int, *, as_json: bool = False) -> NoReturn:
+    """Says what went wrong on stderr, and ends."""
+    print(json.dumps({"error": message}, ensure_ascii=False) if as_json else f"gateway: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def reporting(*, as_json: bool) -> Iterator[None]:
+    """Turns our errors into a line and an exit code: 1 when the records say no, 2 for everything else."""
+    try:
+        yield
+    except GatewayError as error:
+        fail(str(error), ANSWER_IS_NO if isinstance(error, Conflict) else WRONG_USE, as_json=as_json)
+
+
+def done(message: str, result: Mapping[str, object], *, as_json: bool) -> None:
+    """Says what was done: a sentence, or the result as one JSON object."""
+    print(json.dumps(result, ensure_ascii=False) if as_json else message)
+
+
+def show(rows: Sequence[Mapping[str, object]], nothing: str, *, as_json: bool) -> None:
+    """Prints rows: a table with the keys as heads, or a JSON array. `nothing` is said, on stderr, when there are none."""
+    if as_json:
+        print(json.dumps(list(rows), ensure_ascii=False))
+        return
+    if not rows:
+        print(nothing, file=sys.stderr)
+        return
+    # What nobody has in any row is no column on a screen.
+    heads = [head for head in rows[0] if any(row[head] not in (None, "") for row in rows)]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(Text(head.replace("_", " ")), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(row[head])) for head in heads))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def moment(seconds: float | None) -> str | None:
+    """A moment as people and programs read it: RFC 3339 with Brussels' offset; None and `for ever` stay empty."""
+    if seconds is None or seconds == FOR_EVER:
+        return None
+    return dt.datetime.fromtimestamp(seconds, BRUSSELS).isoformat(timespec="seconds")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} ({of})" for key, of in value.items())
+    return str(value)
+
+
+def read_secret(source: str, what: str) -> str:
+    """A secret from a file, from standard input (`-`), or typed unseen when that is a terminal; never from an argument.
+
+    One line end at the end is not part of it. Fails with a line that says what to do.
+    """
+    try:
+        if source != STANDARD_INPUT:
+            with Path(source).open("rb") as file:
+                content = file.read(MAX_SECRET_FILE_BYTES + 1)
+        elif sys.stdin.isatty():
+            return getpass.getpass(f"{what}: ")
+        else:
+            content = sys.stdin.buffer.read(MAX_SECRET_FILE_BYTES + 1)
+    except OSError as error:
+        fail(
+            f"{source}: cannot be read ({error.strerror}); give a file that holds the {what}, or - to type it",
+            WRONG_USE,
+        )
+    if len(content) > MAX_SECRET_FILE_BYTES:
+        fail(
+            f"{source}: more than {MAX_SECRET_FILE_BYTES} bytes; the file must hold the {what} and nothing else",
+            WRONG_USE,
+        )
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        fail(f"{source}: is not UTF-8 text; the file must hold the {what} and nothing else", WRONG_USE)
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        fail(f"{source}: is empty; it must hold the {what}", WRONG_USE)
+    return text

@@ -1,0 +1,178 @@
+"""`gateway records`, `session` and `institution`; and `register`, which adds these and the groups of `persons` and `grants`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli import grants, persons
+from gateway.cli.acting import AnyPersonOption, Desk, MandateOption, ReasonOption, at_desk, on_word_of
+from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, done, fail, moment, reporting, show
+from gateway.errors import Conflict
+from gateway.identifiers import IdentifierError, check_kbo
+from gateway.model import Institution
+from gateway.policy.release import load_release
+from gateway.policy.settings import load_settings
+from gateway.records import upgrade_schema
+
+records_app = typer.Typer(help="The database of persons, designations and sessions.", no_args_is_help=True)
+session_app = typer.Typer(help="Who is signed in, and how to end that.", no_args_is_help=True)
+institution_app = typer.Typer(help="The institutions of the granted table.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    for name, group in (
+        ("person", persons.person_app),
+        ("user-id", persons.user_id_app),
+        ("credential", persons.credential_app),
+        ("role", grants.role_app),
+        ("institution", institution_app),
+        ("mandate", grants.mandate_app),
+        ("designation", grants.designation_app),
+        ("session", session_app),
+        ("records", records_app),
+    ):
+        app.add_typer(group, name=name)
+
+
+@records_app.command("upgrade")
+def upgrade(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> None:
+    """Make the database, or raise its schema to this version's. Nothing is lost; a failure changes nothing.
+
+    Stop the gateway first: one that runs speaks the old schema.
+
+    Example: gateway records upgrade --config /etc/gateway
+    """
+    with reporting(as_json=as_json):
+        settings = load_settings(config).records_settings
+        before, after = upgrade_schema(settings)
+    said = "has the schema of this version already" if before == after else "has the schema of this version now"
+    done(
+        f"{settings.path} {said} ({after})",
+        {"database": str(settings.path), "before": before, "after": after},
+        as_json=as_json,
+    )
+
+
+@session_app.command("list")
+def session_list(
+    person: AnyPersonOption = None, config: ConfigOption = Path("config"), as_json: JsonOption = False
+) -> None:
+    """List the sessions that are alive; with --person also those that ended within a day.
+
+    Example: gateway session list --person jansen01
+    """
+
+    async def work(desk: Desk) -> list[dict[str, object]]:
+        found = await desk.records.live_sessions(desk.now) if person is None else await desk.records.sessions_of(person)
+        return [
+            {
+                "session": session.id,
+                "user_id": session.user_id,
+                "means": session.means.value,
+                "authenticated": moment(session.auth_time),
+                "expires": moment(session.expires_at),
+                "ended": moment(session.ended_at),
+                "ended_reason": session.ended_reason,
+            }
+            for session in found
+        ]
+
+    show(at_desk(work, config, acts=False, as_json=as_json), "Nobody is signed in.", as_json=as_json)
+
+
+@session_app.command("end")
+def session_end(
+    reason: ReasonOption,
+    session: Annotated[str | None, typer.Argument(metavar="[SESSION]", help="As `session list` shows it.")] = None,
+    person: Annotated[
+        str | None, typer.Option("--person", metavar="USER_ID", help="Instead: all sessions of this user ID.")
+    ] = None,
+    on_behalf_of: MandateOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """End a session, or all of a user ID, everywhere; what is open ends within a second. Exit 1 when none was alive.
+
+    Examples:
+      gateway session end 3f0c…e1 --reason "laptop stolen"
+      gateway session end --person jansen01 --reason "laptop stolen"
+    """
+    if (session is None) == (person is None):
+        fail("name one session, or all of a user ID by --person", WRONG_USE)
+    by = on_word_of(reason, on_behalf_of, None, None, needs=False)
+
+    async def work(desk: Desk) -> int:
+        if person is not None:
+            count = await desk.records.end_sessions_of(person, by.reason, by.signature, desk.before_commit)
+        else:
+            count = int(await desk.records.end_session(session or "", by.reason, by.signature, desk.before_commit))
+        if count == 0:
+            raise Conflict("no such session is alive; see `gateway session list`")
+        return count
+
+    count = at_desk(work, config, acts=True, as_json=as_json)
+    done(f"{count} session{'s' if count > 1 else ''} ended", {"ended": count}, as_json=as_json)
+
+
+@institution_app.command("list")
+def institution_list(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> None:
+    """List the institutions of the table.
+
+    Example: gateway institution list --json
+    """
+    with reporting(as_json=as_json):
+        found = load_release(load_settings(config), time.time()).snapshot.institutions
+    rows = [
+        {"kbo": kbo, "name": one.name.in_(one.language), "language": one.language} for kbo, one in sorted(found.items())
+    ]
+    show(rows, "The table has no institution.", as_json=as_json)
+
+
+@institution_app.command("show")
+def institution_show(
+    kbo: Annotated[str, typer.Argument(metavar="KBO", help="Its KBO number.")],
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show one institution, with what it is authorised for.
+
+    Example: gateway institution show 0403019261
+    """
+    with reporting(as_json=as_json):
+        try:
+            number = check_kbo(kbo)
+        except IdentifierError as error:
+            fail(str(error), WRONG_USE, as_json=as_json)
+        snapshot = load_release(load_settings(config), time.time()).snapshot
+        one = snapshot.institutions.get(number)
+        if one is None:
+            raise Conflict(f"institution {number} is not in the table; see `gateway institution list`")
+    granted = [
+        {
+            "authorisation": grant.reference,
+            "transaction": grant.transaction,
+            "status": grant.status,
+            "uses": ",".join(sorted(use.use for use in grant.uses)),
+            "from": moment(grant.validity.start),
+            "until": moment(grant.validity.end),
+        }
+        for grant in sorted(snapshot.by_reference.values(), key=lambda grant: grant.reference)
+        if grant.institution == number
+    ]
+    if as_json:
+        done("", {**_institution(one), "authorisations": granted}, as_json=True)
+        return
+    for key, value in _institution(one).items():
+        print(f"{key}: {value}")
+    print()
+    show(granted, "It is authorised for nothing.", as_json=False)
+
+
+def _institution(one: Institution) -> dict[str, object]:
+    names = {f"name_{language}": one.name.in_(language) for language in ("nl", "fr", "de", "en")}
+    contacts = {"helpdesk": one.helpdesk, "ciso": one.ciso, "dpo": one.dpo}
+    return {"kbo": one.kbo, **names, "language": one.language, **contacts}
