@@ -66,7 +66,7 @@ def line_of(record: dict[str, object]) -> bytes:
 
 def keys_of(line: bytes) -> list[str]:
     pairs: list[list[tuple[str, object]]] = []
-    json.loads(line, object_pairs_hook=lambda found: pairs.append(found))  # type: ignore[func-returns-value]
+    json.loads(line, object_pairs_hook=pairs.append)
     return [key for key, _ in pairs[-1]]
 
 
@@ -167,7 +167,8 @@ def test_an_over_long_value_is_cut_and_marked() -> None:
 
 
 def test_many_long_values_still_fit() -> None:
-    record: dict[str, object] = {"kind": "decision", "id": "ABC"} | {f"f{number}": "v" * 900 for number in range(200)}
+    record: dict[str, object] = {"kind": "decision", "id": "ABC"}
+    record |= {f"f{number}": "v" * 900 for number in range(200)}
     read = orjson.loads(line_of(record))
     assert read["kind"] == "decision"
     assert read["id"] == "ABC"
@@ -175,9 +176,8 @@ def test_many_long_values_still_fit() -> None:
 
 
 def test_a_record_that_nothing_makes_fit_is_named_by_its_hash() -> None:
-    record: dict[str, object] = {"kind": "x", "id": "ABC"} | {
-        f"f{number}": {f"g{inner}": "v" * 900 for inner in range(100)} for number in range(200)
-    }
+    record: dict[str, object] = {"kind": "x", "id": "ABC"}
+    record |= {f"f{number}": {f"g{inner}": "v" * 900 for inner in range(100)} for number in range(200)}
     read = orjson.loads(line_of(record))
     assert read["record"]["truncated"] == "record"
     assert (read["kind"], read["id"]) == ("x", "ABC")
