@@ -59,7 +59,7 @@ from tests.decision.world import (
     text,
 )
 
-MANY = settings(max_examples=5 * settings().max_examples)
+MANY = settings(max_examples=max(500, settings().max_examples))
 """A refusal is easy to find; these need permits too."""
 
 PAST, AROUND, FUTURE = Validity(NOW - 9 * DAY, NOW), Validity(NOW, NOW + 1), Validity(NOW + 1, NOW + 9 * DAY)
