@@ -49,8 +49,8 @@ def examine(config_dir: Path, now: float) -> Examined:
 
 def _files_alone(examined: Examined, directory: Path) -> Examined:
     """Without settings each file can still be read by itself, where the table lies by default."""
-    files, faults, warnings = read_files(directory)
-    examined.faults += faults
-    examined.faults += parse_table(files, directory)[1]
-    examined.warnings += warnings
+    found = read_files(directory)
+    examined.faults += found.faults
+    examined.faults += parse_table(found.files, directory, found.unread)[1]
+    examined.warnings += found.warnings
     return examined

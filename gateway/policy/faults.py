@@ -28,8 +28,10 @@ class _Unread:
     def _touched(self, *_: object) -> NoReturn:
         raise UnreadTouched
 
-    __bool__ = __contains__ = __iter__ = __len__ = __getitem__ = __lt__ = __le__ = __gt__ = __ge__ = _touched
-    __add__ = __sub__ = __format__ = __str__ = _touched
+    __bool__ = __call__ = __contains__ = __getitem__ = __iter__ = __len__ = __reversed__ = _touched
+    __lt__ = __le__ = __gt__ = __ge__ = _touched
+    __add__ = __radd__ = __sub__ = __rsub__ = __truediv__ = __rtruediv__ = _touched
+    __bytes__ = __float__ = __format__ = __fspath__ = __index__ = __int__ = __str__ = _touched
     __eq__ = __ne__ = __hash__ = _touched  # object's promise to answer is broken on purpose
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import Fault
@@ -12,11 +13,20 @@ MAX_FILE_BYTES = 1024 * 1024
 """Of one file: a regulation has some 100 kB, everything else less. Keeps a slip (a video in the directory) out of memory."""
 
 
-def read_files(directory: Path) -> tuple[dict[str, bytes], list[Fault], list[str]]:
-    """(name relative to `directory` -> content, faults, warnings). A file that is not one of the table's is only warned of."""
-    files: dict[str, bytes] = {}
-    warnings: list[str] = []
-    faults = [
+@dataclass(slots=True)
+class Found:
+    """`files` maps names, relative to the directory, to contents; `unread` names those that are there and cannot be read."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_files(directory: Path) -> Found:
+    """The table's files in a directory. A file that is not one of the table's is only warned of."""
+    found = Found()
+    found.faults += [
         Fault(f"{name}/", "", "the directory is missing", "Make it, or correct table.directory")
         for name in DIRECTORIES
         if not (directory / name).is_dir()
@@ -24,22 +34,21 @@ def read_files(directory: Path) -> tuple[dict[str, bytes], list[Fault], list[str
     for path in _paths(directory):
         name = path.relative_to(directory).as_posix()
         if not belongs_to_table(name):
-            warnings.append(f"{name} is not read: it is not one of the table's files")
+            found.warnings.append(f"{name} is not read: it is not one of the table's files")
             continue
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
-            what = f"the file cannot be read ({error.strerror})"
-            faults.append(Fault(name, "", what, "Let the service's user read it"))
-            content = b"\xff"  # it exists: what refers to it is not at fault
-        if len(content) > MAX_FILE_BYTES:
-            faults.append(
-                Fault(name, "", f"the file is longer than {MAX_FILE_BYTES} bytes", "Split it, or take it away")
-            )
-            content = b"\xff"
-        files[name] = content
-    return files, faults, warnings
+            what, mend = f"the file cannot be read ({error.strerror})", "Let the service's user read it"
+        else:
+            if len(content) <= MAX_FILE_BYTES:
+                found.files[name] = content
+                continue
+            what, mend = f"the file is longer than {MAX_FILE_BYTES} bytes", "Split it, or take it away"
+        found.unread.add(name)
+        found.faults.append(Fault(name, "", what, mend))
+    return found
 
 
 def _paths(directory: Path) -> Iterator[Path]:

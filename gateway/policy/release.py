@@ -57,11 +57,12 @@ class Inspected:
 
 def inspect_table(settings: Settings, now: float) -> Inspected:
     """Read and check the table. `now` is Unix seconds; `settings` may have faults of their own (see `read_settings`)."""
-    files, faults, warnings = read_files(settings.table.directory)
-    table, unreadable = parse_table(files, settings.directory)
-    faults += unreadable
+    found = read_files(settings.table.directory)
+    table, faults = parse_table(found.files, settings.directory, found.unread)
+    faults += found.faults
     faults += run_checks((_cross_check,), table, settings, now)
     faults += inspect_origins(table, settings.directory, now)
+    warnings = list(found.warnings)
     if settings.table.unsafe_unsigned:
         warnings.insert(
             0, "table.unsafe_unsigned is true: nobody signed this table, whoever can write its files grants access"
@@ -70,7 +71,7 @@ def inspect_table(settings: Settings, now: float) -> Inspected:
         mend = "Set table.unsafe_unsigned = true, on a machine whose files nobody else can write"
         what = "signed releases are not supported yet, and unsigned ones are not allowed"
         faults.append(Fault(SETTINGS_FILE, "table.unsafe_unsigned", what, mend))
-    return Inspected(files, table, sorted(faults, key=lambda fault: fault.file), warnings)
+    return Inspected(found.files, table, sorted(faults, key=lambda fault: fault.file), warnings)
 
 
 def _cross_check(table: Table, settings: Settings, now: float) -> Iterator[Fault]:

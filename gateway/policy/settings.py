@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import ConfigurationError, Fault
 from gateway.model import Channel
-from gateway.policy.faults import read_model, read_toml, readable, run_checks
+from gateway.policy.faults import UNREAD, read_model, read_toml, readable, run_checks
 from gateway.policy.sections import CertificatePair, Listener, Settings
 
 __all__ = [
@@ -81,14 +81,14 @@ def _fill_in(raw: dict[str, Any]) -> None:
     state = raw.setdefault("state", "state")
     for name in SECTIONS:
         raw.setdefault(name, {})
-    if isinstance(state, str):
-        for section, key, name in (
-            ("table", "releases", "releases"),
-            ("records", "database", "records.sqlite"),
-            ("ledger", "directory", "ledger"),
-        ):
-            if isinstance(raw[section], dict):
-                raw[section].setdefault(key, f"{state}/{name}")
+    usable = isinstance(state, str) and state and state.isprintable()
+    for section, key, name in (
+        ("table", "releases", "releases"),
+        ("records", "database", "records.sqlite"),
+        ("ledger", "directory", "ledger"),
+    ):
+        if isinstance(raw[section], dict):
+            raw[section].setdefault(key, f"{state}/{name}" if usable else UNREAD)
 
 
 # --- what one key alone cannot tell ---------------------------------------------------------------------------------------

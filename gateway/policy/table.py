@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -69,12 +69,14 @@ def belongs_to_table(name: str) -> bool:
     return name == ROLES_FILE or bool(_SUBJECT_FILE.fullmatch(name) or _REGULATION_FILE.fullmatch(name))
 
 
-def parse_table(files: Mapping[str, bytes], directory: object = "") -> tuple[Table, list[Fault]]:
+def parse_table(
+    files: Mapping[str, bytes], directory: object = "", unread: Collection[str] = ()
+) -> tuple[Table, list[Fault]]:
     """The table in `files` (name relative to the configuration directory -> content), and what is wrong in each file alone.
 
-    Files are read in the order of their names, so the order they were found in never matters.
+    `unread` names files that are there and could not be read. Paths in files start at `directory`. Files are read in the order of their names, so the order they were found in never matters.
     """
-    table = Table()
+    table = Table(unread=set(unread))
     faults: list[Fault] = []
     context: dict[str, object] = {"directory": directory}
     for name in sorted(files):
@@ -86,7 +88,7 @@ def parse_table(files: Mapping[str, bytes], directory: object = "") -> tuple[Tab
             faults += _read_into(table, table.authorisations, AuthorisationFile, name, files[name], context)
         elif name == ROLES_FILE:
             faults += _read_into(table, table.roles, RolesFile, name, files[name], context)
-    if ROLES_FILE not in files:
+    if ROLES_FILE not in files and ROLES_FILE not in table.unread:
         faults.append(Fault(ROLES_FILE, "", "the file is missing", "Make it, empty when the KSZ gave no roles"))
     faults += _read_regulations(table, files)
     return table, faults
@@ -109,17 +111,19 @@ def _read_into(
 
 
 def _read_regulations(table: Table, files: Mapping[str, bytes]) -> Iterator[Fault]:
-    versions = {found[1] for name in files if (found := _REGULATION_FILE.fullmatch(name))}
+    versions = {found[1] for name in (*files, *table.unread) if (found := _REGULATION_FILE.fullmatch(name))}
     for version in sorted(versions):
         about: dict[str, AboutFile] = {}
         name = f"{REGULATION}/{version}/about.toml"
         if name in files:
             yield from _read_into(table, about, AboutFile, name, files[name], {})
-        else:
+        elif name not in table.unread:
             yield Fault(name, "", "the file is missing", "Say in it the source and the effective date of this version")
         texts: dict[str, str] = {}
         for language in LANGUAGES:
             name = f"{REGULATION}/{version}/{language}.md"
+            if name in table.unread:
+                continue
             try:
                 texts[language] = files[name].decode()
             except KeyError:
