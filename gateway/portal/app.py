@@ -27,6 +27,9 @@ MAX_FORM_BYTES: Final = 65_536
 Page = Callable[[Ask], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+UNREADABLE: Final = N_("This request could not be read")
+UNREADABLE_FORM: Final = N_("What your browser sent is too large, or is no form of ours. Nothing was done.")
+
 _log = structlog.get_logger("gateway.portal")
 
 PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
@@ -99,6 +102,12 @@ def _handler(tools: Tools, page: Page, portal: bool | None) -> Handler:
             return _over(ask)
         except (LedgerError, RecordsError) as error:
             _log.error("portal_unavailable", request=handed.reference, path=request.path, reason=str(error))
+            return _unavailable(ask)
+        except web.HTTPException as error:
+            # aiohttp's own: a form that is too large or cannot be read.
+            return ask.notice(UNREADABLE, UNREADABLE_FORM, status=error.status)
+        except Exception:  # noqa: BLE001 - the last resort of a server: whatever went wrong, the person gets a page and the log the trace
+            _log.exception("portal_error", request=handed.reference, path=request.path)
             return _unavailable(ask)
 
     return handle

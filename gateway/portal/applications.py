@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from aiohttp import web
 
-from gateway.decision import Decision, Facts, Kind, Snapshot, decide
-from gateway.model import Language, Means, Transaction, Use, UserRecords
+from gateway.decision import Decision, Facts, Snapshot, decide
+from gateway.model import Means, Transaction, Use, UserRecords
 from gateway.portal import catalogue
 from gateway.portal.ask import Ask
-from gateway.portal.step_up import MENDED
+from gateway.portal.catalogue import N_
+from gateway.portal.sufficiency import MENDED, enough, least, owned
 from gateway.portal.words import MEANS, USES, words_of
+
+ASKED_AGAIN: Final = N_("You are asked to confirm who you are when you open it.")
+NO_MEANS: Final = N_("You have none of the means that it asks for, or they cannot be used in this service yet.")
+ASK_FOR_MEANS: Final = (N_("Ask the local administrator of your institution for one of these means."),)
 
 
 class State(StrEnum):
@@ -35,6 +41,7 @@ class UseRow:
     title: str
     happened: str
     do: tuple[str, ...]
+    begins: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,10 @@ async def show(ask: Ask) -> web.StreamResponse:
     """`GET /applications`, and `/`."""
     user = ask.user
     snapshot = ask.services.snapshot()
-    rows = [] if user is None else [_row(ask, user, transaction, snapshot) for transaction in _named(user, snapshot)]
+    rows: list[Row] = []
+    if user is not None:
+        having = owned(await ask.services.records.find_login(user.user_id))
+        rows = [_row(ask, user, transaction, having) for transaction in _named(user, snapshot)]
     institution = None if user is None else snapshot.institutions.get(user.institution)
     context = {
         "open": [row for row in rows if row.address is not None],
@@ -76,11 +86,12 @@ def _named(user: UserRecords, snapshot: Snapshot) -> list[Transaction]:
     return [found[key] for key in sorted(found)]
 
 
-def _row(ask: Ask, user: UserRecords, transaction: Transaction, snapshot: Snapshot) -> Row:
+def _row(ask: Ask, user: UserRecords, transaction: Transaction, having: frozenset[Means]) -> Row:
+    snapshot = ask.services.snapshot()
     granted = snapshot.authorisations.get((user.institution, transaction.id), ())
     uses = [use for use in Use if any(grant.grant_for(use) is not None for grant in granted)]
     decisions = {use: ruling(ask.facts, transaction, use, snapshot) for use in uses}
-    rows = tuple(_use_row(ask.language, use, decision, ask.facts) for use, decision in decisions.items())
+    rows = tuple(_use_row(ask, transaction, use, decision, having) for use, decision in decisions.items())
     reachable = any(row.state is not State.CLOSED for row in rows)
     match = transaction.matches[0]
     authorisation = next((d.authorisation for d in decisions.values() if d.authorisation is not None), None)
@@ -130,20 +141,35 @@ def _example(pattern: str) -> str:
     return "/".join("" if part == "**" else part for part in segments)
 
 
-def _use_row(language: Language, use: Use, decision: Decision, facts: Facts) -> UseRow:
-    words = words_of(decision.shown)
-    state = State.OPEN if decision.permitted else State.CLOSED
-    if decision.kind is Kind.CHALLENGE and decision.reason.code in MENDED:
-        state = State.STEP_UP
-    grant = decision.grant
-    ends = [v.validity.end for v in (decision.authorisation, decision.designation) if v is not None]
+def _use_row(ask: Ask, transaction: Transaction, use: Use, decision: Decision, having: frozenset[Means]) -> UseRow:
+    words, code = words_of(decision.shown), decision.reason.code
+    state, happened, do = State.CLOSED, words.happened, words.do
+    if decision.permitted:
+        state = State.OPEN
+    elif code in MENDED and ask.session is not None:
+        session, snapshot = ask.session, ask.services.snapshot()
+        would_do = enough(
+            lambda candidate: ruling(ask.facts._replace(session=candidate), transaction, use, snapshot),
+            session,
+            ask.now,
+        )
+        if least(would_do, having, session) is not None:
+            state, happened = State.STEP_UP, ASKED_AGAIN
+        else:
+            happened, do = NO_MEANS, ASK_FOR_MEANS
+    grant, ends = (
+        decision.grant,
+        [v.validity.end for v in (decision.authorisation, decision.designation) if v is not None],
+    )
+    begins = decision.authorisation.validity.start if decision.authorisation and code == "not_yet_valid" else None
     return UseRow(
         USES[use.value],
         state,
-        None if grant is None or grant.purpose is None else grant.purpose.in_(language),
+        None if grant is None or grant.purpose is None else grant.purpose.in_(ask.language),
         () if grant is None else tuple(MEANS[means.value] for means in Means if means in grant.means),
-        catalogue.last_day(language, min(ends)) if ends else None,
+        catalogue.last_day(ask.language, min(ends)) if ends else None,
         words.title,
-        words.happened,
-        words.do,
+        happened,
+        do,
+        None if begins is None else catalogue.day(ask.language, begins),
     )

@@ -15,7 +15,7 @@ async def form_page(ask: Ask) -> web.StreamResponse:
     """`GET /sign-out` (`/.gateway/sign-out` on a transaction host)."""
     if ask.session is None:
         return _done(ask)
-    return ask.page("sign_out.html", {"action": ask.request.path})
+    return ask.page("sign_out.html", {"action": ask.request.path, "again": False})
 
 
 async def submit(ask: Ask) -> web.StreamResponse:

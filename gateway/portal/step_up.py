@@ -1,12 +1,8 @@
-"""When the session is good but not good enough for a transaction: which means it asks for, which the person has, and the way there.
-
-What would do is asked of the decision itself, with the session as it would then be; so this page can promise nothing else.
-"""
+"""When the session is good but not good enough for a transaction: which means it asks for, which the person has, and the way there."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -21,23 +17,17 @@ from gateway.portal.catalogue import N_
 from gateway.portal.hand_over import host_name, onward, open_start
 from gateway.portal.hashing import Busy
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, refusal_text
+from gateway.portal.sufficiency import MENDED, enough, least, owned
 from gateway.portal.words import MEANS, words_of
-
-MENDED: Final = frozenset({"means_too_weak", "means_not_agreed", "authentication_too_old"})
-"""The reasons that another authentication can mend."""
 
 
 class Need(NamedTuple):
-    """What the transaction asks for. `enough` are the means that would do, `has` those of the person that this gateway can ask for."""
+    """What the transaction asks for. `enough` are the means that would do, `has` those of the person, `by` the one to ask for."""
 
     decision: Decision
     enough: frozenset[Means]
     has: frozenset[Means]
-
-    @property
-    def by(self) -> Means | None:
-        """The least means of the person that would do."""
-        return min(self.enough & self.has, key=lambda means: means.level, default=None)
+    by: Means | None
 
 
 async def show(ask: Ask) -> web.StreamResponse:
@@ -98,23 +88,16 @@ async def submit(ask: Ask) -> web.StreamResponse:
 
 
 async def _need(ask: Ask, session: Session, start: Start) -> Need:
-    login = await ask.services.records.find_login(session.user_id)
-    has = {Means.PASSWORD}
-    if login is not None and login.has_totp:
-        has = (
-            {Means.TOKEN} if session.means is Means.TOKEN or not login.password_alone else {Means.PASSWORD, Means.TOKEN}
-        )
-    target = start.target.partition("?")[0]
+    host, path = host_name(start), start.target.partition("?")[0]
+    connection = ask.facts.connection._replace(sni=host)
+    facts = ask.facts._replace(connection=connection, method="GET", host=host, path=path)
 
     def verdict(candidate: Session) -> Decision:
-        host = host_name(start)
-        facts = ask.facts._replace(
-            connection=ask.facts.connection._replace(sni=host), method="GET", host=host, path=target, session=candidate
-        )
-        return decide(facts, ask.services.snapshot())
+        return decide(facts._replace(session=candidate), ask.services.snapshot())
 
-    enough = frozenset(means for means in Means if verdict(replace(session, means=means, auth_time=ask.now)).permitted)
-    return Need(verdict(session), enough, frozenset(has))
+    has = owned(await ask.services.records.find_login(session.user_id))
+    would_do = enough(verdict, session, ask.now)
+    return Need(verdict(session), would_do, has, least(would_do, has, session))
 
 
 def _page(
