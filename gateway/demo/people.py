@@ -86,7 +86,7 @@ class _Population:
         regulation = self._snapshot.regulation(now)
         if person.accepted and regulation is not None and not _accepted(user, regulation):
             details = {"version": regulation.version, "sha256": regulation.sha256}
-            self._tell(Change("acceptance.add", now, BY, person.user_id, person.insz, person.institution, details))
+            self._tell(Change("acceptance add", now, BY, person.user_id, person.insz, person.institution, details))
             await records.accept_regulation(person.user_id, regulation.version, regulation.sha256, now)
 
     async def _designate(self, person: Person, authorisation: Authorisation) -> None:
@@ -124,7 +124,7 @@ class _Population:
         self._ledger.write(
             administration_record(
                 self._ledger.references(),
-                act=change.act.replace(".", " "),
+                act=change.act,
                 actor=change.by.actor,
                 person=person,
                 institution=change.institution,

@@ -237,7 +237,7 @@ def test_every_transaction_has_its_application() -> None:
 async def test_every_act_is_a_line_and_the_ledger_verifies(world: World) -> None:
     assert verify(world.home.ledger).exit_status == 0
     lines = b"".join(file.read_bytes() for file in world.home.ledger.rglob("*.jsonl"))
-    assert lines.count(b'"user_id add"') == len(stories.PEOPLE)
+    assert lines.count(b'"user-id add"') == len(stories.PEOPLE)
     assert lines.count(b'"acceptance add"') == len(stories.PEOPLE) - 1
     for person in stories.PEOPLE:
         assert person.insz.encode() not in lines
