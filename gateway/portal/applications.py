@@ -8,13 +8,14 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.decision import Decision, Facts, Snapshot, decide
+from gateway.decision import Decision, Snapshot
 from gateway.model import Means, Transaction, Use, UserRecords
 from gateway.portal import catalogue
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
-from gateway.portal.sufficiency import MENDED, enough, least, owned
-from gateway.portal.words import MEANS, USES, words_of
+from gateway.portal.refusal_words import words_of
+from gateway.portal.sufficiency import MENDED, enough, least, owned, ruling
+from gateway.portal.words import MEANS, USES
 
 ASKED_AGAIN: Final = N_("You are asked to confirm who you are when you open it.")
 NO_MEANS: Final = N_("You have none of the means that it asks for, or they cannot be used in this service yet.")
@@ -101,44 +102,6 @@ def _row(ask: Ask, user: UserRecords, transaction: Transaction, having: frozense
         f"{ask.settings.address_of(match.host)}{match.path}" if reachable else None,
         rows,
     )
-
-
-def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) -> Decision:
-    """The decision on a request of this use, by one of its operations; the last one asked when none of them reaches the use."""
-    decision = None
-    for operation in transaction.operations:
-        if operation.use is not use:
-            continue
-        for match in transaction.matches:
-            path = match.path.removesuffix("/") + _example(operation.path.text)
-            asked = facts._replace(
-                connection=facts.connection._replace(sni=match.host),
-                method=min(operation.methods, default="GET"),
-                host=match.host,
-                path=path,
-                websocket=operation.websocket,
-                fetch_site="same-origin",
-                navigation=False,
-            )
-            decision = decide(asked, snapshot)
-            if decision.operation is operation or decision.operation is None:
-                return decision
-    return decision or _undeclared(facts, transaction, snapshot)
-
-
-def _undeclared(facts: Facts, transaction: Transaction, snapshot: Snapshot) -> Decision:
-    """A use that no operation has: what a request for a thing that nobody declared would get."""
-    match = transaction.matches[0]
-    connection = facts.connection._replace(sni=match.host)
-    return decide(
-        facts._replace(connection=connection, method="undeclared", host=match.host, path=match.path), snapshot
-    )
-
-
-def _example(pattern: str) -> str:
-    """A path that the pattern matches."""
-    segments = ["x" if part == "*" or part.startswith("{") else part for part in pattern.split("/")]
-    return "/".join("" if part == "**" else part for part in segments)
 
 
 def _use_row(ask: Ask, transaction: Transaction, use: Use, decision: Decision, having: frozenset[Means]) -> UseRow:

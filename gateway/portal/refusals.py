@@ -21,9 +21,10 @@ from gateway.model import LANGUAGES, Language, Means
 from gateway.portal import catalogue
 from gateway.portal.assets import sheet, style_hash
 from gateway.portal.language import NAMES, choose
+from gateway.portal.refusal_words import WORDS, words_of
 from gateway.portal.render import Frame, switches, template
 from gateway.portal.settings import PortalSettings
-from gateway.portal.words import MEANS, WHERE, WORDS, Act, Words, words_of
+from gateway.portal.words import MEANS, WHERE, Act, Words
 
 STYLE: Final = sheet()
 
@@ -88,13 +89,7 @@ class Refusals:
         self._settings = settings
         self._snapshot = snapshot
         self._moulds = {(shown, language): self._mould(shown, language) for shown in WORDS for language in LANGUAGES}
-        self._acts = {
-            (act, language, new_tab): str(_part(language, "act")(act.value, settings.address, new_tab)).encode("utf-8")
-            for act in (Act.SIGN_IN, Act.APPLICATIONS, Act.NONE)
-            for language in LANGUAGES
-            for new_tab in (False, True)
-        }
-        self._helpers: dict[tuple[str, str, Language], bytes] = {}
+        self._made = _Made()
         self._second = -1
         self._times: dict[Language, bytes] = {}
 
@@ -114,10 +109,10 @@ class Refusals:
         parts = {
             "reference": _bytes(format_reference(reference)),
             "time": self._time(facts.now, language),
-            "act": self._act(words.act, facts, language, unsent),
+            "act": self._act(words.act, decision, facts, language, unsent),
             "contact": self._contact(facts, language),
             "details": _details(decision, facts, language),
-            "not_sent": _bytes(_part(language, "not_sent")(words.act is Act.SIGN_IN)) if unsent else b"",
+            "not_sent": self._not_sent(words, language) if unsent else b"",
             "switch": self._switch(facts),
         }
         return self._moulds[key, language].fill(parts)
@@ -152,24 +147,42 @@ class Refusals:
             text = self._times[language] = _bytes(catalogue.day_and_time(language, second))
         return text
 
-    def _act(self, act: Act, facts: Facts, language: Language, unsent: bool) -> bytes:
-        if act is not Act.HTTPS:
-            return self._acts[act, language, unsent]
-        known = facts.host is not None and facts.host in self._snapshot().names
-        return _bytes(
-            _part(language, "act")(act.value, self._settings.address_of(facts.host or "") if known else "", False)
-        )
+    def _not_sent(self, words: Words, language: Language) -> bytes:
+        keep = words.act in (Act.SIGN_IN, Act.STEP_UP)
+        return self._made.keep((keep, language), lambda: _bytes(_part(language, "not_sent")(keep)))
+
+    def _act(self, act: Act, decision: Decision, facts: Facts, language: Language, unsent: bool) -> bytes:
+        address, new_tab = self._address(act, decision, facts)
+        key = (act, address, language, unsent and new_tab)
+        return self._made.keep(key, lambda: _bytes(_part(language, "act")(act.value, address, unsent and new_tab)))
+
+    def _address(self, act: Act, decision: Decision, facts: Facts) -> tuple[str, bool]:
+        """Where the one link of the page leads, always to a host of ours, and whether it goes beside a form that was not sent."""
+        ours = facts.host is not None and facts.host in self._snapshot().names
+        here = self._settings.address_of(facts.host or "")
+        applications = f"{self._settings.address}/applications"
+        match act:
+            case Act.NONE:
+                return "", False
+            case Act.HTTPS:
+                return f"{here}/" if ours else "", False
+            case Act.SIGN_IN if ours and decision.place is Place.TRANSACTION:
+                # The same path again, so that this very host gets its session; whether anything is there is not said.
+                return here + quote(facts.path, safe="/", errors="replace"), True
+            case Act.SIGN_IN:
+                return applications, True
+            case Act.STEP_UP if decision.transaction is not None and decision.operation is not None:
+                query = f"transaction={quote(decision.transaction.id)}&use={decision.operation.use.value}"
+                return f"{self._settings.address}/step-up?{query}", True
+        return applications, False
 
     def _contact(self, facts: Facts, language: Language) -> bytes:
         institution = None if facts.user is None else self._snapshot().institutions.get(facts.user.institution)
         name, helpdesk = ("", "") if institution is None else (institution.name.in_(language), institution.helpdesk)
         key = (name, helpdesk, language)
-        made = self._helpers.get(key)
-        if made is None:
-            if len(self._helpers) > MAX_KEPT_CONTACTS:
-                self._helpers.clear()
-            made = self._helpers[key] = _bytes(_part(language, "helpers")(name, helpdesk, self._settings.help_desk))
-        return made
+        return self._made.keep(
+            key, lambda: _bytes(_part(language, "helpers")(name, helpdesk, self._settings.help_desk))
+        )
 
     def _switch(self, facts: Facts) -> bytes:
         """The language page of the host that was asked, and the path (never the query) to come back to."""
@@ -201,8 +214,25 @@ class Refusals:
         )
 
 
-MAX_KEPT_CONTACTS: Final = 4096
-"""Rendered contacts kept: a few kB each, one a language of every institution that was refused something."""
+class _Made:
+    """Rendered parts, kept by what they depend on; bounded, since paths are a stranger's to choose."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], bytes] = {}
+
+    def keep(self, key: tuple[object, ...], make: Callable[[], bytes]) -> bytes:
+        made = self._kept.get(key)
+        if made is None:
+            if len(self._kept) >= MAX_KEPT_PARTS:
+                self._kept.clear()
+            made = self._kept[key] = make()
+        return made
+
+
+MAX_KEPT_PARTS: Final = 1024
+"""Of less than 1 kB each, but for paths, which the reader bounds to some kB."""
 
 
 class _Other:

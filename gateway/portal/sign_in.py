@@ -30,7 +30,7 @@ NOT_RIGHT: Final = N_(
     "The user ID, the password or the code is not right. If you have a security code app, its code is needed too."
 )
 DISABLED: Final = N_(
-    "There were too many wrong attempts. Signing in with this user ID is closed until the password has been recovered: ask your help desk."
+    "There were too many wrong attempts. Signing in with this user ID is closed until you have a new password: ask the local administrator of your institution."
 )
 BUSY: Final = N_(
     "Too many people are signing in at this moment. Nothing is wrong with what you filled in: please try again in a few seconds."

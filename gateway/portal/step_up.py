@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from gateway.credentials.start import Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.decision import Decision, decide
-from gateway.model import Means, Session
+from gateway.model import Means, Session, Use
 from gateway.portal import cookies
 from gateway.portal.ask import Ask
-from gateway.portal.attempts import Attempt, Refused, line_of, prove
+from gateway.portal.attempts import Attempt, Proved, Refused, line_of, prove
 from gateway.portal.catalogue import N_
 from gateway.portal.hand_over import host_name, onward, open_start
 from gateway.portal.hashing import Busy
+from gateway.portal.refusal_words import words_of
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, refusal_text
-from gateway.portal.sufficiency import MENDED, enough, least, owned
-from gateway.portal.words import MEANS, words_of
+from gateway.portal.sufficiency import MENDED, Verdict, enough, least, owned, ruling
+from gateway.portal.words import MEANS
+
+DONE: Final = N_("You have confirmed who you are")
+DONE_NEXT: Final = N_(
+    "Go back to the tab in which you were working, go back with your browser's Back button there, and send it again."
+)
+
+
+class Goal(NamedTuple):
+    """What the person steps up for: a page to go back to (`start`), or a use of a transaction (then there is no page: a form
+    was not sent). `again` are the names and values that a form hands on."""
+
+    verdict: Verdict
+    start: Start | None
+    again: dict[str, str]
 
 
 class Need(NamedTuple):
@@ -31,79 +47,90 @@ class Need(NamedTuple):
 
 
 async def show(ask: Ask) -> web.StreamResponse:
-    """`GET /step-up?start=…`"""
-    token = ask.request.query.get("start", "")
-    start = open_start(ask, token)
-    session = ask.session
-    if start is None or session is None:
+    """`GET /step-up?start=…`, or `?transaction=…&use=…` from the page of a form that was not sent."""
+    goal, session = _goal(ask, dict(ask.request.query)), ask.session
+    if goal is None or session is None:
         return ask.redirect("/applications")
-    need = await _need(ask, session, start)
+    need = await _need(ask, session, goal)
     if need.decision.reason.code not in MENDED:
         # Permitted by now, or refused for another reason, which the transaction's host tells better.
-        return await onward(ask, session, start)
-    return _page(ask, token, start, need)
+        return await onward(ask, session, goal.start)
+    return _page(ask, goal, need)
 
 
 async def submit(ask: Ask) -> web.StreamResponse:
     """`POST /step-up`: a new session id with the new means; what hangs on the old session goes on (DESIGN section 6)."""
     form = await ask.form()
-    token = form.get("start", "")
-    start = open_start(ask, token)
-    session, user = ask.session, ask.user
-    if start is None or session is None or user is None:
+    goal, session, user = _goal(ask, form), ask.session, ask.user
+    if goal is None or session is None or user is None:
         return ask.redirect("/applications")
-    need = await _need(ask, session, start)
+    need = await _need(ask, session, goal)
     if not ask.form_fits(form):
-        return _page(ask, token, start, need, general=ask.text(FORM_TOO_OLD), status=403)
+        return _page(ask, goal, need, general=ask.text(FORM_TOO_OLD), status=403)
     attempt = Attempt(user.user_id, form.get("password", ""), form.get("code", "").strip(), step_up=True)
     faults = field_faults(ask, attempt.user_id, attempt.password, attempt.code)
     if need.by is Means.TOKEN and not attempt.code:
         faults["code"] = ask.text(N_("Fill in the code that your app shows."))
     if faults:
-        return _page(ask, token, start, need, faults=faults, status=422)
+        return _page(ask, goal, need, faults=faults, status=422)
     try:
         outcome = await prove(ask, attempt)
     except Busy:
-        response = _page(ask, token, start, need, general=ask.text(BUSY), status=503)
+        response = _page(ask, goal, need, general=ask.text(BUSY), status=503)
         response.headers["Retry-After"] = TRY_AGAIN_SECONDS
         return response
     if isinstance(outcome, Refused):
-        return _page(ask, token, start, need, general=refusal_text(ask, outcome), status=403)
-    services = ask.services
-    now = services.clock()
-    cookie = make_token(services.random(TOKEN_BYTES))
-    renewed = await services.records.renew_session(
+        return _page(ask, goal, need, general=refusal_text(ask, outcome), status=403)
+    return await _renew(ask, session, goal, attempt, outcome)
+
+
+async def _renew(ask: Ask, session: Session, goal: Goal, attempt: Attempt, proved: Proved) -> web.StreamResponse:
+    now = ask.services.clock()
+    cookie = make_token(ask.services.random(TOKEN_BYTES))
+    renewed = await ask.services.records.renew_session(
         session.id,
-        outcome.means,
+        proved.means,
         now,
         ask.host,
         token_hash(cookie),
-        host_name(start),
+        None if goal.start is None else host_name(goal.start),
         now,
-        before_commit=line_of(ask, attempt, outcome, "stepped_up"),
+        before_commit=line_of(ask, attempt, proved, "stepped_up"),
     )
-    response = await onward(ask, renewed, start)
+    if goal.start is None:
+        response = ask.notice(DONE, DONE_NEXT, status=200)
+    else:
+        response = await onward(ask, renewed, goal.start)
     cookies.set_cookie(response, cookies.SESSION, cookie)
     return response
 
 
-async def _need(ask: Ask, session: Session, start: Start) -> Need:
-    host, path = host_name(start), start.target.partition("?")[0]
-    connection = ask.facts.connection._replace(sni=host)
-    facts = ask.facts._replace(connection=connection, method="GET", host=host, path=path)
+def _goal(ask: Ask, named: Mapping[str, str]) -> Goal | None:
+    snapshot = ask.services.snapshot()
+    token = named.get("start", "")
+    start = open_start(ask, token)
+    if start is not None:
+        host, path = host_name(start), start.target.partition("?")[0]
+        connection = ask.facts.connection._replace(sni=host)
+        facts = ask.facts._replace(connection=connection, method="GET", host=host, path=path)
+        return Goal(lambda session: decide(facts._replace(session=session), snapshot), start, {"start": token})
+    transaction = snapshot.transactions.get(named.get("transaction", ""))
+    use = next((use for use in Use if use.value == named.get("use")), None)
+    if transaction is None or use is None:
+        return None
+    again = {"transaction": transaction.id, "use": use.value}
+    return Goal(lambda session: ruling(ask.facts._replace(session=session), transaction, use, snapshot), None, again)
 
-    def verdict(candidate: Session) -> Decision:
-        return decide(facts._replace(session=candidate), ask.services.snapshot())
 
+async def _need(ask: Ask, session: Session, goal: Goal) -> Need:
     has = owned(await ask.services.records.find_login(session.user_id))
-    would_do = enough(verdict, session, ask.now)
-    return Need(verdict(session), would_do, has, least(would_do, has, session))
+    would_do = enough(goal.verdict, session, ask.now)
+    return Need(goal.verdict(session), would_do, has, least(would_do, has, session))
 
 
 def _page(
     ask: Ask,
-    token: str,
-    start: Start,
+    goal: Goal,
     need: Need,
     *,
     general: str = "",
@@ -114,7 +141,7 @@ def _page(
     user = ask.user
     institution = None if user is None else ask.services.snapshot().institutions.get(user.institution)
     context = {
-        "start": token,
+        "again": goal.again,
         "reason": need.decision.reason.code,
         "title": ask.text(words_of(need.decision.shown).title),
         "transaction": "" if transaction is None else transaction.title.in_(ask.language),
@@ -128,4 +155,6 @@ def _page(
         "general": general,
         "faults": faults or {},
     }
-    return ask.page("step_up.html", context, status=status, form_host=host_name(start))
+    return ask.page(
+        "step_up.html", context, status=status, form_host=None if goal.start is None else host_name(goal.start)
+    )

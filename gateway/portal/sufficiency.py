@@ -1,4 +1,4 @@
-"""Which means of authentication would do for a target, and which of them the person has.
+"""What the decision would be on a use of a transaction, which means of authentication would do, and which the person has.
 
 What would do is asked of the decision itself, with the session as it would then be: no page can promise anything else.
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from gateway.decision import Decision
-from gateway.model import Means, Session
+from gateway.decision import Decision, Facts, Snapshot, decide
+from gateway.model import Means, Session, Transaction, Use
 from gateway.records import Login
 
 MENDED: Final = frozenset({"means_too_weak", "means_not_agreed", "authentication_too_old"})
@@ -37,3 +37,41 @@ def least(would_do: frozenset[Means], having: frozenset[Means], session: Session
     """What to ask the person for: never less than they signed in with, so that a confirmation takes nothing away elsewhere."""
     fitting = [means for means in would_do & having if means.level >= session.means.level]
     return min(fitting, key=lambda means: means.level, default=None)
+
+
+def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) -> Decision:
+    """The decision on a request of this use, by one of its operations; the last one asked when none of them reaches the use."""
+    decision = None
+    for operation in transaction.operations:
+        if operation.use is not use:
+            continue
+        for match in transaction.matches:
+            path = match.path.removesuffix("/") + _example(operation.path.text)
+            asked = facts._replace(
+                connection=facts.connection._replace(sni=match.host),
+                method=min(operation.methods, default="GET"),
+                host=match.host,
+                path=path,
+                websocket=operation.websocket,
+                fetch_site="same-origin",
+                navigation=False,
+            )
+            decision = decide(asked, snapshot)
+            if decision.operation is operation or decision.operation is None:
+                return decision
+    return decision or _undeclared(facts, transaction, snapshot)
+
+
+def _undeclared(facts: Facts, transaction: Transaction, snapshot: Snapshot) -> Decision:
+    """A use that no operation has: what a request for a thing that nobody declared would get."""
+    match = transaction.matches[0]
+    connection = facts.connection._replace(sni=match.host)
+    return decide(
+        facts._replace(connection=connection, method="undeclared", host=match.host, path=match.path), snapshot
+    )
+
+
+def _example(pattern: str) -> str:
+    """A path that the pattern matches."""
+    segments = ["x" if part == "*" or part.startswith("{") else part for part in pattern.split("/")]
+    return "/".join("" if part == "**" else part for part in segments)
