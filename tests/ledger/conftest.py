@@ -84,7 +84,12 @@ def start_of(streams: list[str]) -> Callable[[tuple[Fence, ...]], Record]:
 
 
 def opening(stream: str = "user-0", extra: Mapping[str, object] | None = None) -> Opening:
-    return lambda fences: (moment(1_795_521_600.0), serialise({**start_of([stream])(fences), **(extra or {})}))
+    def make(fences: tuple[Fence, ...]) -> tuple[str, str]:
+        fenced = [fence.as_record() for fence in fences]
+        start = start_of([stream])(fences)
+        return moment(1_795_521_600.0), serialise({**start, **(extra or {}), "fenced": fenced})
+
+    return make
 
 
 @pytest.fixture

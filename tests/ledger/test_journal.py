@@ -64,7 +64,7 @@ def gaps(directory: Path) -> list[dict[str, Any]]:
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for is in files and another thread
             await asyncio.sleep(0.01)
 
 

@@ -15,7 +15,7 @@ from gateway.ledger.line import compose, leaf, moment, read_envelope, serialise
 from gateway.ledger.segments import Head
 from gateway.ledger.verify import LedgerFault, Report, Verdict, verify
 from gateway.ledger.writer import Writer
-from tests.ledger.conftest import entry, references
+from tests.ledger.conftest import entry, opening, references
 
 STREAMS = ("conn-0", "admin-0", "user-0")
 
@@ -44,14 +44,7 @@ def write_ledger(directory: Path, runs: int = 2, lines: int = 6, segment_bytes: 
             heads[writer.stream] = writer.head
         for writer in writers:
             writer.begin(
-                lambda fences: (
-                    moment(1.8e9),
-                    serialise(
-                        start_record(
-                            references(), version="0", pid=1, streams=list(STREAMS), heads=heads, fences=fences
-                        )
-                    ),
-                )
+                opening(extra=start_record(references(), version="0", pid=1, streams=STREAMS, heads=heads, fences=()))
             )
         for _ in range(lines):
             number += 1
@@ -265,8 +258,11 @@ def single_byte_changes(path: Path, step: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("torn", [False, True])
-def test_every_single_byte_mutation_of_a_small_log_is_noticed(tmp_path: Path, torn: bool, soak: bool) -> None:
+def test_every_single_byte_mutation_of_a_small_log_is_noticed(
+    tmp_path: Path, torn: bool, soak: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every byte of the request stream, and in `make soak` of all streams."""
+    monkeypatch.setattr("gateway.ledger.verify._PATIENCE_SECONDS", 0.0)
     directory = tmp_path / "ledger"
     write_ledger(directory, runs=1, lines=1)
     if torn:
