@@ -1,7 +1,7 @@
 """The nouns of the policy (DESIGN section 1), as immutable values. No behaviour beyond what a value knows of itself.
 
-Moments are Unix seconds (float, UTC). Dates of the KSZ's written word are days in Europe/Brussels, the last day included;
-they become a `Validity` once, when a file or a record is read, so that a request compares two numbers.
+Moments are Unix seconds (float, UTC). Dates of the KSZ's written word are days in Europe/Brussels, the last day
+included; they become a `Validity` once, when a file or a record is read, so that a request compares two numbers.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _midnight(day: dt.date) -> float:
     return dt.datetime.combine(day, dt.time.min, BRUSSELS).timestamp()
 
 
-# --- granted by the KSZ: the table (DESIGN section 5) -------------------------------------------------------------------
+# --- granted by the KSZ: the table (DESIGN section 5) -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class UseGrant:
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
-    """The KSZ's written word for one institution and one transaction (clauses E1, P1). `reference` is the deliberation."""
+    """The KSZ's written word for one institution and one transaction (E1, P1). `reference` is the deliberation."""
 
     reference: str
     transaction: str
@@ -235,7 +235,7 @@ class GrantedRole:
     act: str
 
 
-# --- managed by local administrators: the records -----------------------------------------------------------------------
+# --- managed by local administrators: the records ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ class Mandate:
 
 @dataclass(frozen=True, slots=True)
 class Designation:
-    """A natural person, named for one authorisation (clause P4), under `mandate` (None: by the head official in person).
+    """A natural person, named for one authorisation (P4), under `mandate` (None: by the head official in person).
 
     `made_at` is when it was recorded; `confirmed` that it bears the head official's written act.
     """

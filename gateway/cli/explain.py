@@ -1,4 +1,4 @@
-"""`gateway explain`: would this person get this, and why (not)? The checks of the gateway itself, every one of them shown."""
+"""`gateway explain`: would this person get this, and why (not)? By the gateway's own checks, every one shown."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def explain_command(
 ) -> None:
     """Tell whether a person may, by every check: met, not met, or not reached.
 
-    A fresh session in a normal browser is supposed. The table is the one in the configuration directory, the records are those of
-    now: --at moves the clock, it does not bring back a designation that was changed since.
+    A fresh session in a normal browser is supposed. The table is the one in the configuration directory, the records
+    are those of now: --at moves the clock, it does not bring back a designation that was changed since.
 
     Exit 0: permitted. 1: the answer is no. 2: wrong use.
 

@@ -8,7 +8,7 @@ from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Mender, Reason,
 from gateway.decision.snapshot import Located, Snapshot
 
 __all__ = [
-    "NOT_FOR_YOU", "OWN_PREFIX", "PERMITTED", "REASONS", "SAFE_METHODS", "Agent", "Connection", "Decision", "Facts", "Kind",
-    "Located", "Mender", "PageOrigin", "PathPattern", "PatternError", "Place", "Reason", "Severity", "Snapshot", "Step", "below", "decide", "explain",
-    "place_of",
+    "NOT_FOR_YOU", "OWN_PREFIX", "PERMITTED", "REASONS", "SAFE_METHODS", "Agent", "Connection", "Decision", "Facts",
+    "Kind", "Located", "Mender", "PageOrigin", "PathPattern", "PatternError", "Place", "Reason", "Severity",
+    "Snapshot", "Step", "below", "decide", "explain", "place_of",
 ]  # fmt: skip

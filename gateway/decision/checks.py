@@ -1,8 +1,8 @@
 """The checks behind the criteria, in the same order, one function each.
 
-Each check looks at the facts and the snapshot, may note what it found, and returns the code of the first thing that is wrong,
-or None. Checks only narrow: none of them can turn an earlier refusal into a permit, and a check that lacks what an earlier one
-should have found refuses.
+Each check looks at the facts and the snapshot, may note what it found, and returns the code of the first thing that
+is wrong, or None. Checks only narrow: none of them can turn an earlier refusal into a permit, and a check that lacks
+what an earlier one should have found refuses.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def one_reading(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 def right_host(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     """SNI and Host are one name, and it is one of ours (DESIGN section 6).
 
-    A handshake without SNI gets the default certificate, and then a 421 whatever its Host says: what asked for no name did not
-    ask for the one in Host, and "SNI equals Host, else 421" (THREATS row 11) has no exemption for it. `unknown_host` when the
-    Host is not ours, `misdirected` when it is. It costs no person anything: all our names are DNS names, and every browser
-    sends those as SNI; what omits it is a program, or somebody who typed an address.
+    A handshake without SNI gets the default certificate, and then a 421 whatever its Host says: what asked for no
+    name did not ask for the one in Host, and "SNI equals Host, else 421" (THREATS row 11) has no exemption for it.
+    `unknown_host` when the Host is not ours, `misdirected` when it is. It costs no person anything: all our names are
+    DNS names, and every browser sends those as SNI; what omits it is a program, or somebody who typed an address.
     """
     host, sni = facts.host, facts.connection.sni
     if sni is not None and sni != host:
@@ -81,7 +81,8 @@ def right_host(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 def not_a_program(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     """No network signal proves a person; a client that says it is a program is believed (CLIENTS).
 
-    An Authorization field beside a session that has ended is no reason here: the person's page is told of the session's end.
+    An Authorization field beside a session that has ended is no reason here: the person's page is told of the
+    session's end.
     """
     if facts.agent in PROGRAMS or facts.signature_agent:
         return "machine_client"
@@ -98,8 +99,8 @@ def not_a_program(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 def _own_page_made_it(facts: Facts) -> bool:
     """Sec-Fetch-Site decides when it is there, Origin when it is not (DESIGN section 6).
 
-    A page's own form under `no-referrer` sends `Origin: null` beside `same-origin`. A foreign Origin beside `same-origin` or
-    `none` is a contradiction that no browser sends: refused.
+    A page's own form under `no-referrer` sends `Origin: null` beside `same-origin`. A foreign Origin beside
+    `same-origin` or `none` is a contradiction that no browser sends: refused.
     """
     if facts.fetch_site is None:
         return facts.page_origin is PageOrigin.OURS
@@ -173,7 +174,7 @@ def authorised(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 
 
 def designated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
-    """Named in person by the head official, or under a mandate that lived when it was made and is not long gone (P4, P5)."""
+    """Named by the head official in person, or under a mandate that lived then and is not long gone (P4, P5)."""
     user, authorisation = facts.user, found.authorisation
     if user is None or authorisation is None:
         return "not_designated"
@@ -187,7 +188,7 @@ def designated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 
 
 def has_role(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
-    """The user-management role, where the transaction has one (P3); social personal data always has one, or nobody may."""
+    """The user-management role, where the transaction has one (P3); social personal data without one: nobody."""
     if found.located is None or facts.user is None:
         return "role_missing"
     transaction = found.located.transaction

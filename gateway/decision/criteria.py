@@ -17,10 +17,10 @@ Need = Literal["user", "session", "located", "authorisation", "designation", "op
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One row: what is asked, by which clause, how it is checked and with which reasons, for which targets and channels.
+    """One row: what is asked, by which clause, how it is checked, with which reasons, for which targets and channels.
 
-    `needs` names what must be known before the check means anything: an explanation leaves out, as not reached, a check whose
-    needs an earlier failure left open.
+    `needs` names what must be known before the check means anything: an explanation leaves out, as not reached, a
+    check whose needs an earlier failure left open.
     """
 
     name: str
@@ -52,7 +52,8 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion("the channel serves this", "P1", checks.channel_serves, ("no_transaction",), EVERYWHERE, CLOSED),
     Criterion(
         "the client is not a program", "B1",
-        checks.not_a_program, ("machine_client", "inbound_credential", "foreign_websocket", "cross_site"), NOT_MACHINE, USER,
+        checks.not_a_program, ("machine_client", "inbound_credential", "foreign_websocket", "cross_site"),
+        NOT_MACHINE, USER,
     ),
     Criterion("a checked table is in force", "E1", checks.table_loaded, ("table_unavailable",), EVERYWHERE, USER),
     Criterion("the records can be read", "P4", checks.records_readable, ("records_unavailable",), SESSION_NEEDED, USER),

@@ -1,4 +1,4 @@
-"""decide(facts, snapshot) -> Decision: pure, O(1) in the size of the table, the first check that fails gives the reason."""
+"""decide(facts, snapshot) -> Decision: pure, O(1) in the size of the table; the first unmet check gives the reason."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gateway.model import Authorisation, Designation, Operation, Regulation, Rol
 class Decision(NamedTuple):
     """The answer, with everything it rests on.
 
-    `located`, `authorisation` … are what was found before the reason was; all but `role`, `regulation` and `subject` are there
-    on a permit of a transaction. `disclosed` says that the person may be told the reason itself. `subject` is the INSZ in the path.
+    `located`, `authorisation` … are what was found before the reason was; all but `role`, `regulation` and `subject`
+    are there on a permit of a transaction. `disclosed` says that the person may be told the reason itself. `subject`
+    is the INSZ in the path.
     """
 
     reason: Reason
@@ -50,7 +51,7 @@ class Decision(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The key of the text that the person may see: the reason's, or the one text for strangers (DESIGN section 4)."""
+        """The key of the text that the person may see: the reason's, or that for strangers (DESIGN section 4)."""
         return self.reason.text if self.disclosed else NOT_FOR_YOU
 
 
@@ -82,7 +83,7 @@ def decide(facts: Facts, snapshot: Snapshot) -> Decision:
 
 
 def explain(facts: Facts, snapshot: Snapshot) -> tuple[Decision, tuple[Step, ...]]:
-    """The same decision, with every check of its list: met, not met, or not reached for want of what an earlier one finds."""
+    """The same decision, with every check of its list: met, not met, or not reached, for want of what it looks at."""
     decision = decide(facts, snapshot)
     found = Found()
     steps: list[Step] = []

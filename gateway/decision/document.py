@@ -17,25 +17,25 @@ INTRODUCTION = """\
 
 <!-- Made by scripts/document.py from gateway/decision/reasons.py and gateway/decision/criteria.py: do not edit. -->
 
-Every request gets one decision with one reason. The code stands in the ledger line and in the problem detail of a refused
-script, and names the text of a refusal page; `gateway explain` shows how it came about. A code is stable: others script
-against it.
+Every request gets one decision with one reason. The code stands in the ledger line and in the problem detail of a
+refused script, and names the text of a refusal page; `gateway explain` shows how it came about. A code is stable:
+others script against it.
 
 Clauses are those of the policy: E1 P1–P5 I1–I6 T1 B1–B3 F1–F3 X1 (see README).
 
 ## The checks, in order
 
-The first check that is not met gives the reason. A check holds for the targets that it names: a *transaction*, or a page of
-our own that is *open* (sign-in, help, style sheets), needs a person *signed in*, or one who *accepted* the user regulation;
-*machine* is the list of public keys. An own page that nobody listed needs a session.
+The first check that is not met gives the reason. A check holds for the targets that it names: a *transaction*, or a
+page of our own that is *open* (sign-in, help, style sheets), needs a person *signed in*, or one who *accepted* the
+user regulation; *machine* is the list of public keys. An own page that nobody listed needs a session.
 """
 
 CODES = """\
 ## The codes
 
-*Status* is the HTTP status; a challenge sends a navigating browser on by 303 instead. Codes marked † tell something of the
-person's own position: only who is, or was, designated for that transaction is shown them. Everybody else gets one page, one
-status (403) and one problem type for all of them; the ledger knows the difference.
+*Status* is the HTTP status; a challenge sends a navigating browser on by 303 instead. Codes marked † tell something
+of the person's own position: only who is, or was, designated for that transaction is shown them. Everybody else gets
+one page, one status (403) and one problem type for all of them; the ledger knows the difference.
 """
 
 KINDS = {

@@ -44,11 +44,12 @@ class Connection(NamedTuple):
 class Facts(NamedTuple):
     """Facts of one request.
 
-    `now` is Unix seconds. `host` is the Host field's name in lower case, None when it is absent or unreadable; `port_is_ours`
-    that its port is the public one or absent. `path` is canonical (`message.target`). `fault` is the reason code of a message
-    that the reader refused. `fetch_site` is Sec-Fetch-Site; `navigation` that the request is a browser's navigation; `activity`
-    that a person's own act made it (navigation or form), which resets the idle time. `last_seen` is the last such act, Unix seconds.
-    `records_current` is False when the records are older than their limit.
+    `now` is Unix seconds. `host` is the Host field's name in lower case, None when it is absent or unreadable;
+    `port_is_ours` that its port is the public one or absent. `path` is canonical (`message.target`). `fault` is the
+    reason code of a message that the reader refused. `fetch_site` is Sec-Fetch-Site; `navigation` that the request is
+    a browser's navigation; `activity` that a person's own act made it (navigation or form), which resets the idle
+    time. `last_seen` is the last such act, Unix seconds. `records_current` is False when the records are older than
+    their limit.
     """
 
     now: float

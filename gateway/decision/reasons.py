@@ -43,11 +43,12 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One row. `status` is the HTTP status (0: no answer is possible; a challenge's is for a script, a navigation gets a 303);
-    `clause` an id of the policy.
+    """One row. `status` is the HTTP status (0: no answer is possible; a challenge's is for a script, a navigation
+    gets a 303); `clause` an id of the policy.
 
-    `personal` says that the code tells something of the person's own position, so that only who is or was designated for
-    the transaction may see it; others get the text of `not_for_you` (DESIGN section 4). `text` is the key of the page text.
+    `personal` says that the code tells something of the person's own position, so that only who is or was designated
+    for the transaction may see it; others get the text of `not_for_you` (DESIGN section 4). `text` is the key of the
+    page text.
     """
 
     code: str

@@ -14,8 +14,8 @@ def ruling_authorisation(grants: tuple[Authorisation, ...], now: float) -> Autho
     """The one that counts among all that an institution has for one transaction.
 
     One that another supersedes, activated and begun, never counts again: suspending the successor must not bring the
-    predecessor back to life. Of the rest, the one in force; when none is, the nearest in time, which is the one that a person
-    means. (`gateway check` refuses a table with two of the rest in force together.)
+    predecessor back to life. Of the rest, the one in force; when none is, the nearest in time, which is the one that
+    a person means. (`gateway check` refuses a table with two of the rest in force together.)
     """
     if len(grants) == 1:
         return grants[0]
@@ -24,7 +24,7 @@ def ruling_authorisation(grants: tuple[Authorisation, ...], now: float) -> Autho
 
 
 def activated(grant: Authorisation) -> bool:
-    """The KSZ's opinion is favourable (I3). The table holds none dated after the first valid day, so its date needs no look."""
+    """The KSZ's opinion is favourable (I3). No table holds one dated after the first valid day."""
     return grant.opinion is not None and grant.opinion.favourable
 
 
@@ -71,8 +71,8 @@ def _recorded(designation: Designation) -> tuple[float, int]:
 def designation_fault(designation: Designation, now: float, review_seconds: float) -> str | None:
     """What keeps one designation from naming the person now.
 
-    A mandate must have lived when the designation was made; once gone, its designations stay for the review time, within
-    which the head official confirms them or a new administrator makes them anew (DESIGN section 4).
+    A mandate must have lived when the designation was made; once gone, its designations stay for the review time,
+    within which the head official confirms them or a new administrator makes them anew (DESIGN section 4).
     """
     if not designation.confirmed or now < designation.validity.start:
         return "not_designated"

@@ -1,7 +1,7 @@
 """The table as the decision reads it: immutable, indexed, with a content hash. `policy/` builds it, whole and checked.
 
-Every look-up is a dictionary's: O(1) in the number of hosts, transactions, institutions, authorisations and persons (a path
-costs the number of segments of the longest prefix).
+Every look-up is a dictionary's: O(1) in the number of hosts, transactions, institutions, authorisations and persons
+(a path costs the number of segments of the longest prefix).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class Snapshot:
     """One checked release.
 
     `hash` is the hex SHA-256 of the release. `usable` is False for the release that stands in for none: then nothing is
-    permitted. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution, transaction) to all
-    there are, in no order that matters. `levels[sensitivity]` is the least level of means. Durations are seconds.
+    permitted. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution,
+    transaction) to all there are, in no order that matters. `levels[sensitivity]` is the least level of means.
+    Durations are seconds.
     """
 
     hash: str
@@ -67,7 +68,7 @@ class Snapshot:
         return None
 
     def regulation(self, now: float) -> Regulation | None:
-        """The version in force at `now`: the newest one that is effective (of two of one day, the later version name)."""
+        """The version in force at `now`: the newest that is effective; of two of one day, the later by name."""
         current: Regulation | None = None
         for regulation in self.regulations:
             if regulation.effective <= now and (

@@ -1,4 +1,4 @@
-"""The policy once more, written differently: every condition by itself, in plain sets and loops, nothing shared with the code.
+"""The policy once more, written differently: every condition by itself, nothing shared with the code.
 
 Slow and naive on purpose. `conditions` says which of them hold; a request to a transaction is permitted when all do.
 """

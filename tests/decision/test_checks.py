@@ -1,4 +1,4 @@
-"""Each check by itself refuses when what an earlier one should have found is missing, and the table says what it needs."""
+"""Each check by itself refuses when what an earlier one should have found is missing."""
 
 from __future__ import annotations
 

@@ -79,7 +79,9 @@ async def test_trailers_never_reach_the_origin_as_fields(tmp_path: Path) -> None
     body = b"5\r\nhello\r\n0\r\nX-Gateway-Assertion: forged\r\n\r\n"
     async with stage(tmp_path) as it:
         await it.ask(it.request("POST /dossier/x HTTP/1.1", "Transfer-Encoding: chunked", body=body))
-        assert all(b"forged" not in bytes(seen) for seen in it.seen)
+        (seen,) = it.seen
+        assert b"hello" in seen
+        assert b"forged" not in seen
 
 
 TARGETS = (
