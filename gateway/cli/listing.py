@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.cli.acting import Desk, at_desk
-from gateway.cli.output import moment, show
+from gateway.cli.output import Moment, Row, show
 from gateway.records.lists import Entry
+
+LEFT_OUT = frozenset({"recorded", "actor", "ended_by"})
+"""Columns that only programs get: a screen is narrow."""
 
 
 def list_entries(
@@ -14,28 +17,28 @@ def list_entries(
 ) -> None:
     """Prints the records of a kind; of one user ID, of one institution, or all."""
 
-    async def work(desk: Desk) -> list[dict[str, object]]:
+    async def work(desk: Desk) -> list[Row]:
         found = await desk.records.entries(kind, user_id=person, institution=institution, ended=ended)
         return [_row(kind, entry) for entry in found]
 
-    show(at_desk(work, config, acts=False, as_json=as_json), f"No {kind} found.", as_json=as_json)
+    show(at_desk(work, config, acts=False, as_json=as_json), f"No {kind} found.", as_json=as_json, left_out=LEFT_OUT)
 
 
-def _row(kind: str, entry: Entry) -> dict[str, object]:
+def _row(kind: str, entry: Entry) -> Row:
     number = "record" if kind in ("user-id", "role") else kind
     return {
         number: entry.record,
         "user_id": entry.user_id,
         "institution": entry.institution,
         **entry.says,
-        "from": moment(entry.validity.start),
-        "until": moment(entry.validity.end),
-        "recorded": moment(entry.recorded_at),
+        "from": Moment(entry.validity.start),
+        "until": Moment(entry.validity.end),
+        "recorded": Moment(entry.recorded_at),
         "actor": entry.actor,
         "on_behalf_of": entry.mandate,
         "act": entry.act,
         "reason": entry.reason,
-        "ended": moment(entry.ended_at),
+        "ended": Moment(entry.ended_at),
         "ended_by": entry.ended_by,
         "ended_reason": entry.ended_reason,
     }

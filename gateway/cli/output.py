@@ -9,8 +9,9 @@ import datetime as dt
 import getpass
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -52,38 +53,69 @@ def done(message: str, result: Mapping[str, object], *, as_json: bool) -> None:
     print(json.dumps(result, ensure_ascii=False) if as_json else message)
 
 
-def show(rows: Sequence[Mapping[str, object]], nothing: str, *, as_json: bool) -> None:
-    """Prints rows: a table with the keys as heads, or a JSON array. `nothing` is said, on stderr, when there are none."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in a row, Unix seconds: RFC 3339 with Brussels' offset for programs, date and time of day for people."""
+
+    seconds: float | None
+
+    def __bool__(self) -> bool:
+        return self.seconds is not None and self.seconds != FOR_EVER
+
+    def written(self, *, brief: bool = False) -> str | None:
+        """None when there is none, or when it is for ever."""
+        if self.seconds is None or not self:
+            return None
+        at = dt.datetime.fromtimestamp(self.seconds, BRUSSELS)
+        return f"{at:%Y-%m-%d %H:%M}" if brief else at.isoformat(timespec="seconds")
+
+
+Row = Mapping[str, object]
+
+
+def show(rows: Sequence[Row], nothing: str, *, as_json: bool, left_out: Container[str] = ()) -> None:
+    """Prints rows: a table with the keys as heads, but for those that are `left_out`; or a JSON array with all of them.
+
+    `nothing` is said, on stderr, when there are none.
+    """
     if as_json:
-        print(json.dumps(list(rows), ensure_ascii=False))
+        print(json.dumps([for_programs(row) for row in rows], ensure_ascii=False))
         return
     if not rows:
         print(nothing, file=sys.stderr)
         return
     # What nobody has in any row is no column on a screen.
-    heads = [head for head in rows[0] if any(row[head] not in (None, "") for row in rows)]
+    heads = [head for head in rows[0] if head not in left_out and any(_cell(row[head]) for row in rows)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
-        table.add_column(Text(head.replace("_", " ")), overflow="fold")
+        table.add_column(Text(head.replace("_", " ")), overflow="fold", no_wrap=head in _WHOLE)
     for row in rows:
         table.add_row(*(Text(_cell(row[head])) for head in heads))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE).print(table)
 
 
-def moment(seconds: float | None) -> str | None:
-    """A moment as people and programs read it: RFC 3339 with Brussels' offset; None and `for ever` stay empty."""
-    if seconds is None or seconds == FOR_EVER:
-        return None
-    return dt.datetime.fromtimestamp(seconds, BRUSSELS).isoformat(timespec="seconds")
+_WHOLE = frozenset({"record", "credential", "mandate", "designation", "session", "person", "user_id"})
+"""Columns that people copy from: never folded."""
+_WIDTH_IN_A_PIPE = 1_000
+"""Columns: nothing is folded for a program or a pager."""
+
+
+def for_programs(row: Row) -> dict[str, object]:
+    """A row with its moments in words."""
+    return {key: value.written() if isinstance(value, Moment) else value for key, value in row.items()}
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, Moment):
+        return value.written(brief=True) or ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} ({of})" for key, of in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(part) for part in value)
     return str(value)
 
 

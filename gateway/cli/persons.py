@@ -25,7 +25,7 @@ from gateway.cli.acting import (
     on_word_of,
 )
 from gateway.cli.listing import list_entries
-from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, done, fail, read_secret, show
+from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Row, done, fail, read_secret, show
 from gateway.credentials import password as passwords
 from gateway.credentials import totp
 from gateway.decision import Snapshot
@@ -87,7 +87,7 @@ def person_list(
     Example: gateway person list --institution 0403019261
     """
 
-    async def work(desk: Desk) -> list[dict[str, object]]:
+    async def work(desk: Desk) -> list[Row]:
         return [
             {"person": one.person, "name": one.name, "user_ids": dict(one.user_ids), "ended": one.ended}
             for one in await desk.records.persons(institution, ended=ended)

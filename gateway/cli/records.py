@@ -10,7 +10,18 @@ import typer
 
 from gateway.cli import grants, persons
 from gateway.cli.acting import AnyPersonOption, Desk, MandateOption, ReasonOption, at_desk, on_word_of
-from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, done, fail, moment, reporting, show
+from gateway.cli.output import (
+    WRONG_USE,
+    ConfigOption,
+    JsonOption,
+    Moment,
+    Row,
+    done,
+    fail,
+    for_programs,
+    reporting,
+    show,
+)
 from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import Institution
@@ -66,16 +77,16 @@ def session_list(
     Example: gateway session list --person jansen01
     """
 
-    async def work(desk: Desk) -> list[dict[str, object]]:
+    async def work(desk: Desk) -> list[Row]:
         found = await desk.records.live_sessions(desk.now) if person is None else await desk.records.sessions_of(person)
         return [
             {
                 "session": session.id,
                 "user_id": session.user_id,
                 "means": session.means.value,
-                "authenticated": moment(session.auth_time),
-                "expires": moment(session.expires_at),
-                "ended": moment(session.ended_at),
+                "authenticated": Moment(session.auth_time),
+                "expires": Moment(session.expires_at),
+                "ended": Moment(session.ended_at),
                 "ended_reason": session.ended_reason,
             }
             for session in found
@@ -151,20 +162,20 @@ def institution_show(
         one = snapshot.institutions.get(number)
         if one is None:
             raise Conflict(f"institution {number} is not in the table; see `gateway institution list`")
-    granted = [
+    granted: list[Row] = [
         {
             "authorisation": grant.reference,
             "transaction": grant.transaction,
             "status": grant.status,
-            "uses": ",".join(sorted(use.use for use in grant.uses)),
-            "from": moment(grant.validity.start),
-            "until": moment(grant.validity.end),
+            "uses": sorted(use.use.value for use in grant.uses),
+            "from": Moment(grant.validity.start),
+            "until": Moment(grant.validity.end),
         }
         for grant in sorted(snapshot.by_reference.values(), key=lambda grant: grant.reference)
         if grant.institution == number
     ]
     if as_json:
-        done("", {**_institution(one), "authorisations": granted}, as_json=True)
+        done("", {**_institution(one), "authorisations": [for_programs(row) for row in granted]}, as_json=True)
         return
     for key, value in _institution(one).items():
         print(f"{key}: {value}")

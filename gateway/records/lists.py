@@ -9,7 +9,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from gateway.model import Validity
-from gateway.records.loading import Row, effective, root
+from gateway.records.loading import Row, effective, parse_uses, root
 from gateway.records.schema import acceptances, credentials, designations, mandates, persons, roles, user_ids
 from gateway.records.store import Store
 
@@ -43,7 +43,7 @@ class Entry:
     record: int
     user_id: str
     institution: str
-    says: Mapping[str, str | bool]
+    says: Mapping[str, str | bool | list[str]]
     validity: Validity
     recorded_at: float
     actor: str
@@ -94,6 +94,8 @@ class Lists(Store):
 def _entry(row: Row, says: tuple[str, ...]) -> Entry:
     act = None if row.act_reference is None else f"{row.act_reference} ({row.act_date})"
     told = {word: getattr(row, word) for word in says}
+    if "uses" in told:
+        told["uses"] = sorted(parse_uses(told["uses"]))
     return Entry(
         row.id,
         row.user_id,
