@@ -18,7 +18,6 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
@@ -26,7 +25,7 @@ import uvloop
 from aiohttp import web
 
 from gateway.credentials.start import StartTokens
-from gateway.decision import REASONS, Connection, Decision, Facts, Place, Snapshot, decide
+from gateway.decision import Decision, Facts, Snapshot
 from gateway.edge.accept import Acceptor
 from gateway.edge.operator import Status, make_operator_app
 from gateway.edge.plain import PlainConnection
@@ -35,10 +34,8 @@ from gateway.edge.tls import server_context
 from gateway.errors import ConfigurationError, LedgerError, TableError
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import connection_record, decision_record
 from gateway.ledger.reference import ReferenceSource
-from gateway.ledger.settings import LedgerSettings
-from gateway.message import DEFAULT_LIMITS, RequestHead
+from gateway.message import DEFAULT_LIMITS
 from gateway.model import Channel, Language, Origin
 from gateway.policy.release import Release, keep_release, load_release, refusing_snapshot
 from gateway.policy.settings import Listener, Settings, load_settings
@@ -48,14 +45,12 @@ from gateway.portal.language import choose
 from gateway.portal.refusals import FIELDS, Refusals
 from gateway.portal.services import PortalServices
 from gateway.portal.settings import HTTPS_PORT, PortalSettings
-from gateway.proxy.answers import Asked, answer
 from gateway.proxy.assertion import Signer
 from gateway.proxy.client import ClientConnection
-from gateway.proxy.facts import faulty
+from gateway.proxy.doorman import Doorman
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import UNIX_SCHEME, Pool
 from gateway.records import Records
-from gateway.records.settings import RecordsSettings
 
 TICK_SECONDS = 0.5
 """Time limits and open exchanges are looked at twice a second, so that a revoked access ends within one (ADR 0003)."""
@@ -118,9 +113,9 @@ async def run(prepared: Prepared, ready: Callable[[], None], worker: int = 0) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
-        ledger = Ledger.open(ledger_settings(settings), worker, loop)
+        ledger = Ledger.open(settings.ledger_settings, worker, loop)
         stack.push_async_callback(ledger.close)
-        records = await Records.open(records_settings(settings))
+        records = await Records.open(settings.records_settings)
         stack.push_async_callback(records.close)
         gateway = Worker(prepared, ledger, records)
         await gateway.load_table()
@@ -176,6 +171,8 @@ class Worker:
             max_body_bytes=settings.limits.max_body_bytes,
         )
 
+        self._doorman = Doorman(self.gate)
+
     # --- start --------------------------------------------------------------------------------------------------------
 
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
@@ -184,7 +181,9 @@ class Worker:
         await self._open_portal(stack)
         await self._open_operator(stack)
         for door in self._prepared.doors:
-            acceptor = Acceptor(self._loop, door.sockets, self._factory(door), self._handshake_failed, door.context)
+            acceptor = Acceptor(
+                self._loop, door.sockets, self._factory(door), self._doorman.handshake_failed, door.context
+            )
             acceptor.start()
             self._acceptors.append((acceptor, door))
         self._tick()
@@ -226,7 +225,7 @@ class Worker:
 
     def _factory(self, door: Door) -> Callable[[], asyncio.Protocol]:
         if door.listener.kind is Channel.PLAIN:
-            return lambda: PlainConnection(self._loop, self._refuse_plain)
+            return lambda: PlainConnection(self._loop, self._doorman.refuse_plain)
         return lambda: ClientConnection(self.gate, door.listener.kind, door.listener.public_port)
 
     # --- the portal's facts -------------------------------------------------------------------------------------------
@@ -236,52 +235,6 @@ class Worker:
 
     def _unhand(self, reference: str) -> None:
         self._handed.pop(reference, None)
-
-    # --- doors --------------------------------------------------------------------------------------------------------
-
-    def _handshake_failed(self, address: str, why: str) -> None:
-        """One line for a connection that never became one (clause B3)."""
-        self.gate.decisions["tls_failed"] += 1
-        reference = self.gate.new_reference()
-        client = ip_address(address.partition("%")[0])
-        if self._ledger.counted(client, "tls_failed", reference) is None:
-            record = connection_record(
-                reference,
-                REASONS["tls_failed"],
-                channel=Channel.USER,
-                client=self._ledger.sealer.address(client),
-                detail=why,
-            )
-            self._ledger.conn.append(record, _unheard, expendable=True)
-
-    def _refuse_plain(self, address: str, head: RequestHead | None, send: Callable[[bytes], None]) -> None:
-        """The plain port: a line, then the page. When the line cannot be written, the page is another one; nothing else happens."""
-        gate = self.gate
-        reference = gate.new_reference()
-        connection = Connection(Channel.PLAIN, None, None, None)
-        now = gate.clock()
-        facts = faulty(connection, "malformed", now)
-        if head is not None:
-            facts = Facts(now, connection, head.method, head.host.name, False, head.target.path, navigation=True)
-        decision = decide(facts, gate.snapshot)
-        gate.decisions[decision.reason.code] += 1
-
-        def durable(error: LedgerError | None) -> None:
-            shown = decision if error is None else Decision(REASONS["ledger_unavailable"], Place.OPEN, disclosed=True)
-            asked = Asked("", None if head is None else head.fields, None)
-            send(answer(gate, shown, facts, asked, reference, close=True))
-
-        client = ip_address(address.partition("%")[0])
-        counted = self._ledger.counted(client, decision.reason.code, reference)
-        if counted is not None:
-            reference = counted
-            durable(None)
-            return
-        agent = None if head is None else head.fields.get("user-agent")
-        record = decision_record(
-            reference, facts, decision, gate.snapshot, client=self._ledger.sealer.address(client), user_agent=agent
-        )
-        self._ledger.user.append(record, durable, expendable=True)
 
     # --- table --------------------------------------------------------------------------------------------------------
 
@@ -404,30 +357,6 @@ class _Pages:
 
     def language(self, accept_language: str | None, cookie: str | None, facts: Facts) -> Language:
         return choose(accept_language, cookie, self._default if facts.user is None else facts.user.language)
-
-
-def _unheard(error: LedgerError | None) -> None:
-    """Nothing hangs on a refused handshake's line; the stream itself says that it is down."""
-
-
-def ledger_settings(settings: Settings) -> LedgerSettings:
-    """The ledger's part of the settings, in its own words."""
-    part = settings.ledger
-    return LedgerSettings(
-        directory=part.directory,
-        auditor_public_key=part.auditor_public_key,
-        pseudonym_key=part.pseudonym_key,
-        write_deadline_seconds=part.write_deadline,
-        segment_bytes=part.segment_bytes,
-        reserve_bytes=part.reserve_bytes,
-        flood_rate=part.flood_rate,
-    )
-
-
-def records_settings(settings: Settings) -> RecordsSettings:
-    """The records' part of the settings, in their own words."""
-    part = settings.records
-    return RecordsSettings(part.database, part.key, part.stale_limit)
 
 
 def _portal_settings(settings: Settings, port: int) -> PortalSettings:

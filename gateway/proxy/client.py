@@ -7,7 +7,7 @@ many wait, the socket is not read.
 from __future__ import annotations
 
 import asyncio
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
 from gateway.decision import REASONS, Connection
@@ -16,6 +16,7 @@ from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import connection_record
 from gateway.message import RequestHead, RequestReader
 from gateway.model import Channel
+from gateway.proxy.doorman import client_ip
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gate import Gate
 
@@ -69,8 +70,8 @@ class ClientConnection(asyncio.Protocol):
                 getattr(tls, "requested_name", None),
             )
         peer = stream.get_extra_info("peername")
-        self.remote = peer[0].partition("%")[0]  # without the zone of a link-local address
-        self.ip = ip_address(self.remote)
+        self.ip = client_ip(peer[0])
+        self.remote = str(self.ip)
         self.address = self.gate.ledger.sealer.address(self.ip)
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)

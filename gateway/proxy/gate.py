@@ -74,3 +74,8 @@ class Gate:
     connections: set[ClientConnection] = field(default_factory=set)
     decisions: Counter[str] = field(default_factory=Counter)
     """Decisions by reason code, for the metrics."""
+
+    def most_body_bytes(self, decision: Decision) -> int:
+        """How large the body of a request may be: the transaction's limit, else the gateway's."""
+        own = None if decision.transaction is None else decision.transaction.max_body_bytes
+        return self.max_body_bytes if own is None else own

@@ -1,0 +1,355 @@
+"""A permitted request on its way to an origin and the answer on its way back, with back-pressure in both directions.
+
+It passes pieces as they come and keeps none, so that bodies of any size go through in constant memory. It never decides and writes
+no line: how it ended it reports to its `Exchange`.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.decision import REASONS, Decision, Place
+from gateway.errors import OriginError, RequestError
+from gateway.message import (
+    CHUNKED,
+    LAST_CHUNK,
+    NO_BODY,
+    Chunked,
+    ContentLength,
+    Data,
+    InformationalHead,
+    NoBody,
+    RequestHead,
+    ResponseHead,
+    write_chunk,
+    write_request_head,
+    write_response_head,
+)
+from gateway.proxy import forward
+from gateway.proxy.answers import HSTS
+from gateway.proxy.origin import WEBSOCKET_ACCEPTED, OriginConnection
+
+if TYPE_CHECKING:
+    from gateway.proxy.client import ClientConnection
+    from gateway.proxy.exchange import Exchange
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""RFC 9110 section 9.2.2: what may be sent again when a kept connection turns out to be dead."""
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CONTINUE_AFTER_SECONDS = 1.0
+"""How long the origin may take to say 100 before we do: clients wait about as long (curl: 1 s)."""
+NEVER = float("inf")
+
+_log = structlog.get_logger("gateway.proxy")
+
+
+class State(enum.Enum):
+    """Where a forwarding stands."""
+
+    CONNECTING = "waits for an origin connection"
+    SENT = "waits for the origin's answer"
+    ANSWERING = "streams the answer"
+    RELAYING = "a websocket, byte for byte"
+    OVER = "over"
+
+
+class Forwarding:
+    """The user of one origin connection (`origin.OriginUser`), for one exchange."""
+
+    __slots__ = (
+        "_chunked_in", "_chunked_out", "_client", "_close", "_continue_at", "_deadline", "_decision", "_exchange", "_gate", "_has_body", "_head",
+        "_most_bytes", "_origin", "_out", "_request_done", "_retried", "_route", "_state", "_status", "bytes_in", "bytes_out",
+        "first_byte_at", "subject",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        client: ClientConnection,
+        head: RequestHead,
+        decision: Decision,
+        route: forward.Route,
+        *,
+        close: bool,
+    ) -> None:
+        self._exchange = exchange
+        self._client = client
+        self._gate = client.gate
+        self._head = head
+        self._decision = decision
+        self._route = route
+        self._close = close
+        self._state = State.CONNECTING
+        self._origin: OriginConnection | None = None
+        self._has_body = type(head.framing) is not NoBody
+        self._chunked_in = type(head.framing) is Chunked
+        self._chunked_out = self._request_done = self._retried = False
+        self._most_bytes = client.gate.most_body_bytes(decision)
+        self._deadline = self._continue_at = NEVER
+        self._status = 0
+        self._out: list[bytes] = []
+        self.bytes_in = self.bytes_out = 0
+        self.first_byte_at = 0.0
+        """The loop's time when the head of the origin's answer came; 0 before."""
+        self.subject: str | None = decision.subject
+        """The INSZ of the data subject, as far as it is known."""
+
+    @property
+    def relaying(self) -> bool:
+        return self._state is State.RELAYING
+
+    # --- towards the origin -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """On a kept connection if there is one, else on a new one."""
+        origin = self._gate.pool.take(self._route.origin)
+        if origin is None:
+            self._gate.pool.connect(self._route.origin, self._connected)
+        else:
+            self._use(origin)
+
+    def _connected(self, result: OriginConnection | OriginError) -> None:
+        if isinstance(result, OriginError):
+            if self._state is State.CONNECTING:
+                self._fail(result)
+        elif self._state is State.CONNECTING:
+            self._use(result)
+        else:
+            result.close()
+
+    def _use(self, origin: OriginConnection) -> None:
+        head, route = self._head, self._route
+        self._origin = origin
+        self._state = State.SENT
+        origin.begin(self, head.method, websocket=head.upgrade_websocket)
+        origin.write(write_request_head(head.method, route.target, route.fields, head.framing))
+        now = self._gate.loop.time()
+        self._deadline = now + (self._gate.timeouts.body_idle if self._has_body else route.origin.response_timeout)
+        if head.expect_continue:
+            self._continue_at = now + CONTINUE_AFTER_SECONDS
+        self.pump()
+
+    def pump(self) -> None:
+        """Pass on what came of the request's body, as long as the origin takes it."""
+        origin = self._origin
+        if (
+            origin is None
+            or self._request_done
+            or self._continue_at != NEVER
+            or self._state in (State.RELAYING, State.OVER)
+        ):
+            return
+        reader = self._client.reader
+        try:
+            while not origin.paused:
+                event = reader.next_event()
+                if event is None:
+                    break
+                if type(event) is Data:
+                    self._pass_on(event.data, origin)
+                else:
+                    if self._chunked_in:
+                        origin.write(LAST_CHUNK)
+                    self._request_done = True
+                    if self._state is State.SENT:
+                        self._deadline = self._gate.loop.time() + self._route.origin.response_timeout
+                    break
+        except RequestError as error:
+            self._client_failed(error)
+            return
+        self._client.pace()
+
+    def _pass_on(self, data: bytes, origin: OriginConnection) -> None:
+        self.bytes_in += len(data)
+        if self.bytes_in > self._most_bytes:
+            raise RequestError("too_large", "the body is over its limit", 413)
+        origin.write(b"".join(write_chunk(data)) if self._chunked_in else data)
+        self._deadline = self._gate.loop.time() + self._gate.timeouts.body_idle
+
+    def origin_writable(self) -> None:
+        if self._state is State.RELAYING:
+            self._client.pace()
+        else:
+            self.pump()
+
+    # --- from the origin ----------------------------------------------------------------------------------------------
+
+    def origin_informational(self, head: InformationalHead) -> None:
+        if head.status == WEBSOCKET_ACCEPTED:
+            self._start_relay(head)
+        elif head.status == 100 and self._continue_at != NEVER:
+            self._say_continue()
+        # Others say nothing that a client may rely on, and older ones stumble over them: they are dropped (RFC 9110 section 15.2).
+
+    def _say_continue(self) -> None:
+        self._continue_at = NEVER
+        self._client.send(CONTINUE)
+        self.pump()
+
+    def _start_relay(self, head: InformationalHead) -> None:
+        """Only now, after the origin has accepted, do bytes of the client pass (THREATS row 18)."""
+        self._state = State.RELAYING
+        self._status = head.status
+        self._deadline = NEVER
+        self.first_byte_at = self._gate.loop.time()
+        pairs = [
+            *forward.from_origin(head, self._route, self._decision),
+            HSTS,
+            ("X-Request-Id", self._exchange.reference),
+        ]
+        self._client.send(write_response_head(head.status, pairs, NO_BODY))
+        waiting = self._client.reader.take_rest()
+        if waiting:
+            self.client_raw(waiting)
+
+    def origin_head(self, head: ResponseHead) -> None:
+        self._continue_at = NEVER
+        self._state = State.ANSWERING
+        self._status = head.status
+        self.first_byte_at = now = self._gate.loop.time()
+        self._deadline = now + self._route.origin.idle_timeout
+        if self._decision.place is Place.TRANSACTION:
+            self.subject = forward.subject_of(head, self._decision)
+            pairs = forward.from_origin(head, self._route, self._decision)
+        else:
+            pairs = forward.from_portal(head)
+        framing = head.framing
+        if type(framing) not in (NoBody, ContentLength):
+            # Its length is not known: chunks for those who read them, else the end of the connection.
+            if self._head.version == "1.1":
+                framing, self._chunked_out = CHUNKED, True
+            else:
+                self._close = True
+        self._close = self._close or self._gate.draining
+        pairs += (
+            HSTS,
+            ("X-Request-Id", self._exchange.reference),
+            ("Connection", "close" if self._close else "keep-alive"),
+        )
+        self._out.append(write_response_head(head.status, pairs, framing, to_head=self._head.method == "HEAD"))
+
+    def origin_data(self, data: bytes) -> None:
+        self.bytes_out += len(data)
+        if self._chunked_out:
+            self._out.extend(write_chunk(data))
+        else:
+            self._out.append(data)
+        self._deadline = self._gate.loop.time() + self._route.origin.idle_timeout
+
+    def origin_flush(self) -> None:
+        """All that one read of the origin brought goes out in one write."""
+        if self._out:
+            out, self._out = self._out, []
+            self._client.send(out[0] if len(out) == 1 else b"".join(out))
+            if self._client.write_paused and self._origin is not None and self._state is not State.OVER:
+                self._origin.pause_reading()
+
+    def origin_end(self) -> None:
+        if self._chunked_out:
+            self._out.append(LAST_CHUNK)
+        self.origin_flush()
+        self._state = State.OVER
+        origin, self._origin = self._origin, None
+        whole = self._request_done or not self._has_body
+        if origin is not None:
+            origin.finish(reusable=whole)
+        # An answer to a request that did not come whole: where the next one would begin is nobody's guess.
+        self._exchange.answered("completed", self._status, close=self._close or not whole, read_whole=whole)
+
+    def origin_raw(self, data: bytes) -> None:
+        self.bytes_out += len(data)
+        self._client.send(data)
+        if self._client.write_paused and self._origin is not None:
+            self._origin.pause_reading()
+
+    def origin_lost(self, error: OriginError) -> None:
+        origin, self._origin = self._origin, None
+        if self._state is State.RELAYING:
+            # A websocket ends when either side closes; the bytes that were on their way are flushed by the close.
+            self._state = State.OVER
+            self._exchange.answered("completed", self._status, close=True, read_whole=True)
+        elif self._state is State.SENT and origin is not None and self._may_retry(origin):
+            self._retried = True
+            self._state = State.CONNECTING
+            self._gate.pool.connect(self._route.origin, self._connected)
+        elif self._state is not State.OVER:
+            self._fail(error)
+
+    def _may_retry(self, origin: OriginConnection) -> bool:
+        """A kept connection that was closed before a byte came: sent again once, if that cannot do a thing twice."""
+        return (
+            origin.reused
+            and not origin.answered
+            and not self._retried
+            and self._head.method in IDEMPOTENT
+            and not self._has_body
+        )
+
+    def _fail(self, error: OriginError) -> None:
+        _log.warning("origin_failed", id=self._exchange.reference, reason=error.reason, detail=error.detail)
+        own = self._decision.place is not Place.TRANSACTION
+        self.break_off("gateway_error" if own else error.reason)
+
+    # --- from the client ----------------------------------------------------------------------------------------------
+
+    def client_raw(self, data: bytes) -> None:
+        self.bytes_in += len(data)
+        if self._origin is not None:
+            self._origin.write(data)
+            if self._origin.paused:
+                self._client.hold()
+
+    def client_paused(self) -> None:
+        if self._origin is not None and self._state in (State.ANSWERING, State.RELAYING):
+            self._origin.pause_reading()
+
+    def client_resumed(self) -> None:
+        if self._origin is not None:
+            self._origin.resume_reading()
+            if self._state is State.ANSWERING:
+                self._deadline = self._gate.loop.time() + self._route.origin.idle_timeout
+
+    def client_lost(self) -> None:
+        relayed = self._state is State.RELAYING
+        self._give_up()
+        if relayed:
+            self._exchange.gone("completed", self._status)
+        else:
+            self._exchange.gone("client_closed", REASONS["client_closed"].status)
+
+    def _client_failed(self, error: RequestError) -> None:
+        """The body could not be read, is too large or too slow: the exchange ends, and the connection with it."""
+        self.break_off(error.reason, status=error.status)
+
+    # --- time and trouble ---------------------------------------------------------------------------------------------
+
+    def too_late(self, loop_now: float) -> bool:
+        """Act on limits of time; gives whether that ended it. Whose fault it is depends on whom we wait for (clause B2)."""
+        if loop_now >= self._continue_at:
+            self._say_continue()
+        if loop_now < self._deadline or self._state is State.OVER:
+            return False
+        if self._client.write_paused or (self._state is State.SENT and self._has_body and not self._request_done):
+            self.break_off("too_slow")
+        else:
+            self._fail(OriginError("origin_timeout", "no answer, or no more of it, in time", 504))
+        return True
+
+    def break_off(self, reason: str, cause: str | None = None, status: int | None = None) -> None:
+        """End it for a reason, with our page when nothing was answered yet, else visibly broken."""
+        begun = self._state in (State.ANSWERING, State.RELAYING)
+        self._give_up()
+        if begun:
+            self._exchange.broken(reason, self._status, cause)
+        else:
+            code = REASONS[reason].status if status is None else status
+            self._exchange.failed(reason, code, request_done=self._request_done, cause=cause)
+
+    def _give_up(self) -> None:
+        self._state = State.OVER
+        origin, self._origin = self._origin, None
+        if origin is not None:
+            origin.close()
