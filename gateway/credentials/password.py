@@ -106,8 +106,10 @@ def check_new(password: str, context: Iterable[str], *, only_factor: bool) -> No
     folded = text.casefold()
     words = {part for word in context for part in _parts(word)}
     spellings = (folded, _trim(folded), folded.translate(_LEET), _trim(folded).translate(_LEET))
-    units = {_unit(_compact(spelling)) for spelling in spellings}
-    if len(_unit(folded)) <= _SHORT_UNIT or any(_is_row(unit) or _is_few_words(unit, words) for unit in units):
+    shapes = {_compact(spelling) for spelling in spellings}
+    if any(_repeats(shape) for shape in (folded, *shapes)):
+        raise CredentialError("password_common")
+    if any(_is_row(shape) or _is_few_words(shape, words) for shape in shapes | {_unit(shape) for shape in shapes}):
         raise CredentialError("password_common")
 
 
@@ -139,6 +141,11 @@ def _unit(shape: str) -> str:
     """The shortest piece whose repetition makes `shape`, the last time perhaps cut off."""
     sizes = range(1, len(shape))
     return next((shape[:size] for size in sizes if shape[size:] == shape[:-size]), shape)
+
+
+def _repeats(shape: str) -> bool:
+    """Whether a short piece makes up what is long enough for a password."""
+    return len(shape) >= MIN_CHARACTERS_WITH_SECOND and len(_unit(shape)) <= _SHORT_UNIT
 
 
 def _is_few_words(shape: str, context: set[str]) -> bool:
