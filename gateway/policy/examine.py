@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.errors import Fault, TableError
 from gateway.policy.faults import UnreadTouched
 from gateway.policy.files import read_files
-from gateway.policy.material import inspect_material
+from gateway.policy.material import certificates_ending_soon, inspect_material
 from gateway.policy.release import Release, inspect_table, load_release
 from gateway.policy.settings import Settings, read_settings
 from gateway.policy.table import parse_table
@@ -43,7 +43,7 @@ def examine(config_dir: Path, now: float) -> Examined:
         except TableError as error:  # a file changed in between
             examined.faults += error.faults
         else:
-            examined.warnings = examined.release.warnings
+            examined.warnings = [*examined.release.warnings, *certificates_ending_soon(settings, now)]
     return examined
 
 

@@ -7,7 +7,6 @@ Such a half-read model never leaves this room: a file with a fault refuses its w
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
@@ -16,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWr
 from pydantic_core import ErrorDetails
 
 from gateway.errors import Fault, GatewayError
+
+MAX_REPEATED_CHARACTERS = 200
+"""Of a file's own text in a message: enough to recognise it."""
 
 
 class UnreadTouched(GatewayError):
@@ -65,10 +67,10 @@ def read_toml(file: str, content: bytes) -> tuple[dict[str, Any] | None, list[Fa
     except tomllib.TOMLDecodeError as error:
         what, _, place = str(error).partition(" (at ")
         where = place.rstrip(")") or "end of file"
-        return None, [Fault(file, where, f"this is not TOML: {_printable(what)}", "Correct the line")]
+        return None, [Fault(file, where, f"this is not TOML: {printable(what)}", "Correct the line")]
     except (RecursionError, ValueError, OverflowError) as error:
         # tomllib lets these out of deep nesting, and of dates and numbers that have the right shape and no value.
-        return None, [Fault(file, "", f"this is not TOML: {_printable(str(error))}", "Correct the value")]
+        return None, [Fault(file, "", f"this is not TOML: {printable(str(error))}", "Correct the value")]
 
 
 def read_model(
@@ -133,12 +135,12 @@ def _fault(file: str, detail: ErrorDetails) -> Fault:
         return Fault(file, where, *_MENDS[kind])
     if kind == "literal_error":
         return Fault(
-            file, where, f"{_printable(str(detail['input']))} is not known here", f"Use {detail['ctx']['expected']}"
+            file, where, f"{printable(str(detail['input']))} is not known here", f"Use {detail['ctx']['expected']}"
         )
     if kind == "value_error":
         what, _, mend = str(detail["ctx"]["error"]).partition(". ")
-        return Fault(file, where, what, mend or "Correct it")
-    return Fault(file, where, detail["msg"][:1].lower() + detail["msg"][1:], "Correct the value")
+        return Fault(file, where, printable(what), mend or "Correct it")
+    return Fault(file, where, printable(detail["msg"][:1].lower() + detail["msg"][1:]), "Correct the value")
 
 
 def key_path(loc: Iterable[int | str]) -> str:
@@ -146,12 +148,12 @@ def key_path(loc: Iterable[int | str]) -> str:
     path = ""
     for step in loc:
         path += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if path else step
-    return path
+    return printable(path)
 
 
-def _printable(text: str) -> str:
-    """A message may repeat what a file holds; a terminal gets no control characters from it."""
-    return re.sub(r"[^\x20-\x7e\xa1-\u024f]", "?", text)[:200]
+def printable(text: str) -> str:
+    """A message may repeat what a file holds; a terminal or a log gets no control character from it."""
+    return "".join(character if character.isprintable() else "?" for character in text[:MAX_REPEATED_CHARACTERS])
 
 
 Check = Callable[..., Iterator[Fault]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import Fault
+from gateway.policy.faults import printable
 from gateway.policy.table import DIRECTORIES, REGULATION, ROLES_FILE, belongs_to_table
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -34,7 +35,7 @@ def read_files(directory: Path) -> Found:
     for path in _paths(directory):
         name = path.relative_to(directory).as_posix()
         if not belongs_to_table(name):
-            found.warnings.append(f"{name} is not read: it is not one of the table's files")
+            found.warnings.append(f"{printable(name)} is not read: it is not one of the table's files")
             continue
         try:
             with path.open("rb") as file:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import Fault
-from gateway.policy.certificates import inspect_server_certificate
+from gateway.policy.certificates import describe, inspect_server_certificate
 from gateway.policy.faults import readable, run_checks
 from gateway.policy.schema import TransactionFile
 from gateway.policy.sections import Settings
@@ -25,6 +25,9 @@ from gateway.policy.table import Table
 
 SECRET_BYTES = 32
 """Of the gateway's secret and the records' key: as long as SHA-256's output and an AES-256 key."""
+
+RENEW_DAYS = 30
+"""How long before its end a certificate is warned of: what public authorities and their clients use."""
 
 
 def require_material(settings: Settings, now: float) -> None:
@@ -57,6 +60,16 @@ def _certificates(settings: Settings, now: dt.datetime) -> Iterator[Fault]:
             lacking = [inspect_server_certificate(*pair, (name,), now) for pair in listener.certificates]
             if all(lacking):
                 yield from lacking[0][:1]
+
+
+def certificates_ending_soon(settings: Settings, now: float) -> Iterator[str]:
+    """A warning for each good server certificate that is due to be renewed."""
+    moment = dt.datetime.fromtimestamp(now, dt.UTC)
+    for pem in sorted({pair.pem for listener in settings.listeners for pair in listener.certificates}):
+        left = describe(pem, moment).days_left
+        if left < RENEW_DAYS:
+            name = pem.relative_to(settings.directory) if pem.is_relative_to(settings.directory) else pem
+            yield f"{name} expires in {left} days"
 
 
 _MAKE = "Restore it; or, on a new machine, run: gateway init --keys"

@@ -1,7 +1,8 @@
 """The one function that yields a checked release of the table: `load_release`. Signatures will be verified behind it.
 
 A release is one canonical JSON document: the table's files as they stand, and what the decision reads of gateway.toml. Its hash
-is the SHA-256 of that document, so `sha256sum` verifies one that was kept, and years later a ledger line finds its table.
+is the SHA-256 of that document, so `sha256sum` verifies one that was kept, and years later a ledger line finds its table. The
+document names its format: a later one gets another number, and this one keeps being read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
@@ -21,7 +23,7 @@ from gateway.errors import Fault, TableError
 from gateway.model import BRUSSELS
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
-from gateway.policy.faults import run_checks
+from gateway.policy.faults import FileModel, run_checks
 from gateway.policy.files import read_files
 from gateway.policy.material import inspect_origins
 from gateway.policy.settings import SETTINGS_FILE, Settings
@@ -29,8 +31,6 @@ from gateway.policy.table import DecisionSettings, Table, parse_table
 
 ENDING_SOON_SECONDS = 60 * 86400.0
 """How long before its end an authorisation is warned of: a new deliberation takes about two months."""
-FORMAT = 1
-"""Of the document; a later format gets another number and keeps being read."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -145,20 +145,31 @@ def load_kept(directory: Path, digest: str) -> Snapshot:
         raise TableError([Fault(name, "", what, f"Restore it to {directory} from a backup")]) from None
     if hashlib.sha256(document).hexdigest() != digest:
         raise TableError([Fault(name, "", "the release was altered: its hash differs", "Restore it from a backup")])
-    content = orjson.loads(document)
-    if content.get("format") != FORMAT:
-        raise TableError([Fault(name, "format", "this version cannot read it", "Use the version that wrote it")])
-    files = {file: text.encode() for file, text in content["files"].items()}
-    table, faults = parse_table(files)
+    return _read_document(name, document, digest)
+
+
+class _Document(FileModel):
+    format: Literal[1]
+    files: dict[str, str]
+    settings: DecisionSettings
+
+
+def _read_document(name: str, document: bytes, digest: str) -> Snapshot:
+    try:
+        content = _Document.model_validate(orjson.loads(document))
+    except ValueError:  # of orjson, and pydantic's, which is one
+        mend = "Use the version of the gateway that wrote it"
+        raise TableError([Fault(name, "", "this is not a release that this version can read", mend)]) from None
+    table, faults = parse_table({file: text.encode() for file, text in content.files.items()})
     if faults:
         raise TableError(faults)
-    return build_snapshot(table, DecisionSettings.model_validate(content["settings"]), digest)
+    return build_snapshot(table, content.settings, digest)
 
 
 def _document(files: Mapping[str, bytes], settings: DecisionSettings) -> bytes:
     """Canonical: keys sorted, no space, UTF-8. Every file of a table without faults is UTF-8 text."""
     content = {
-        "format": FORMAT,
+        "format": 1,
         "files": {name: text.decode() for name, text in files.items()},
         "settings": settings.model_dump(),
     }

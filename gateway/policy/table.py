@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from gateway.errors import Fault
 from gateway.model import LANGUAGES, Channel
@@ -17,7 +19,7 @@ ROLES_FILE = "roles.toml"
 DIRECTORIES = ("institutions", "transactions", "authorisations")
 REGULATION = "regulation"
 _REGULATION_FILE = re.compile(r"regulation/([0-9A-Za-z][0-9A-Za-z._-]{0,39})/(about\.toml|(?:nl|fr|de|en)\.md)")
-_SUBJECT_FILE = re.compile(r"(institutions|transactions|authorisations)/[^/]+\.toml")
+_SUBJECT_FILE = re.compile(r"(institutions|transactions|authorisations)/[0-9A-Za-z._-]+\.toml")
 
 
 class DecisionSettings(FileModel):
@@ -28,7 +30,7 @@ class DecisionSettings(FileModel):
 
     portal_host: str
     names: dict[str, list[str]]
-    levels: list[int]
+    levels: Annotated[list[int], Field(min_length=5, max_length=5)]
     idle_seconds: float
     mandate_review_seconds: float
 

@@ -1,0 +1,26 @@
+"""docs/configuration.md names every key of gateway.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gateway.policy import sections
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
+TABLES = {
+    "portal": sections.Portal, "listener": sections.Listener, "table": sections.Table, "mandates": sections.Mandates,
+    "records": sections.Records, "ledger": sections.Ledger, "sessions": sections.Sessions, "sign_in": sections.SignIn,
+    "keys": sections.Keys, "origins": sections.Origins, "limits": sections.Limits,
+}  # fmt: skip
+
+
+def test_every_key_is_documented_and_no_other() -> None:
+    documented = set(re.findall(r"`([a-z_]+\.[a-z_]+)`", PAGE.read_text().split("## The table")[0])) - {
+        "gateway.toml",
+        "roles.toml",
+    }
+    keys = {
+        f"{name}.{field.alias or key}" for name, table in TABLES.items() for key, field in table.model_fields.items()
+    }
+    assert documented == keys | {"mandates.review", "sessions.idle"}
