@@ -35,8 +35,8 @@ DUMMY_HASH = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$KsCj2smRMtel
 Made with the parameters above; whoever raises them makes it anew (a test says so)."""
 
 _LEET = str.maketrans("0134578@$!", "oieastbasi")
-_EDGE_CHARACTERS = 6
-"""How many digits or signs at either end of a word count as decoration: a date, a year and an exclamation mark."""
+_EDGE_CHARACTERS = 8
+"""How many digits or signs at either end of a word count as decoration: a date, or a year and an exclamation mark."""
 _SHORT_UNIT = 4
 """A piece of at most so many characters, repeated, is no password; a row of keys begins beyond it."""
 _FEW_WORDS = 2

@@ -182,7 +182,7 @@ def test_hostile_text_gives_our_error(password: str, context: list[str], only_fa
 
 
 @given(
-    st.sampled_from(sorted(word for word in COMMON if not word.isdigit())),
+    st.sampled_from(sorted(word for word in COMMON if word.isalpha())),
     st.sampled_from(["", "!", "1", "2024", "01012024"]),
 )
 def test_every_word_of_the_list_is_refused_decorated_too(word: str, decoration: str) -> None:
