@@ -78,15 +78,3 @@ def _translate(text: str) -> str:
         else:
             parts.append("/" + re.escape(segment))
     return "".join(parts) + r"\Z"
-
-
-def below(path: str, prefix: str) -> str | None:
-    """The rest of `path` below `prefix` (which ends in '/'), starting with '/'; None when it is not below it.
-
-    `/prod/` holds `/prod/x` and `/prod` itself, never `/prod2`.
-    """
-    if path.startswith(prefix):
-        return path[len(prefix) - 1 :]
-    if path == prefix[:-1]:
-        return "/"
-    return None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.decision import PathPattern, PatternError, below
+from gateway.decision import PathPattern, PatternError
 from tests.decision import oracle
 
 SEGMENTS = ["a", "b", "prod", "prod2", "PROD", "a.b", "a%20b", "*", "{insz}", "{nr}", "85073003328"]
@@ -99,15 +99,3 @@ def test_patterns_are_values() -> None:
     assert PathPattern("/a") != "/a"
     assert len({PathPattern("/a"), PathPattern("/a")}) == 1
     assert repr(PathPattern("/a")) == "PathPattern('/a')"
-
-
-@pytest.mark.parametrize(("path", "prefix", "rest"), [
-    ("/prod/x", "/prod/", "/x"),
-    ("/prod/", "/prod/", "/"),
-    ("/prod", "/prod/", "/"),
-    ("/prod2", "/prod/", None),
-    ("/x", "/", "/x"),
-    ("/", "/", "/"),
-])  # fmt: skip
-def test_below(path: str, prefix: str, rest: str | None) -> None:
-    assert below(path, prefix) == rest
