@@ -24,7 +24,6 @@ from gateway.message.fields import Fields, Pair
 from gateway.message.host import Authority, parse_authority
 from gateway.message.hygiene import request_to_origin, response_to_client
 from gateway.message.limits import DEFAULT_LIMITS, Limits
-from gateway.message.pattern import PathPattern, matches_prefix
 from gateway.message.reader import RequestReader, ResponseReader
 from gateway.message.target import Target, canonical_path, parse_target
 from gateway.message.writer import LAST_CHUNK, write_chunk, write_request_head, write_response_head
@@ -47,7 +46,6 @@ __all__ = [
     "Limits",
     "NoBody",
     "Pair",
-    "PathPattern",
     "RequestHead",
     "RequestReader",
     "ResponseHead",
@@ -55,7 +53,6 @@ __all__ = [
     "Target",
     "UntilClose",
     "canonical_path",
-    "matches_prefix",
     "parse_authority",
     "parse_target",
     "request_to_origin",
