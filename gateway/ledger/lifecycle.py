@@ -36,10 +36,10 @@ def gap_record(
         "turned_away": sum(refused.values()),
         "by_kind": dict(refused),
         "rewritten": rewritten,
+        "fenced": [fence.as_record() for fence in fences],
     }
     if late is not None:
         record["late"] = {"first": late[0], "last": late[1]}
-    record["fenced"] = [fence.as_record() for fence in fences]
     return record
 
 

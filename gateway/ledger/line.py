@@ -22,6 +22,8 @@ VERSION = 1
 ZERO_LEAF = "0" * 64
 """The `prev` of a stream's first line."""
 TYPICAL_BYTES = 2048
+"""What a record takes as a rule."""
+UNCUT_BYTES = 2 * TYPICAL_BYTES
 """A record up to this size is written as it is; above it, over-long values are cut."""
 MAX_LINE_BYTES = 8192
 _ENVELOPE_BYTES = 512
@@ -96,7 +98,7 @@ def serialise(record: Record) -> str:
     except TypeError:
         return _serialise_with_care(record)
     if (
-        len(data) > TYPICAL_BYTES
+        len(data) > UNCUT_BYTES
         or b"\\" in data
         or b"\x7f" in data
         or not data.isascii()

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import orjson
 
-from gateway.decision import Decision, Facts, Reason, Snapshot
+from gateway.decision import Decision, Facts, PageOrigin, Reason, Snapshot
 from gateway.ledger.flood import Tally
 from gateway.ledger.line import Record, fragment, harmless_text, moment
 from gateway.ledger.pseudonym import Identity
@@ -73,8 +73,6 @@ def decision_record(
         "path": mask_insz(facts.path),
         "agent": facts.agent,
         "user_agent": user_agent,
-        "page_origin": facts.page_origin,
-        "fetch_site": facts.fetch_site,
     }
     _add_exceptions(record, facts, decision)
     session, records = facts.session, facts.user
@@ -108,6 +106,10 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["port_is_ours"] = False
     if facts.fault is not None:
         record["fault"] = facts.fault
+    if facts.fetch_site is not None:
+        record["fetch_site"] = facts.fetch_site
+    if facts.page_origin is not PageOrigin.NONE:
+        record["page_origin"] = facts.page_origin
     if facts.signature_agent:
         record["signature_agent"] = True
     if facts.authorization:
