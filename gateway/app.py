@@ -18,6 +18,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -182,7 +183,12 @@ class Worker:
         await self._open_operator(stack)
         for door in self._prepared.doors:
             acceptor = Acceptor(
-                self._loop, door.sockets, self._factory(door), self._doorman.handshake_failed, door.context
+                self._loop,
+                door.sockets,
+                self._factory(door),
+                self._plain(door),
+                self._doorman.handshake_failed,
+                door.context,
             )
             acceptor.start()
             self._acceptors.append((acceptor, door))
@@ -223,9 +229,12 @@ class Worker:
         for listener in self._prepared.operator:
             await web.SockSite(runner, listener).start()
 
+    def _plain(self, door: Door) -> Callable[[], asyncio.Protocol]:
+        return lambda: PlainConnection(self._loop, partial(self._doorman.refuse_plain, door.listener.kind))
+
     def _factory(self, door: Door) -> Callable[[], asyncio.Protocol]:
         if door.listener.kind is Channel.PLAIN:
-            return lambda: PlainConnection(self._loop, self._doorman.refuse_plain)
+            return self._plain(door)
         return lambda: ClientConnection(self.gate, door.listener.kind, door.listener.public_port)
 
     # --- the portal's facts -------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ import structlog
 
 HANDSHAKE_SECONDS = 10.0
 """For the whole TLS handshake: phones on a bad network need two or three."""
+TLS_HANDSHAKE = b"\x16"
+"""What a TLS connection begins with (RFC 8446 section 5.1); HTTP begins with a letter."""
 ACCEPTS_AT_ONCE = 64
 """Connections taken in one turn of the loop, so that a flood of them does not starve the others."""
 PAUSE_SECONDS = 0.1
@@ -34,13 +36,16 @@ class Acceptor:
         loop: asyncio.AbstractEventLoop,
         sockets: list[socket.socket],
         factory: Callable[[], asyncio.Protocol],
+        plain: Callable[[], asyncio.Protocol],
         failed: Failed,
         context: ssl.SSLContext | None,
     ) -> None:
+        """`factory` makes the protocol of a good connection, `plain` that of one which speaks plain HTTP where TLS is spoken."""
         self.context = context
         self._loop = loop
         self._sockets = sockets
         self._factory = factory
+        self._plain = plain
         self._failed = failed
         self._handshakes: set[asyncio.Task[None]] = set()
 
@@ -84,17 +89,39 @@ class Acceptor:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
     async def _open(self, connection: socket.socket, address: str) -> None:
-        timeout = HANDSHAKE_SECONDS if self.context is not None else None
         try:
-            await self._loop.connect_accepted_socket(
-                self._factory, connection, ssl=self.context, ssl_handshake_timeout=timeout
-            )
+            if self.context is None:
+                await self._loop.connect_accepted_socket(self._factory, connection)
+            elif await self._first_byte(connection) == TLS_HANDSHAKE:
+                await self._loop.connect_accepted_socket(
+                    self._factory, connection, ssl=self.context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                )
+            else:
+                await self._loop.connect_accepted_socket(self._plain, connection)
         except (OSError, ssl.SSLError) as error:
             connection.close()
             self._failed(address, handshake_fault(error))
         except asyncio.CancelledError:
             connection.close()
             raise
+
+    async def _first_byte(self, connection: socket.socket) -> bytes:
+        """The first byte, left where it is. Raises TimeoutError, or ConnectionError when the client closes instead."""
+        readable = self._loop.create_future()
+        self._loop.add_reader(connection.fileno(), _tell, readable)
+        try:
+            await asyncio.wait_for(readable, HANDSHAKE_SECONDS)
+        finally:
+            self._loop.remove_reader(connection.fileno())
+        first = connection.recv(1, socket.MSG_PEEK)
+        if not first:
+            raise ConnectionResetError("closed before a byte")
+        return first
+
+
+def _tell(readable: asyncio.Future[None]) -> None:
+    if not readable.done():
+        readable.set_result(None)
 
 
 def handshake_fault(error: BaseException) -> str:

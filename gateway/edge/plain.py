@@ -1,4 +1,4 @@
-"""The plain-HTTP port: every request is refused with a page that names the https address (clause B3).
+"""Plain HTTP, on its own port or on a TLS port: every request is refused with a page that names the https address (clause B3).
 
 Never forwarded, never redirected, and nothing of the request is repeated: its query and cookies have already gone over the
 wire in the clear, and must not go any further.
@@ -21,7 +21,7 @@ Refuse = Callable[[str, RequestHead | None, Callable[[bytes], None]], None]
 
 
 class PlainConnection(asyncio.Protocol):
-    """One connection to the plain port: one request, one refusal, closed."""
+    """One connection: one request, one refusal, closed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, refuse: Refuse) -> None:
         self._loop = loop

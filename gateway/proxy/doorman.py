@@ -14,8 +14,6 @@ from gateway.proxy.answers import Asked, answer
 from gateway.proxy.facts import faulty
 from gateway.proxy.gate import Gate
 
-PLAIN = Connection(Channel.PLAIN, None, None, None)
-
 
 def client_ip(text: str) -> IPv4Address | IPv6Address:
     """A socket's peer address, without the zone of a link-local one."""
@@ -40,13 +38,15 @@ class Doorman:
             )
             gate.ledger.conn.append(record, _unheard, expendable=True)
 
-    def refuse_plain(self, address: str, head: RequestHead | None, send: Callable[[bytes], None]) -> None:
+    def refuse_plain(
+        self, channel: Channel, address: str, head: RequestHead | None, send: Callable[[bytes], None]
+    ) -> None:
         """Plain HTTP: the line, then the page. When the line cannot be written, the page says so, and nothing else happens."""
         gate = self._gate
-        now = gate.clock()
-        facts = faulty(PLAIN, "malformed", now)
+        now, connection = gate.clock(), Connection(channel, None, None, None)
+        facts = faulty(connection, "malformed", now)
         if head is not None:
-            facts = Facts(now, PLAIN, head.method, head.host.name, False, head.target.path, navigation=True)
+            facts = Facts(now, connection, head.method, head.host.name, False, head.target.path, navigation=True)
         decision = decide(facts, gate.snapshot)
         gate.decisions[decision.reason.code] += 1
         client, own = client_ip(address), gate.new_reference()

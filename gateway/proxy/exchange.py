@@ -214,9 +214,7 @@ class Exchange:
         lasting = forwarding.relaying or (operation is not None and operation.background)
         facts = renewed(evidence, self._gate.index, self._gate.clock(), lasting=lasting)
         decision = decide(facts, self._gate.snapshot)
-        if decision.permitted or (
-            not lasting and decision.reason.code in ("authentication_too_old", "session_expired")
-        ):
+        if decision.permitted or (not lasting and decision.reason.code == "authentication_too_old"):
             return
         _log.info("access_ended", id=self.reference, reason=decision.reason.code)
         forwarding.break_off("access_ended", decision.reason.code)

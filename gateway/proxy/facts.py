@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.decision import Connection, Facts, PageOrigin
@@ -17,11 +18,10 @@ HTTPS_PORT = 443
 
 
 class Evidence(NamedTuple):
-    """Facts, and what they were read from: needed again when an open exchange is decided anew."""
+    """Facts, and the session that they were read from: needed again when an open exchange is decided anew."""
 
     facts: Facts
     entry: SessionEntry | None
-    token_hash: bytes | None
 
 
 def gather(head: RequestHead, connection: Connection, public_port: int, index: Index, now: float) -> Evidence:
@@ -57,7 +57,6 @@ def gather(head: RequestHead, connection: Connection, public_port: int, index: I
             index.current(now),
         ),
         entry,
-        token_hash,
     )
 
 
@@ -72,19 +71,16 @@ def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> F
     A `lasting` exchange (a websocket, a stream) keeps being measured by idle time and the age of the authentication. An
     answer that is merely long is not: it began in time.
     """
-    facts, _, token_hash = evidence
-    entry = None if token_hash is None else index.session(token_hash, facts.host or "")
+    facts, entry = evidence
+    # The entry lives on through a step-up, which gives this host's cookie up: what is open keeps its session.
     session = None if entry is None else entry.session
-    user = None if session is None else index.user(session.user_id)
     last_seen = 0.0 if entry is None else entry.last_seen
-    if not lasting:
+    if session is not None and not lasting:
         last_seen = now
-        if session is not None and facts.session is not None and session.ended_at is None:
-            session = facts.session
-    moment = now if lasting or session is None else min(now, session.expires_at - 1)
-    return facts._replace(
-        now=moment, session=session, last_seen=last_seen, user=user, records_current=index.current(now)
-    )
+        if session.ended_at is None:
+            session = replace(session, expires_at=max(session.expires_at, now + 1))
+    user = None if session is None else index.user(session.user_id)
+    return facts._replace(now=now, session=session, last_seen=last_seen, user=user, records_current=index.current(now))
 
 
 def page_origin(origin: str | None, host: str, public_port: int) -> PageOrigin:

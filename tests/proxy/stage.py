@@ -258,7 +258,7 @@ async def stage(
         max_body_bytes=64 * 1024 * 1024,
     )
     context = server_context(authority.server_pem, authority.server_key, table.names)
-    acceptor = Acceptor(loop, sockets, lambda: ClientConnection(gate, Channel.USER, port), lambda *_: None, context)
+    acceptor = Acceptor(loop, sockets, lambda: ClientConnection(gate, Channel.USER, port), asyncio.Protocol, lambda *_: None, context)
     acceptor.start()
     ticking = asyncio.create_task(_tick(gate))
     try:
