@@ -35,6 +35,11 @@ class Event:
     def id(self) -> str:
         return str(self.record.get("id"))
 
+    @property
+    def is_completion(self) -> bool:
+        """A completion whose decision was not among the lines read."""
+        return self.record.get("kind") == "completion"
+
     def joined(self) -> dict[str, Any]:
         """As one object: the decision's keys, and the completion under `completion`."""
         return self.record if self.completion is None else {**self.record, "completion": self.completion}
@@ -70,12 +75,15 @@ def newest(directory: Path, count: int) -> list[Event]:
     """The last `count` events. Reads only as many segments as it must. Raises `OSError`."""
     found: list[Event] = []
     for segments in find_segments(directory).values():
-        kept: deque[Event] = deque(maxlen=count)
         for first in range(len(segments) - 1, -1, -1):
-            kept = deque(_joined(read_lines(segments[first:])), maxlen=count)
-            if len(kept) == count:
+            # A completion whose decision lies further back is no event of its own, as long as there is anything further back.
+            kept = deque(
+                (event for event in _joined(read_lines(segments[first:])) if not first or not event.is_completion),
+                maxlen=count,
+            )
+            if len(kept) == count or not first:
+                found.extend(kept)
                 break
-        found.extend(kept)
     found.sort(key=attrgetter("time"))
     return found[-count:] if count else []
 
@@ -132,16 +140,20 @@ class Follower:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._offsets: dict[Path, int] = {}
-        for segments in find_segments(directory).values():
-            for segment in segments:
-                self._offsets[segment.path] = _whole_lines(segment.path)
+        self._newest: dict[str, int] = {}
+        for stream, segments in find_segments(directory).items():
+            self._newest[stream] = segments[-1].first
+            self._offsets[segments[-1].path] = _whole_lines(segments[-1].path)
 
     def poll(self) -> list[dict[str, Any]]:
         """New whole lines of all streams, by time. Raises `OSError`."""
         found: list[dict[str, Any]] = []
-        for segments in find_segments(self._directory).values():
-            for segment in segments[-2:]:
-                found.extend(self._read_new(segment.path))
+        for stream, segments in find_segments(self._directory).items():
+            known = self._newest.get(stream, 0)
+            for segment in segments:
+                if segment.first >= known:
+                    found.extend(self._read_new(segment.path))
+            self._newest[stream] = segments[-1].first
         return sorted(found, key=lambda record: str(record.get("time")))
 
     def _read_new(self, path: Path) -> Iterator[dict[str, Any]]:
