@@ -36,20 +36,17 @@ EXCERPT_CHARACTERS = 120
 __all__ = ["Limits", "RequestReader", "ResponseReader"]
 
 
-class RequestReader:
-    """Reads the requests of one connection, one after the other."""
+class _Reader:
+    """What the readers of both sides have in common: a buffer, the rest of the current message, and the fault that ended it."""
 
-    __slots__ = ("_body", "_buffer", "_complete", "_error", "_limits", "_skipped", "excerpt")
+    __slots__ = ("_body", "_buffer", "_complete", "_error", "_limits")
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffer = Buffer()
         self._body: Body | None = None
         self._complete = False
-        self._skipped = False  # whether the one empty line before this request was there
-        self._error: RequestError | None = None
-        self.excerpt = ""
-        """After a fault in a head: method and path as they came, printable, bounded, cut before any query or field."""
+        self._error: MessageError | None = None
 
     def feed(self, data: bytes) -> None:
         """Take what the connection brought."""
@@ -57,17 +54,29 @@ class RequestReader:
             self._buffer.append(data)
 
     def feed_eof(self) -> None:
-        """The client will send nothing more."""
+        """The other side will send nothing more."""
         self._buffer.ended = True
 
     @property
     def buffered(self) -> int:
-        """Bytes that came and were not read: pipelined requests, or what a client sent before its upgrade was accepted."""
+        """Bytes that came and were not read: pipelined requests, or what was sent before an upgrade was accepted."""
         return len(self._buffer)
 
     def take_rest(self) -> bytes:
         """Hand over what was not read, when the connection stops being HTTP."""
         return self._buffer.take(len(self._buffer))
+
+
+class RequestReader(_Reader):
+    """Reads the requests of one connection, one after the other."""
+
+    __slots__ = ("_skipped", "excerpt")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits)
+        self._skipped = False  # whether the one empty line before this request was there
+        self.excerpt = ""
+        """After a fault in a head: method and path as they came, printable, bounded, cut before any query or field."""
 
     def start_next(self) -> None:
         """Go on to the next request. Only after EndOfMessage; raises GatewayError otherwise."""
@@ -132,50 +141,18 @@ class RequestReader:
             raise
 
 
-class ResponseReader:
+class ResponseReader(_Reader):
     """Reads the response to one request. A byte behind it is a fault, so pipelining towards origins is not possible."""
 
-    __slots__ = (
-        "_body",
-        "_buffer",
-        "_complete",
-        "_error",
-        "_informational",
-        "_limits",
-        "_method",
-        "_switched",
-        "_websocket",
-    )
+    __slots__ = ("_informational", "_method", "_switched", "_websocket")
 
     def __init__(self, request_method: str, websocket: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
         """`websocket`: whether the request asked for one, so that a 101 is an answer to it."""
+        super().__init__(limits)
         self._method = request_method
-        self._limits = limits
         self._websocket = websocket
-        self._buffer = Buffer()
-        self._body: Body | None = None
         self._informational = 0
-        self._complete = False
         self._switched = False
-        self._error: ResponseError | None = None
-
-    def feed(self, data: bytes) -> None:
-        """Take what the connection brought."""
-        if self._error is None:
-            self._buffer.append(data)
-
-    def feed_eof(self) -> None:
-        """The origin will send nothing more."""
-        self._buffer.ended = True
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that came and were not read."""
-        return len(self._buffer)
-
-    def take_rest(self) -> bytes:
-        """Hand over what came behind a 101: the first bytes of the websocket."""
-        return self._buffer.take(len(self._buffer))
 
     def next_event(self) -> InformationalHead | ResponseHead | Data | EndOfMessage | None:
         """The next event; None when more bytes are needed, or all was read.
