@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 NAVIGATION = {
@@ -27,6 +28,13 @@ NAVIGATION = {
 }
 FORM = NAVIGATION | {"Sec-Fetch-Site": "same-origin"}
 FETCH = {"Accept": "*/*", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+
+SECRETS: set[str] = set()
+"""What the tests' browsers were given or sent and no log may hold: session cookies, hand-over codes, start tokens, passwords. The shared
+gateway's ledger and log are searched for each of them at its end."""
+
+_SECRET_COOKIES = ("__Host-gw-session", "__Host-gw-start", "__Host-gw-form")
+_SECRET_PARAMETERS = re.compile(r"[?&](?:code|start)=([^&]+)")
 
 _INPUT = re.compile(r"<input\b[^>]*>")
 _ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
@@ -74,7 +82,7 @@ class Person:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
 
-    async def get(self, url: str, **options: Any) -> aiohttp.ClientResponse:
+    async def get(self, url: str | URL, **options: Any) -> aiohttp.ClientResponse:
         """A navigation, following redirects as a browser does."""
         headers = NAVIGATION | options.pop("headers", {})
         return await self.session.get(url, headers=headers, **options)
@@ -89,18 +97,30 @@ class Person:
     async def submit(self, url: str, fields: dict[str, str], **options: Any) -> aiohttp.ClientResponse:
         """A form of a page at the same origin."""
         headers = FORM | {"Origin": origin_of(url)}
+        if fields.get("password"):
+            SECRETS.add(fields["password"])
         return await self.session.post(url, data=fields, headers=headers, **options)
 
-    async def sign_in(self, url: str, user_id: str, password: str, code: str = "") -> aiohttp.ClientResponse:
+    async def sign_in(self, url: str, user_id: str, password: str, code: str = "", **options: Any) -> aiohttp.ClientResponse:
         """Go to `url`, be asked to sign in, do so, and arrive (or not)."""
-        answer = await self.get(url)
+        return await self.fill_in(await self.get(url), {"user_id": user_id, "password": password, "code": code}, **options)
+
+    async def fill_in(self, answer: aiohttp.ClientResponse, fields: dict[str, str], **options: Any) -> aiohttp.ClientResponse:
+        """Send the first form of the page that `answer` brought."""
         page = await answer.text()
         action = _ACTION.search(page)
         if action is None:
             raise AssertionError(f"no form at {answer.url} ({answer.status}): {page[:2000]}")
-        target = answer.url.join(type(answer.url)(html.unescape(action[1]))) if action[1] else answer.url
-        fields = hidden_fields(page) | {"user_id": user_id, "password": password, "code": code}
-        return await self.submit(str(target), fields)
+        target = answer.url.join(URL(html.unescape(action[1]))) if action[1] else answer.url
+        return await self.submit(str(target), hidden_fields(page) | fields, **options)
+
+    def cookie(self, name: str, url: str) -> str:
+        """The value of a cookie that this browser would send to `url`."""
+        return self.session.cookie_jar.filter_cookies(URL(url))[name].value
+
+    def cookies(self, url: str) -> str:
+        """The Cookie field that this browser would send to `url`."""
+        return "; ".join(f"{name}={one.value}" for name, one in self.session.cookie_jar.filter_cookies(URL(url)).items())
 
 
 def origin_of(url: str) -> str:
@@ -109,17 +129,29 @@ def origin_of(url: str) -> str:
 
 
 @asynccontextmanager
-async def person(ca: Path) -> AsyncIterator[Person]:
+async def person(ca: Path, language: str = "en") -> AsyncIterator[Person]:
     """A fresh browser that trusts the demo."""
     connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=trusting(ca))
-    jar = aiohttp.CookieJar()
     async with aiohttp.ClientSession(
         connector=connector,
-        cookie_jar=jar,
-        headers={"User-Agent": BROWSER, "Accept-Language": "en"},
-        auto_decompress=True,
+        cookie_jar=aiohttp.CookieJar(),
+        headers={"User-Agent": BROWSER, "Accept-Language": language},
+        trace_configs=[_remembering_secrets()],
     ) as session:
         yield Person(session)
+
+
+def _remembering_secrets() -> aiohttp.TraceConfig:
+    async def ended(_: Any, __: Any, end: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestRedirectParams) -> None:
+        for name in _SECRET_COOKIES:
+            if name in end.response.cookies and end.response.cookies[name].value:
+                SECRETS.add(end.response.cookies[name].value)
+        SECRETS.update(_SECRET_PARAMETERS.findall(end.response.headers.get("Location", "")))
+
+    config = aiohttp.TraceConfig()
+    config.on_request_end.append(ended)
+    config.on_request_redirect.append(ended)
+    return config
 
 
 async def say(port: int, data: bytes, *, ca: Path | None = None, sni: str | None = None, wait: float = 5.0) -> bytes:
@@ -149,12 +181,18 @@ class Lines:
     def all(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for segment in sorted(self.directory.rglob("*.jsonl")):
-            found += [json.loads(line) for line in segment.read_bytes().split(b"\n") if line]
+            whole, _, _ = segment.read_bytes().rpartition(b"\n")  # a running gateway may be in the middle of its newest line
+            found += [json.loads(line) for line in whole.split(b"\n") if line]
         return found
 
     def of(self, reference: str) -> list[dict[str, Any]]:
         """The lines of one request: its decision, and its completion if it was forwarded."""
         return [line for line in self.all() if line["id"] == reference]
+
+    def one(self, reference: str) -> dict[str, Any]:
+        """The one line of a request that was not forwarded."""
+        (line,) = self.of(reference)
+        return line
 
     def decisions(self, reason: str) -> list[dict[str, Any]]:
         return [line for line in self.all() if line["kind"] in ("decision", "connection") and line["reason"] == reason]
