@@ -2,8 +2,8 @@
 
 English is the source. After a change of texts or translations, from the repository's root (tests say when it is due):
 
-    pybabel extract -F gateway/portal/locale/babel.ini -k N_ --no-location -o gateway/portal/locale/messages.pot .
-    pybabel update -i gateway/portal/locale/messages.pot -d gateway/portal/locale --no-fuzzy-matching --no-wrap --ignore-obsolete
+    pybabel extract -F gateway/portal/locale/babel.ini -k N_ --no-location -o build/messages.pot .
+    pybabel update -i build/messages.pot -d gateway/portal/locale --no-fuzzy-matching --no-wrap --ignore-obsolete
     pybabel compile -d gateway/portal/locale
 """
 
