@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gateway.cli.logs import configure
 from gateway.demo.files import OPERATOR
-from gateway.demo.run import run_demo
+from gateway.demo.run import Audience, run_demo
 
 MAX_PORT = 65535
 
@@ -47,13 +47,21 @@ def demo(
       gateway demo --port-offset 1000 --origin http://127.0.0.1:3000/
     """
     configure(quiet=True)
-    show = _as_json if as_json else _for_people
+    audience = Audience(_silent, _as_json) if as_json else Audience(_doing, _for_people)
     try:
-        run_demo(state, offset, origin, show)
+        run_demo(state, offset, origin, audience)
     except KeyboardInterrupt:  # before the gateway runs, and takes the signal itself
         raise typer.Exit(0) from None
     if not as_json:
         print("stopped", file=sys.stderr)
+
+
+def _silent(_: str) -> None:
+    """A script reads one line and no more."""
+
+
+def _doing(what: str) -> None:
+    print(f"demo: {what}", file=sys.stderr, flush=True)
 
 
 def _as_json(facts: dict[str, Any], guide: str) -> None:
@@ -74,7 +82,7 @@ def _for_people(facts: dict[str, Any], guide: str) -> None:
     for heading in ("user ID", "password", "story"):
         people.add_column(heading, header_style="dim", no_wrap=heading != "story")
     for person in facts["people"]:
-        people.add_row(person["user_id"], person["password"], person["story"])
+        people.add_row(person["user_id"], person["password"], person["story"] + _code(person))
     console.print()
     console.print(people)
     console.print("\nEvery attempt is a line in the security log:")
@@ -87,10 +95,18 @@ def _lines(facts: dict[str, Any], guide: str) -> list[str]:
     return [
         f"The demo is ready. Begin with its guide: {guide}",
         *(f"{what}: {where}" for what, where in _addresses(facts)),
-        *(f"{person['user_id']} / {person['password']}: {person['story']}" for person in facts["people"]),
+        *(
+            f"{person['user_id']} / {person['password']}: {person['story']}{_code(person)}"
+            for person in facts["people"]
+        ),
         f"security log: gateway log tail --follow --config {facts['config']}",
         "Ctrl-C stops the demo.",
     ]
+
+
+def _code(person: dict[str, Any]) -> str:
+    """How to come by the code of somebody who needs one."""
+    return f" Code by app: secret {person['totp_secret']}; the guide shows it." if "totp_secret" in person else ""
 
 
 def _addresses(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -148,6 +148,8 @@ def _gateway(plan: Plan) -> str:
             ],
             "table": {"unsafe_unsigned": True},
             "ledger": {"directory": "../ledger"},
+            # An open live page does not hold up a Ctrl-C for long.
+            "limits": {"drain": "2s"},
         },
     )
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -32,8 +33,16 @@ class OriginFailed(GatewayError):
     """The origin did not start; it said why on standard error."""
 
 
-def run_demo(state: Path, offset: int, origin: str | None, ready: Callable[[dict[str, Any], str], None]) -> None:
-    """Runs the demo in `state` with all ports shifted by `offset`, and calls `ready` with its facts and its guide's address.
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told: `doing` what is being done, `ready` the demo's facts and the address of its guide, once."""
+
+    doing: Callable[[str], None]
+    ready: Callable[[dict[str, Any], str], None]
+
+
+def run_demo(state: Path, offset: int, origin: str | None, audience: Audience) -> None:
+    """Runs the demo in `state` with all ports shifted by `offset`, until a signal ends it.
 
     `origin` is the address of somebody's own application, which takes the first transaction's place. Raises GatewayError, with what
     to do, when something is in the way.
@@ -42,16 +51,19 @@ def run_demo(state: Path, offset: int, origin: str | None, ready: Callable[[dict
     plan = Plan(Ports(offset), origin, dt.datetime.now(dt.UTC).year)
     with held(home):
         now = time.time()
+        audience.doing(f"certificates, keys and table: {home.config}")
         settings = build(home, plan, now)
         snapshot = load_release(settings, now).snapshot
         prepared = app.prepare(home.config)
         write_whole(home.guide, json.dumps(guide_facts(home, plan)).encode())
+        audience.doing(f"the application behind the gateway: {plan.ports.origin_url}/")
         with _origin(home, plan.ports) as started:
+            audience.doing("people, passwords and designations (a few seconds the first time)")
             asyncio.run(populate(settings, snapshot, now))
             _wait_for(started)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 guide = f"http://{LOOPBACK}:{plan.ports.guide}/"
-                runner.run(app.run(prepared, lambda: ready(demo_facts(home, plan), guide)))
+                runner.run(app.run(prepared, lambda: audience.ready(demo_facts(home, plan), guide)))
 
 
 @contextlib.contextmanager

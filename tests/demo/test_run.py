@@ -152,6 +152,28 @@ def test_the_origin_ends_also_when_the_demo_is_killed(tmp_path: Path) -> None:
         assert gone(origin)
 
 
+def test_people_get_it_in_words_on_one_screen(tmp_path: Path) -> None:
+    offset = free_offset()
+    command = [*COMMAND, "--state", str(tmp_path / "state"), "--port-offset", str(offset)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            said = "".join(iter(process.stdout.readline, "Ctrl-C stops the demo.\n"))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(STOP_SECONDS) == 0
+        finally:
+            process.kill()
+        done = process.stderr.read()
+    assert said.startswith(f"The demo is ready. Begin with its guide: http://127.0.0.1:{GUIDE + offset}/\n")
+    assert f"https://portal.localhost:{USER + offset}/" in said
+    assert str(tmp_path / "state" / "ledger") in said
+    for person in stories.PEOPLE:
+        assert f"{person.user_id} / {person.password}: {person.story}" in said
+    assert "\x1b" not in said  # no colours in a pipe
+    assert done.startswith("demo: certificates, keys and table")
+
+
 def test_an_origin_of_ones_own_is_the_first_transaction(tmp_path: Path) -> None:
     with demo(tmp_path / "state", "--origin", "http://127.0.0.1:9") as running:
         first = running.facts["transactions"][0]
@@ -174,7 +196,8 @@ def test_a_port_in_use_is_one_readable_line(tmp_path: Path, port: int) -> None:
         )
     assert ended.returncode == 2
     assert ended.stdout == ""
-    (line,) = ended.stderr.splitlines()
+    line = ended.stderr.splitlines()[-1]
+    assert sum(not said.startswith("demo: ") for said in ended.stderr.splitlines()) == 1
     for word in (str(port + offset), f"process {os.getpid()}", "--port-offset"):
         assert word in line
 
