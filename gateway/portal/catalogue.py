@@ -17,6 +17,7 @@ from typing import Final
 
 from babel import Locale
 from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
 
 from gateway.model import BRUSSELS, FOR_EVER, Language
 
@@ -45,6 +46,11 @@ def _locale(language: Language) -> Locale:
 
 def translate(language: Language, text: str) -> str:
     return translations(language).gettext(text) if text else ""
+
+
+def number(language: Language, value: float) -> str:
+    """A number as the language writes it, with one decimal at most: 10, 2.5."""
+    return format_decimal(round(value, 1), locale=_locale(language))
 
 
 def _brussels(moment: float) -> dt.datetime:

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.portal import cookies, language
+from gateway.portal import catalogue, cookies, language
 from gateway.portal.addresses import own_path
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
@@ -42,9 +42,9 @@ async def help_page(ask: Ask) -> web.StreamResponse:
         "helpdesk": "" if institution is None else institution.helpdesk,
         "service": ask.settings.help_desk,
         "fault_report": ask.settings.fault_report,
-        "idle_minutes": round(ask.services.snapshot().idle_seconds / 60),
-        "longest_hours": round(ask.settings.absolute_seconds / 3600, 1),
-        "warn_minutes": round(ask.settings.warn_before_seconds / 60, 1),
+        "idle_minutes": catalogue.number(ask.language, ask.services.snapshot().idle_seconds / 60),
+        "longest_hours": catalogue.number(ask.language, ask.settings.absolute_seconds / 3600),
+        "warn_minutes": catalogue.number(ask.language, ask.settings.warn_before_seconds / 60),
     }
     return ask.page("help.html", context)
 
