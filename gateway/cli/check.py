@@ -19,7 +19,7 @@ from gateway.policy.examine import Examined, examine
 from gateway.policy.settings import Settings, load_settings
 
 RELOAD_SECONDS = 10.0
-"""How long a running gateway may take to check a table: 10,000 files take about 3 s."""
+"""How long a running gateway may take to check a table: 10,000 files take about 5 s."""
 _POLL_SECONDS = 0.05
 
 ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration directory.")]

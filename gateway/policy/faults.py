@@ -92,10 +92,10 @@ def read_model(
 
 def _blank(raw: dict[str, Any], detail: ErrorDetails) -> None:
     """Put UNREAD where an error was: at the innermost table's key, since only keys let it pass. Unknown keys go."""
-    table: dict[str, Any] = raw
-    key: str | None = None
-    value: Any = raw
-    for step in detail["loc"]:
+    first, *rest = detail["loc"]
+    table, key = raw, str(first)
+    value = table.get(key)
+    for step in rest:
         if isinstance(value, dict) and isinstance(step, str) and (step in value or detail["type"] == "missing"):
             table, key = value, step
             value = value.get(step)
@@ -103,8 +103,6 @@ def _blank(raw: dict[str, Any], detail: ErrorDetails) -> None:
             value = value[step]
         else:
             break
-    if key is None:
-        return
     if detail["type"] == "extra_forbidden":
         table.pop(key, None)
     else:

@@ -72,8 +72,8 @@ def certificates_ending_soon(settings: Settings, now: float) -> Iterator[str]:
             yield f"{name} expires in {left} days"
 
 
-_MAKE = "Restore it; or, on a new machine, run: gateway init --keys"
-_MAKE_ANEW = "Restore it; or move it away and run: gateway init --keys"
+_MAKE = "Restore it; or, on a new machine, run: gateway init --keys DIR"
+_MAKE_ANEW = "Restore it; or move it away and run: gateway init --keys DIR"
 
 
 def _inspect_secret(path: Path, what: str) -> Iterator[Fault]:
@@ -139,7 +139,10 @@ def _auditor_key(settings: Settings) -> Iterator[Fault]:
     path = settings.ledger.auditor_public_key
     if not path.is_file():
         yield Fault(
-            str(path), "", "the auditor's public key is missing", "Get it from the auditor; or run: gateway init --keys"
+            str(path),
+            "",
+            "the auditor's public key is missing",
+            "Get it from the auditor; or run: gateway init --keys DIR",
         )
 
 

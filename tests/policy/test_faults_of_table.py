@@ -288,6 +288,61 @@ def test_a_file_that_is_too_long_or_not_read_at_all(config: Path) -> None:
     assert not any("hidden" in warning for warning in found.warnings)
 
 
+def test_a_file_that_cannot_be_opened(config: Path) -> None:
+    """A link to nowhere; what refers to the file that should be there is not at fault."""
+    for name in (NORTH, "regulation/demo-1/de.md", ABOUT):
+        (config / name).unlink()
+        (config / name).symlink_to("nowhere")
+    assert sorted(_faults(config)) == sorted([(NORTH, ""), (ABOUT, ""), ("regulation/demo-1/de.md", "")])
+
+
+def test_values_of_the_right_shape_that_do_not_exist(config: Path, edit: Callable[[str, str, str], None]) -> None:
+    edit(GRANT, "valid_until = 2028-06-30", "valid_until = 2028-02-30")
+    edit(DOSSIER, "sensitivity = 3", "sensitivity = " + "[" * 10_000)
+    assert [name for name, _ in _faults(config)] == [GRANT, DOSSIER]
+
+
+def test_without_settings_each_file_is_still_read(config: Path, edit: Callable[[str, str, str], None]) -> None:
+    edit(GRANT, 'status = "active"', 'status = "paused"')
+    (config / "gateway.toml").write_text("[portal")
+    assert [file for file, _ in _faults(config)] == ["gateway.toml", GRANT]
+
+
+def test_with_an_unreadable_place_of_the_table_each_file_is_still_read(
+    config: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    edit(GRANT, 'status = "active"', 'status = "paused"')
+    edit("gateway.toml", '# directory = "."', "directory = 1")
+    assert _faults(config) == [("gateway.toml", "table.directory"), (GRANT, "status")]
+
+
+def test_a_value_with_a_fault_hides_no_other(config: Path, edit: Callable[[str, str, str], None]) -> None:
+    edit(DOSSIER, 'host = "dossier.localhost"', "host = 1")
+    edit(DOSSIER, 'path = "/dossier/"', 'path = "/.gateway/x/"')
+    edit(DOSSIER, 'methods = ["POST"]', "methods = 1")
+    edit(DOSSIER, "websocket = true", "websocket = 1")
+    edit(GRANT, 'use = "communication"', 'use = "reading"')
+    edit(GRANT, 'means = ["eid"]', 'means = ["password"]')
+    edit("roles.toml", 'role = "auditor"', "role = 1")
+    edit(
+        "roles.toml",
+        'insz = "81050003552"\ninstitution = "0671516647"',
+        'insz = "81050003552"\ninstitution = "0884303369"',
+    )
+    assert sorted(_faults(config)) == sorted(
+        [
+            (DOSSIER, "match[1].host"),
+            (DOSSIER, "match[1].path"),
+            (DOSSIER, "operation[2].methods"),
+            (DOSSIER, "operation[4].websocket"),
+            (GRANT, "use[2].use"),
+            (GRANT, "use[2].means"),
+            ("roles.toml", "role[5].role"),
+            ("roles.toml", "role[2].institution"),
+        ]
+    )
+
+
 def test_a_file_with_a_slip_causes_no_follow_up_faults(config: Path, edit: Callable[[str, str, str], None]) -> None:
     """What refers to a file that cannot be read is not at fault."""
     edit(DOSSIER, 'id = "dossier"', 'id = "dossier')
