@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from gateway.cli.output import ConfigOption, JsonOption
 from gateway.errors import ConfigurationError, Fault
 from gateway.ledger.keys import load_keys
 from gateway.policy.examine import Examined, examine
@@ -21,9 +22,6 @@ from gateway.policy.settings import Settings, load_settings
 RELOAD_SECONDS = 10.0
 """How long a running gateway may take to check a table: 10,000 files take about 5 s."""
 _POLL_SECONDS = 0.05
-
-ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration directory.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.check import examine_all
+from gateway.cli.output import JsonOption
 from gateway.errors import ConfigurationError
 from gateway.ledger.keys import make_keys
 from gateway.policy.making import make_missing_keys, write_new
@@ -34,7 +35,7 @@ def init(
         bool,
         typer.Option("--keys", help="Make what is missing in an existing configuration: keys, certificates, database."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a commented configuration that works, with keys, a laptop's certificates and an empty database.
 
