@@ -26,20 +26,21 @@ import uvloop
 from aiohttp import web
 
 from gateway.credentials.start import StartTokens
-from gateway.decision import Decision, Facts, Snapshot
+from gateway.decision import Decision, Facts
 from gateway.edge.accept import Acceptor
 from gateway.edge.operator import Status, make_operator_app
 from gateway.edge.plain import PlainConnection
 from gateway.edge.sockets import listen
 from gateway.edge.tls import server_context
-from gateway.errors import ConfigurationError, LedgerError, TableError
+from gateway.errors import ConfigurationError, Fault, LedgerError, TableError
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.reference import ReferenceSource
 from gateway.message import DEFAULT_LIMITS
 from gateway.model import Channel, Language, Origin
+from gateway.policy.material import load_secret, require_material
 from gateway.policy.release import Release, keep_release, load_release, refusing_snapshot
-from gateway.policy.settings import Listener, Settings, load_settings
+from gateway.policy.settings import Listener, Settings, SettingsError, load_settings
 from gateway.portal.app import make_app
 from gateway.portal.handed import Handed
 from gateway.portal.language import choose
@@ -85,8 +86,9 @@ def prepare(config: Path) -> Prepared:
     """Raises ConfigurationError: bad settings, keys or certificates, or a port in use, stop the start (THREATS row 10)."""
     settings = load_settings(config)
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    assertion_key = _read_key(settings.keys.assertion)
-    secret = _read_secret(settings.keys.gateway)
+    require_material(settings, time.time())
+    assertion_key = settings.keys.assertion.read_bytes()
+    secret = load_secret(settings.keys.gateway)
     contexts = {id(listener): _context(listener) for listener in settings.listeners if listener.kind is Channel.USER}
     doors: list[Door] = []
     operator: list[socket.socket] = []
@@ -250,7 +252,7 @@ class Worker:
     async def load_table(self) -> None:
         """Load the release at the start; without a good one the gateway serves refusals only."""
         try:
-            release = load_release(self._settings, time.time())
+            release = await asyncio.to_thread(self._checked_release, self._settings)
         except TableError as error:
             for fault in error.faults:
                 _log.error("table_fault", **fault.as_dict())
@@ -258,53 +260,71 @@ class Worker:
             return
         self._take(release)
 
-    def _take(self, release: Release) -> None:
-        keep_release(release, self._settings.table.releases)
-        for warning in release.warnings:
-            _log.warning("table", warning=warning)
-        self.gate.snapshot = release.snapshot
-
     async def reload(self) -> None:
         """Load table and certificates anew: checked whole, then swapped; what is faulty is refused and the running one stays."""
         async with self._reloading:
-            faults: list[dict[str, str]] = []
             before = self.gate.snapshot.hash
+            faults: list[Fault] = []
             try:
-                settings = load_settings(self._prepared.config)
-                contexts = [
-                    (acceptor, _context(listener))
-                    for acceptor, door in self._acceptors
-                    if door.context is not None and (listener := _same_listener(settings, door.listener)) is not None
-                ]
-                release = load_release(settings, time.time())
-            except TableError as error:
-                faults = [fault.as_dict() for fault in error.faults]
+                release, contexts = await asyncio.to_thread(self._read_anew)
+            except (TableError, SettingsError) as error:
+                faults = error.faults
             except ConfigurationError as error:
-                faults = [{"file": "gateway.toml", "where": "", "what": str(error), "do": "gateway check"}]
+                faults = [Fault("gateway.toml", "", str(error), "Run: gateway check")]
             else:
                 self._take(release)
                 for acceptor, context in contexts:
                     acceptor.context = context
                 self.gate.pool.drop()
-            after = None if faults else self.gate.snapshot.hash
-            with contextlib.suppress(
-                LedgerError
-            ):  # the ledger tells its own trouble, and nothing is forwarded meanwhile
-                await self._ledger.reload(
-                    outcome="refused" if faults else "loaded",
-                    before=before,
-                    after=after,
-                    faults=len(faults),
-                    cause="SIGHUP",
-                )
-            self._tell_reload(faults)
+            await self._tell_reload(before, faults)
 
-    def _tell_reload(self, faults: list[dict[str, str]]) -> None:
+    def _read_anew(self) -> tuple[Release, list[tuple[Acceptor, ssl.SSLContext]]]:
+        """Everything that a reload brings, read and checked beside the traffic, in a thread; nothing is changed yet."""
+        settings = load_settings(self._prepared.config)
+        require_material(settings, time.time())
+        contexts = [
+            (acceptor, _context(listener))
+            for acceptor, door in self._acceptors
+            if door.context is not None and (listener := _same_listener(settings, door.listener)) is not None
+        ]
+        return self._checked_release(settings), contexts
+
+    def _checked_release(self, settings: Settings) -> Release:
+        """The release, kept by its hash before it is served: else a line could name a table that nobody finds any more."""
+        release = load_release(settings, time.time())
+        try:
+            keep_release(release, settings.table.releases)
+        except OSError as error:
+            what = f"the release cannot be kept ({error.strerror})"
+            raise TableError([Fault(str(settings.table.releases), "", what, "Make room, or mend the rights")]) from None
+        return release
+
+    def _take(self, release: Release) -> None:
+        for warning in release.warnings:
+            _log.warning("table", warning=warning)
+        self.gate.snapshot = release.snapshot
+
+    async def _tell_reload(self, before: str, faults: list[Fault]) -> None:
+        """To the ledger, to the operational log, and to `gateway reload`, which waits for the file."""
         for fault in faults:
-            _log.error("reload_refused", **fault)
+            _log.error("reload_refused", **fault.as_dict())
+        now_runs = self.gate.snapshot
+        outcome = "refused" if faults else "loaded"
+        after = None if faults else now_runs.hash
+        # When the ledger cannot be written it tells so itself, and nothing is forwarded meanwhile.
+        with contextlib.suppress(LedgerError):
+            await self._ledger.reload(outcome=outcome, before=before, after=after, faults=len(faults), cause="SIGHUP")
         if not faults:
-            _log.info("reloaded", table=self.gate.snapshot.hash)
-        write_reload_outcome(self._settings.reload_file, time.time(), self.gate.snapshot, faults)
+            _log.info("reloaded", table=now_runs.hash)
+        draft = self._settings.reload_file.with_suffix(".tmp")
+        told = {
+            "at": time.time(),
+            "ok": not faults,
+            "hash": now_runs.hash,
+            "faults": [fault.as_dict() for fault in faults],
+        }
+        draft.write_text(json.dumps(told))
+        draft.replace(self._settings.reload_file)
 
     # --- running and stopping -----------------------------------------------------------------------------------------
 
@@ -395,31 +415,3 @@ def _same_listener(settings: Settings, old: Listener) -> Listener | None:
         if listener.kind is old.kind and listener.addresses == old.addresses:
             return listener
     return None
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}). `gateway init` makes one.") from None
-
-
-def _read_secret(path: Path) -> bytes:
-    """32 random bytes as hex digits."""
-    try:
-        secret = bytes.fromhex(_read_key(path).decode("ascii").strip())
-    except ValueError:
-        secret = b""
-    if len(secret) < 32:
-        raise ConfigurationError(
-            f"{path}: 64 hex digits (32 random bytes) are needed. `gateway init` makes such a file."
-        )
-    return secret
-
-
-def write_reload_outcome(path: Path, now: float, snapshot: Snapshot, faults: list[dict[str, str]]) -> None:
-    """What `gateway reload` reads: written whole and renamed."""
-
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({"at": now, "ok": not faults, "hash": snapshot.hash, "faults": faults}))
-    draft.replace(path)
