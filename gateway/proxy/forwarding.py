@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.decision import REASONS, Decision, Place
-from gateway.errors import OriginError, RequestError
+from gateway.decision import REASONS, SAFE_METHODS, Decision, Place
+from gateway.errors import OriginError, RequestError, WriteError
 from gateway.message import (
     CHUNKED,
     LAST_CHUNK,
@@ -125,7 +125,13 @@ class Forwarding:
         self._origin = origin
         self._state = State.SENT
         origin.begin(self, head.method, websocket=head.upgrade_websocket)
-        origin.write(write_request_head(head.method, route.target, route.fields, head.framing))
+        try:
+            start = write_request_head(head.method, route.target, route.fields, head.framing)
+        except WriteError as error:
+            _log.error("request_not_written", id=self._exchange.reference, detail=str(error))
+            self.break_off("gateway_error")
+            return
+        origin.write(start)
         now = self._gate.loop.time()
         self._deadline = now + (self._gate.timeouts.body_idle if self._has_body else route.origin.response_timeout)
         if head.expect_continue:
@@ -255,7 +261,8 @@ class Forwarding:
         origin, self._origin = self._origin, None
         whole = self._request_done or not self._has_body
         if origin is not None:
-            origin.finish(reusable=whole)
+            # An origin that ignores the body of a GET takes it for the next request: not on a connection that others use.
+            origin.finish(reusable=whole and not (self._has_body and self._head.method in SAFE_METHODS))
         # An answer to a request that did not come whole: where the next one would begin is nobody's guess.
         self._exchange.answered("completed", self._status, close=self._close or not whole, read_whole=whole)
 

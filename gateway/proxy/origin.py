@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
-from gateway.errors import OriginError, ResponseError
+from gateway.errors import OriginError, ResponseError, WriteError
 from gateway.message import Data, EndOfMessage, InformationalHead, ResponseHead, ResponseReader
 from gateway.model import Origin
 
@@ -154,6 +154,9 @@ class OriginConnection(asyncio.Protocol):
                         return
         except ResponseError as error:
             self._fail(OriginError(error.reason, error.detail, 502))
+        except WriteError as error:
+            # Read well and still not to be written: nothing of it has reached the client.
+            self._fail(OriginError("origin_malformed", str(error), 502))
 
     def eof_received(self) -> None:
         reader = self._reader
