@@ -32,6 +32,7 @@ RECENT: Final = 5
 """How many records the cookie of recently opened ones remembers."""
 
 COOKIE: Final = "recent"
+NOT_GRANTED: Final = "The assertion allows a consultation only."
 
 CLAIMS: Final[web.RequestKey[Mapping[str, Any]]] = web.RequestKey("claims", Mapping)
 _TEMPLATES: Final = jinja2.Environment(
@@ -68,7 +69,7 @@ class CaseFiles:
                 web.get("/documents/archive.csv", self._download),
                 web.get("/live", self._live_page),
                 web.get("/queue", self._queue),
-                web.get("/events", self._events),
+                web.get("/events", self._events, allow_head=False),
             ]
         )
         app.on_shutdown.append(self._close_live)
@@ -148,9 +149,8 @@ class CaseFiles:
 
     async def _change(self, request: web.Request, record: Record, change: Mapping[str, str]) -> tuple[int, str] | None:
         """Change the record, or say what is wrong: a status and a text."""
-        if request[CLAIMS]["use"] != "communication":
-            # The gateway decides on the use; an origin that writes all the same would undo it.
-            return 403, "The assertion allows a consultation only."
+        if not _may_write(request):
+            return 403, NOT_GRANTED
         status, note = change.get("status", record.status), change.get("note", record.note).strip()
         if status not in STATUSES:
             return 422, "Choose one of the states."
@@ -186,6 +186,8 @@ class CaseFiles:
 
     async def _upload(self, request: web.Request) -> web.Response:
         """Take files in pieces, keep their name, size and hash only."""
+        if not _may_write(request):
+            return web.Response(status=403, text=f"{NOT_GRANTED}\n")
         if not request.content_type.startswith("multipart/"):
             return web.Response(status=415, text="a form with a file is expected\n")
         async for part in await request.multipart():
@@ -252,6 +254,11 @@ class CaseFiles:
                 return response
             number += 1
             await asyncio.sleep(EVENT_SECONDS)
+
+
+def _may_write(request: web.Request) -> bool:
+    """The gateway decides on the use; an origin that writes on a consultation's assertion would undo it."""
+    return bool(request[CLAIMS]["use"] == "communication")
 
 
 def _subject(record: Record) -> dict[str, str]:

@@ -216,6 +216,8 @@ async def test_an_upload_is_read_in_pieces_and_shown(origin: Origin, ask: Ask) -
     assert "&lt;b&gt;.bin" in page
     async with ask("POST", LIST + "documents", token, data=b"x") as answer:
         assert answer.status == 415
+    async with ask("POST", LIST + "documents", origin.signer.token(), data=b"x") as answer:
+        assert answer.status == 403
 
 
 async def test_the_live_page_is_a_websocket_at_its_own_address(
@@ -243,6 +245,8 @@ async def test_events_keep_coming(origin: Origin, ask: Ask) -> None:
         lines = [await answer.content.readline() for _ in range(5)]
     assert lines[:2] == [b"id: 0\n", b"event: counts\n"]
     assert lines[4] == b"id: 1\n"
+    async with ask("HEAD", LIST + "events", origin.signer.token()) as answer:
+        assert answer.status == 405  # a stream without a body would have no end
 
 
 async def test_a_new_key_is_found_without_a_restart(own_origin: Origin, client: aiohttp.ClientSession) -> None:
