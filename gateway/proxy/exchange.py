@@ -120,12 +120,15 @@ class Exchange:
             self._decision = self._failure("ledger_unavailable")
             self._gate.decisions["ledger_unavailable"] += 1
             self._status = None
+        acted = False
         try:
             self._act()
-        except Exception:  # a fault of ours must not leave the client waiting: whatever it is, the connection ends
-            _log.exception("exchange_failed", id=self.reference)
-            self._over = True
-            self._client.abort()
+            acted = True
+        finally:
+            # A fault of ours is told by the loop; it must not leave the client waiting for ever.
+            if not acted:
+                self._over = True
+                self._client.abort()
 
     def _failure(self, code: str) -> Decision:
         return Decision(REASONS[code], self._decision.place, disclosed=True)
