@@ -63,8 +63,8 @@ def tail(
         for event in events(directory) if everything else newest(directory, count):
             show.event(event)
         while follower is not None:
-            for record in follower.poll():
-                show.event(Event(str(record.get("time")), record))
+            for event in follower.poll(time.monotonic()):
+                show.event(event)
             time.sleep(POLL_SECONDS)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}. Whose ledger it is may read it: run this as that user")
@@ -204,7 +204,7 @@ def _ending(event: Event) -> str:
         size, seconds = _text(ended, "response_bytes"), _text(ended, "seconds")
         return f"  -> {_text(ended, 'status')} {_text(ended, 'outcome')}, {size} bytes in {seconds} s"
     if event.record.get("verdict") == "permit":
-        return "  -> outcome unknown"
+        return "  -> no completion: still running, or the outcome is unknown"
     return f"  -> {_text(event.record, 'status')}"
 
 

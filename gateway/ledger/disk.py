@@ -88,6 +88,7 @@ class Disk:
         """The descriptor of a lock file that no other process holds, or None when one does."""
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
         try:
+            _give_to_owner_of(path.parent, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)

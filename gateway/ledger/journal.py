@@ -106,6 +106,7 @@ class Stream:
         self._outage: _Outage | None = None
         self._space_is_low = False
         self._squeeze: _Outage | None = None
+        self._overflow: _Outage | None = None
         self._start: Callable[[tuple[Fence, ...]], Record] | None = None
         self._closed = False
         self._second = -1
@@ -144,11 +145,16 @@ class Stream:
 
         `expendable`: an unauthenticated refusal or a connection, for which the reserve of space is not touched.
         """
-        if self._outage is not None or self._closed or len(self._pending) >= MAX_PENDING_LINES:
-            self._refuse(record, on_durable)
+        if self._outage is not None or self._closed:
+            self._refuse(record, on_durable, self._outage)
+            return
+        if len(self._pending) >= MAX_PENDING_LINES:
+            self._overflow = self._overflow or _Outage(self._clock(), "too many lines wait for the disk")
+            self._refuse(record, on_durable, self._overflow)
             return
         if expendable and self._space_is_low:
-            self._refuse_for_space(record, on_durable)
+            self._squeeze = self._squeeze or _Outage(self._clock(), "the rest of the disk is kept for permits")
+            self._refuse(record, on_durable, self._squeeze)
             return
         if not self._pending:
             self._pending_since = self._loop.time()
@@ -228,6 +234,9 @@ class Stream:
         if outcome.error is None:
             self.lines_written += len(entries)
             self.batches_written += 1
+            if self._overflow is not None and not self._pending:
+                overflow, self._overflow = self._overflow, None
+                self._append_gap(overflow)
             self._tell(entries, None)
             self._launch()
         else:
@@ -247,6 +256,8 @@ class Stream:
     def _look_at_deadline(self) -> None:
         """One timer a stream, set for the oldest line that might wait too long."""
         self._watch = None
+        if self._outage is not None:
+            return
         if self._flying is not None:
             oldest = self._flying_since
         elif self._pending:
@@ -270,17 +281,12 @@ class Stream:
         self._loop.call_later(RETRY_SECONDS, self._retry)
         self._tell(waiting, LedgerError(f"{self.name}: {cause}"))
 
-    def _refuse(self, record: Record, on_durable: OnDurable) -> None:
-        if self._outage is not None:
-            self._outage.refused[str(record.get("kind"))] += 1
-        error = LedgerError(f"{self.name}: {self.reason or 'too many lines wait for the disk'}")
-        self._loop.call_soon(on_durable, error)
-
-    def _refuse_for_space(self, record: Record, on_durable: OnDurable) -> None:
-        if self._squeeze is None:
-            self._squeeze = _Outage(self._clock(), "the rest of the disk is kept for permits")
-        self._squeeze.refused[str(record.get("kind"))] += 1
-        self._loop.call_soon(on_durable, LedgerError(f"{self.name}: {self._squeeze.cause}"))
+    def _refuse(self, record: Record, on_durable: OnDurable, outage: _Outage | None) -> None:
+        """Counts it for the gap line, unless the stream is closed and there will be none."""
+        if outage is not None:
+            outage.refused[str(record.get("kind"))] += 1
+        cause = "closed" if outage is None else outage.cause
+        self._loop.call_soon(on_durable, LedgerError(f"{self.name}: {cause}"))
 
     def _retry(self) -> None:
         outage = self._outage

@@ -15,6 +15,8 @@ import orjson
 from gateway.ledger.line import MAX_LINE_BYTES, read_envelope
 from gateway.ledger.segments import Fence, Segment, fences_at_start, find_segments
 
+JOIN_SECONDS = 1.0
+"""How long a permit waits for its completion before a follower is told of it."""
 MAX_OPEN = 65_536
 """Decisions without completion that are remembered while a ledger is read."""
 
@@ -135,18 +137,34 @@ def _final(event: Event, waiting: dict[str, Event]) -> Event:
 
 
 class Follower:
-    """What is appended to a ledger from now on; `poll` returns the lines that came since the last call."""
+    """What is appended to a ledger from now on. A permit waits a moment for its completion, to be told with it."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._waiting: dict[str, tuple[Event, float]] = {}
         self._offsets: dict[Path, int] = {}
         self._newest: dict[str, int] = {}
         for stream, segments in find_segments(directory).items():
             self._newest[stream] = segments[-1].first
             self._offsets[segments[-1].path] = _whole_lines(segments[-1].path)
 
-    def poll(self) -> list[dict[str, Any]]:
-        """New whole lines of all streams, by time. Raises `OSError`."""
+    def poll(self, now: float) -> list[Event]:
+        """What happened since the last call, by time; `now` is any clock in seconds. Raises `OSError`."""
+        found: list[Event] = []
+        for record in self._new_lines():
+            name = str(record.get("id"))
+            if record.get("kind") == "completion" and name in self._waiting:
+                decision, _ = self._waiting.pop(name)
+                found.append(Event(decision.time, decision.record, record))
+            elif record.get("kind") == "decision" and record.get("verdict") == "permit":
+                self._waiting[name] = Event(str(record.get("time")), record), now
+            else:
+                found.append(Event(str(record.get("time")), record))
+        late = [name for name, (_, since) in self._waiting.items() if now - since >= JOIN_SECONDS]
+        found.extend(self._waiting.pop(name)[0] for name in late)
+        return sorted(found, key=attrgetter("time"))
+
+    def _new_lines(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for stream, segments in find_segments(self._directory).items():
             known = self._newest.get(stream, 0)

@@ -31,12 +31,14 @@ _DIGIT = r"(?:[0-9]|%3[0-9])"
 _INSZ = re.compile(
     rf"(?<![0-9])(?:{_DIGIT}{{2}}\.?){{2}}{_DIGIT}{{2}}(?:\.|-|%2[dD])?{_DIGIT}{{3}}\.?{_DIGIT}{{2}}(?![0-9])"
 )
+_MAY_BE_INSZ = re.compile(r"[0-9%][0-9.%Dd-]{10}")
+"""A quick look, for the many paths without one."""
 MASK = "{insz}"
 
 
 def mask_insz(path: str) -> str:
     """The path with everything that has the form of an INSZ (DOMAIN section 2) masked, whatever its check digits."""
-    return _INSZ.sub(MASK, path)
+    return path if _MAY_BE_INSZ.search(path) is None else _INSZ.sub(MASK, path)
 
 
 def decision_record(

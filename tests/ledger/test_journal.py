@@ -285,12 +285,14 @@ async def test_a_surprise_in_the_thread_refuses_and_is_told(
 
 
 async def test_too_many_waiting_lines_are_refused(
-    make_stream: Callable[..., Stream], disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_stream: Callable[..., Stream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "MAX_PENDING_LINES", 3)
     stream = make_stream()
     results = await asyncio.gather(*(stream.write(record(n)) for n in range(5)), return_exceptions=True)
     assert [isinstance(result, LedgerError) for result in results] == [False] * 3 + [True] * 2
+    await until(lambda: gaps(tmp_path))
+    assert gaps(tmp_path)[0]["turned_away"] == 2
     assert stream.healthy
 
 

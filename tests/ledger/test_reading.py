@@ -84,12 +84,22 @@ def test_more_open_decisions_than_are_remembered(tmp_path: Path, write: Write, m
 def test_a_follower_sees_every_new_line_once(tmp_path: Path, write: Write) -> None:
     write("decision", 0)
     follower = Follower(tmp_path)
-    assert follower.poll() == []
-    names = [write("decision", 1 + number) for number in range(10)]
+    assert follower.poll(0.0) == []
+    names = [write("decision", 1 + number, verdict="deny") for number in range(10)]
     names.append(write("connection", 20, stream="conn-0"))
-    seen = [record["id"] for record in follower.poll()]
-    assert seen == names
-    assert follower.poll() == []
+    assert [event.id for event in follower.poll(0.0)] == names
+    assert follower.poll(100.0) == []
+
+
+def test_a_follower_tells_a_permit_with_its_completion_or_soon_without(tmp_path: Path, write: Write) -> None:
+    follower = Follower(tmp_path)
+    quick, slow = write("decision", 1), write("decision", 2)
+    assert follower.poll(0.0) == []
+    write("completion", 3, quick)
+    assert [(event.id, event.completion is not None) for event in follower.poll(0.5)] == [(quick, True)]
+    assert [(event.id, event.completion is not None) for event in follower.poll(1.0)] == [(slow, False)]
+    write("completion", 9, slow)
+    assert [event.record["kind"] for event in follower.poll(1.5)] == ["completion"]
 
 
 def test_a_follower_waits_for_the_end_of_a_line(tmp_path: Path, write: Write) -> None:
@@ -98,10 +108,11 @@ def test_a_follower_waits_for_the_end_of_a_line(tmp_path: Path, write: Write) ->
     data = path.read_bytes()
     path.write_bytes(data[:-20])
     follower = Follower(tmp_path)
-    assert follower.poll() == []
+    assert follower.poll(0.0) == []
     with path.open("ab") as file:
         file.write(data[-20:])
-    assert len(follower.poll()) == 1
+    follower.poll(0.0)
+    assert len(follower.poll(10.0)) == 1
 
 
 def test_what_is_no_line_is_not_shown(tmp_path: Path, write: Write) -> None:
