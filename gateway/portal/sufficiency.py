@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from gateway.decision import Decision, Facts, Snapshot, decide
+from gateway.decision import Decision, Facts, PageOrigin, Snapshot, decide
 from gateway.model import Means, Session, Transaction, Use
 from gateway.records import Login
 
@@ -54,6 +54,7 @@ def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot)
                 path=path,
                 websocket=operation.websocket,
                 fetch_site="same-origin",
+                page_origin=PageOrigin.OURS,
                 navigation=False,
             )
             decision = decide(asked, snapshot)
