@@ -13,19 +13,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import TypeVar
 
 import structlog
 
 from gateway.errors import LedgerError
 from gateway.ledger.disk import Space
+from gateway.ledger.hand import Hand
 from gateway.ledger.lifecycle import gap_record
 from gateway.ledger.line import Record, moment, serialise
 from gateway.ledger.reference import RANDOM_BYTES, new_reference
@@ -35,12 +33,8 @@ from gateway.ledger.writer import Opening, WriteFailed, Writer
 WRITE_DEADLINE_SECONDS = 5.0
 """How long a request waits for its line before it is refused."""
 RETRY_SECONDS = 1.0
-HOUSEKEEPING_SECONDS = 1.0
-"""How often free space is measured, and an idle stream's file looked at."""
 MAX_PENDING_LINES = 65_536
 """Lines that wait for one batch: at 2 KiB each 128 MiB, some 100 times what arrives in a second."""
-
-_Value = TypeVar("_Value")
 
 OnDurable = Callable[[LedgerError | None], None]
 
@@ -111,8 +105,7 @@ class Stream:
         self._closed = False
         self._second = -1
         self._second_text = ""
-        self._jobs: SimpleQueue[tuple[Callable[[], _Outcome], Callable[[_Outcome], None]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=f"ledger {self.name}", daemon=True)
+        self._hand: Hand[_Outcome] = Hand(f"ledger {self.name}", loop, self._keep_house, writer.close)
 
     # --- what others use ----------------------------------------------------------------------------------------------
 
@@ -138,7 +131,7 @@ class Stream:
         except WriteFailed as error:
             self._start = opening
             self._go_down(str(error))
-        self._thread.start()
+        self._hand.start()
 
     def append(self, record: Record, on_durable: OnDurable, expendable: bool = False) -> None:
         """Takes a line; `on_durable` is called on the loop, with None once it is on the disk or with the error that it is not.
@@ -201,9 +194,7 @@ class Stream:
         self._closed = True
         if self._watch is not None:
             self._watch.cancel()
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join, self._deadline)
-        return ended and not self._thread.is_alive()
+        return await self._hand.end(self._deadline) and ended
 
     # --- one batch ----------------------------------------------------------------------------------------------------
 
@@ -221,7 +212,7 @@ class Stream:
             self._flying = self._pending
             self._flying_since = self._pending_since
             self._pending = []
-            self._jobs.put((partial(self._commit, self._flying), self._landed))
+            self._hand_over(partial(self._commit, self._flying), self._landed)
 
     def _landed(self, outcome: _Outcome) -> None:
         entries, self._flying = self._flying or [], None
@@ -297,7 +288,7 @@ class Stream:
             return
         refused = outage.refused.copy()
         self._flying, self._flying_since = [], self._loop.time()
-        self._jobs.put((partial(self._begin_again, outage, refused), partial(self._back, outage, refused)))
+        self._hand_over(partial(self._begin_again, outage, refused), partial(self._back, outage, refused))
 
     def _back(self, outage: _Outage, told: Counter[str], outcome: _Outcome) -> None:
         """The gap line is on the disk, or it could not be written either."""
@@ -327,32 +318,24 @@ class Stream:
             except Exception as fault:  # noqa: BLE001 - one caller's fault must not leave the others waiting
                 self._loop.call_exception_handler({"message": "a ledger callback failed", "exception": fault})
 
-    # --- the thread ---------------------------------------------------------------------------------------------------
+    # --- in the thread ------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        measured = 0.0
-        while True:
-            try:
-                job = self._jobs.get(timeout=HOUSEKEEPING_SECONDS)
-            except Empty:
-                job = (self._look, self._looked)
-            if job is None:
-                self._writer.close()
-                return
-            run, landed = job
-            try:
-                outcome = run()
-            except Exception as error:  # noqa: BLE001 - nothing was acknowledged, and the loop must learn it
-                outcome = _Outcome(error=f"{type(error).__name__}: {error}")
-            self._post(landed, outcome)
-            if self._on_space is not None and time.monotonic() - measured >= HOUSEKEEPING_SECONDS:
-                measured = time.monotonic()
-                with contextlib.suppress(OSError):  # when the disk is away, the next line tells it
-                    self._post(self._on_space, self._writer.space())
+    def _keep_house(self) -> None:
+        """About once a second: is the file still ours, and how much room is there?"""
+        if self._writer.is_open:
+            self._hand.post(self._looked, self._run(partial(self._commit, ())))
+        if self._on_space is not None:
+            with contextlib.suppress(OSError):  # when the disk is away, the next line tells it
+                self._hand.post(self._on_space, self._writer.space())
 
-    def _post(self, function: Callable[[_Value], None], value: _Value) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            self._loop.call_soon_threadsafe(function, value)
+    def _run(self, job: Callable[[], _Outcome]) -> _Outcome:
+        try:
+            return job()
+        except Exception as error:  # noqa: BLE001 - nothing was acknowledged, and the loop must learn it
+            return _Outcome(error=f"{type(error).__name__}: {error}")
+
+    def _hand_over(self, job: Callable[[], _Outcome], landed: Callable[[_Outcome], None]) -> None:
+        self._hand.submit(partial(self._run, job), landed)
 
     def _commit(self, entries: Sequence[_Entry]) -> _Outcome:
         lines = [(entry.stamp, entry.record) for entry in entries]
@@ -370,9 +353,6 @@ class Stream:
         except LedgerError as error:
             return _Outcome(error=str(error))
         return _Outcome(moved=cause, first=first, last=self._writer.head.n - 1)
-
-    def _look(self) -> _Outcome:
-        return self._commit(()) if self._writer.is_open else _Outcome()
 
     def _begin_again(self, outage: _Outage, refused: Counter[str]) -> _Outcome:
         start = self._start

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from gateway.errors import LedgerError
-from gateway.ledger import journal
+from gateway.ledger import hand, journal
 from gateway.ledger.disk import Space
 from gateway.ledger.journal import Stream
 from gateway.ledger.lifecycle import stop_record
@@ -29,7 +29,7 @@ DEADLINE_SECONDS = 0.4
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same behaviour with shorter waits."""
     monkeypatch.setattr(journal, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(journal, "HOUSEKEEPING_SECONDS", 0.05)
+    monkeypatch.setattr(hand, "HOUSEKEEPING_SECONDS", 0.05)
 
 
 @pytest.fixture

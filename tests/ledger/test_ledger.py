@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from gateway.errors import ConfigurationError, LedgerError
-from gateway.ledger import CliLedger, Ledger, LedgerSettings, journal
+from gateway.ledger import CliLedger, Ledger, LedgerSettings, hand, journal
 from gateway.ledger import ledger as module
 from gateway.ledger.disk import Space
 from gateway.ledger.reading import read_lines
@@ -91,7 +91,7 @@ async def test_a_disk_that_cannot_be_written_at_the_start_stops_nothing(
 async def test_the_reserve_is_for_permits_and_the_alarm_comes_well_before(
     settings: LedgerSettings, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "HOUSEKEEPING_SECONDS", 0.02)
+    monkeypatch.setattr(hand, "HOUSEKEEPING_SECONDS", 0.02)
     mib = 1 << 20
     ledger = Ledger(replace(settings, reserve_bytes=100 * mib), 0, asyncio.get_running_loop(), disk)
     disk.free = Space(300 * mib, 10_000 * mib)
@@ -122,7 +122,7 @@ async def test_the_reserve_is_for_permits_and_the_alarm_comes_well_before(
 async def test_the_reserve_shrinks_with_the_file_system(
     settings: LedgerSettings, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "HOUSEKEEPING_SECONDS", 0.02)
+    monkeypatch.setattr(hand, "HOUSEKEEPING_SECONDS", 0.02)
     ledger = Ledger(replace(settings, reserve_bytes=1 << 30), 0, asyncio.get_running_loop(), disk)
     disk.free = Space(6_000_000, 100_000_000)
     ledger.start()
