@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -93,9 +94,7 @@ class Acceptor:
             if self.context is None:
                 await self._loop.connect_accepted_socket(self._factory, connection)
             elif await self._first_byte(connection) == TLS_HANDSHAKE:
-                await self._loop.connect_accepted_socket(
-                    self._factory, connection, ssl=self.context, ssl_handshake_timeout=HANDSHAKE_SECONDS
-                )
+                await self._shake_hands(connection, self.context)
             else:
                 await self._loop.connect_accepted_socket(self._plain, connection)
         except (OSError, ssl.SSLError) as error:
@@ -104,6 +103,21 @@ class Acceptor:
         except asyncio.CancelledError:
             connection.close()
             raise
+
+    async def _shake_hands(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+        # The loop closes a connection whose handshake failed without sending OpenSSL's alert, and a browser could then tell its
+        # person nothing but that the connection was closed. A second descriptor keeps it open until the alert is out.
+        with connection.dup() as spare:
+            try:
+                await self._loop.connect_accepted_socket(
+                    self._factory, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                )
+            except ssl.SSLError as error:
+                alert = _ALERTS.get(handshake_fault(error))
+                if alert is not None:
+                    with contextlib.suppress(OSError):  # who has left already needs no alert
+                        spare.send(_FATAL + bytes([alert]))
+                raise
 
     async def _first_byte(self, connection: socket.socket) -> bytes:
         """The first byte, left where it is. Raises TimeoutError, or ConnectionError when the client closes instead."""
@@ -150,3 +164,12 @@ _TLS_FAULTS = {
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "certificate_refused_by_client",
     "TLSV1_ALERT_UNKNOWN_CA": "certificate_refused_by_client",
 }
+
+_FATAL = b"\x15\x03\x03\x00\x02\x02"
+"""The head of an unencrypted alert record, level fatal (RFC 8446 sections 5.1 and 6)."""
+_ALERTS: dict[str, int] = {
+    "no_common_cipher": ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE,
+    "protocol_too_old": ssl.ALERT_DESCRIPTION_PROTOCOL_VERSION,
+    "unknown_name": ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME,
+}
+"""What is found wrong in the ClientHello itself: at that point nothing is encrypted yet, and the alert is not either."""

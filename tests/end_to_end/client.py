@@ -9,7 +9,8 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,11 +102,17 @@ class Person:
             SECRETS.add(fields["password"])
         return await self.session.post(url, data=fields, headers=headers, **options)
 
-    async def sign_in(self, url: str, user_id: str, password: str, code: str = "", **options: Any) -> aiohttp.ClientResponse:
+    async def sign_in(
+        self, url: str, user_id: str, password: str, code: str = "", **options: Any
+    ) -> aiohttp.ClientResponse:
         """Go to `url`, be asked to sign in, do so, and arrive (or not)."""
-        return await self.fill_in(await self.get(url), {"user_id": user_id, "password": password, "code": code}, **options)
+        return await self.fill_in(
+            await self.get(url), {"user_id": user_id, "password": password, "code": code}, **options
+        )
 
-    async def fill_in(self, answer: aiohttp.ClientResponse, fields: dict[str, str], **options: Any) -> aiohttp.ClientResponse:
+    async def fill_in(
+        self, answer: aiohttp.ClientResponse, fields: dict[str, str], **options: Any
+    ) -> aiohttp.ClientResponse:
         """Send the first form of the page that `answer` brought."""
         page = await answer.text()
         action = _ACTION.search(page)
@@ -120,7 +127,9 @@ class Person:
 
     def cookies(self, url: str) -> str:
         """The Cookie field that this browser would send to `url`."""
-        return "; ".join(f"{name}={one.value}" for name, one in self.session.cookie_jar.filter_cookies(URL(url)).items())
+        return "; ".join(
+            f"{name}={one.value}" for name, one in self.session.cookie_jar.filter_cookies(URL(url)).items()
+        )
 
 
 def origin_of(url: str) -> str:
@@ -154,22 +163,64 @@ def _remembering_secrets() -> aiohttp.TraceConfig:
     return config
 
 
-async def say(port: int, data: bytes, *, ca: Path | None = None, sni: str | None = None, wait: float = 5.0) -> bytes:
-    """Send bytes over TLS (or in the clear without `ca`) and give everything that comes back until the end."""
-    context = None
+@dataclass
+class Answer:
+    """One answer as it came over the wire; field names in lower case."""
+
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@asynccontextmanager
+async def connected(
+    port: int, *, ca: Path | None = None, sni: str | None = None, context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection for raw bytes: TLS with `ca` or `context`, in the clear without; `sni` None asks for no name."""
     if ca is not None:
         context = trusting(ca)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        context.check_hostname = sni is not None
+    secure = context is not None
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname=(sni or "") if context else None
+        "127.0.0.1", port, ssl=context, server_hostname=(sni or "") if secure else None
     )
     try:
-        writer.write(data)
-        await writer.drain()
-        return await asyncio.wait_for(reader.read(-1), wait)
+        yield reader, writer
     finally:
-        writer.close()
+        writer.transport.abort()
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+
+async def read_answer(reader: asyncio.StreamReader, *, to_head: bool = False, wait: float = 5.0) -> Answer:
+    """The next answer of a connection."""
+    async with asyncio.timeout(wait):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n")
+        line, *fields = head.split("\r\n")
+        named = {name.lower(): value for name, value in (field.split(": ", 1) for field in fields)}
+        status = int(line.split(" ")[1])
+        if to_head or status < 200 or status in (204, 304):
+            return Answer(status, named, b"")
+        if named.get("transfer-encoding") == "chunked":
+            body = b""
+            while size := int(await reader.readline(), 16):
+                body += (await reader.readexactly(size + 2))[:-2]
+            await reader.readline()
+            return Answer(status, named, body)
+        if "content-length" in named:
+            return Answer(status, named, await reader.readexactly(int(named["content-length"])))
+        return Answer(status, named, await reader.read(-1))
+
+
+async def ask(port: int, data: bytes, *, ca: Path | None = None, sni: str | None = None) -> Answer:
+    """Send bytes over a connection of their own, and give the first answer."""
+    async with connected(port, ca=ca, sni=sni) as (reader, writer):
+        writer.write(data)
+        return await read_answer(reader, to_head=data.startswith(b"HEAD "))
 
 
 class Lines:
@@ -181,7 +232,9 @@ class Lines:
     def all(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for segment in sorted(self.directory.rglob("*.jsonl")):
-            whole, _, _ = segment.read_bytes().rpartition(b"\n")  # a running gateway may be in the middle of its newest line
+            whole, _, _ = segment.read_bytes().rpartition(
+                b"\n"
+            )  # a running gateway may be in the middle of its newest line
             found += [json.loads(line) for line in whole.split(b"\n") if line]
         return found
 

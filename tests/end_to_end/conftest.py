@@ -30,7 +30,9 @@ def demo(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     house = House.copied(template, state, settings={"ledger": "flood_rate = 10000"})
     with house.demo():
         yield house
-    written = house.log.read_bytes() + b"".join(file.read_bytes() for file in house.home.ledger.rglob("*") if file.is_file())
+    written = house.log.read_bytes() + b"".join(
+        file.read_bytes() for file in house.home.ledger.rglob("*") if file.is_file()
+    )
     secrets = SECRETS | {person[key] for person in house.facts["people"] for key in ("insz", "password")}
     found = sorted(secret for secret in secrets if secret.encode() in written)
     assert not found, f"secrets in the ledger or on stderr: {found}"

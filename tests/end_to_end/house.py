@@ -58,7 +58,9 @@ class House:
     origin: str | None
 
     @classmethod
-    def copied(cls, template: Path, state: Path, origin: str | None = None, settings: dict[str, str] | None = None) -> House:
+    def copied(
+        cls, template: Path, state: Path, origin: str | None = None, settings: dict[str, str] | None = None
+    ) -> House:
         shutil.copytree(template, state)
         house = cls(state, free_offset(PORTS), origin)
         build(house.home, house.plan, time.time())
@@ -115,13 +117,19 @@ class House:
     def run(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """A command of the gateway on this configuration, in another process, to its end."""
         return subprocess.run(
-            [*GATEWAY, *words, "--config", str(self.config)], text=True, capture_output=True, timeout=timeout, check=False
+            [*GATEWAY, *words, "--config", str(self.config)],
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
 
     def ready(self) -> tuple[int, dict[str, Any]]:
         """The answer of /health/ready: status and body."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.plan.ports.operator}/health/ready", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.plan.ports.operator}/health/ready", timeout=5
+            ) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -150,7 +158,9 @@ class House:
     def _started(self, *words: str) -> Iterator[Running]:
         with (
             self.log.open("ab") as errors,
-            subprocess.Popen([*GATEWAY, *words], stdout=subprocess.PIPE, stderr=errors, start_new_session=True) as process,
+            subprocess.Popen(
+                [*GATEWAY, *words], stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            ) as process,
         ):
             running = Running(process, self.log)
             try:

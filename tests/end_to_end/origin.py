@@ -108,7 +108,9 @@ class Answerer:
                 self.say(b"hello")
 
     def say(self, body: bytes) -> None:
-        self.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
 
     async def send(self, size: int, *, chunked: bool) -> None:
         while size:
