@@ -198,6 +198,8 @@ async def stage(
     answer: Answerer = answering(OK),
     *,
     origin: dict[str, Any] | None = None,
+    origin_tls: ssl.SSLContext | None = None,
+    origin_host: str = "127.0.0.1",
     timeouts: Timeouts | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stage]:
@@ -222,14 +224,16 @@ async def stage(
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    server = await asyncio.start_server(origin_connection, "127.0.0.1", 0)
+    server = await asyncio.start_server(origin_connection, "127.0.0.1", 0, ssl=origin_tls)
     origin_port = server.sockets[0].getsockname()[1]
     authority = make_dev_authority(
         directory / "certs", [HOST, "portal.localhost", "pension.localhost"], datetime.now(UTC)
     )
     keys = make_keys(directory / "keys" / "auditor.pem", directory / "keys" / "pseudonym.toml", directory / "auditor")
     ledger = Ledger.open(LedgerSettings(directory / "ledger", keys.auditor_public, keys.pseudonym), 0, loop)
-    table, transaction = snapshot(Origin(f"http://127.0.0.1:{origin_port}/app/", **(origin or {})), **changes)
+    table, transaction = snapshot(
+        Origin(f"{'https' if origin_tls else 'http'}://{origin_host}:{origin_port}/app/", **(origin or {})), **changes
+    )
     records = Records()
     sockets = listen([("127.0.0.1", 0)], "user")
     port = sockets[0].getsockname()[1]
@@ -258,7 +262,9 @@ async def stage(
         max_body_bytes=64 * 1024 * 1024,
     )
     context = server_context(authority.server_pem, authority.server_key, table.names)
-    acceptor = Acceptor(loop, sockets, lambda: ClientConnection(gate, Channel.USER, port), asyncio.Protocol, lambda *_: None, context)
+    acceptor = Acceptor(
+        loop, sockets, lambda: ClientConnection(gate, Channel.USER, port), asyncio.Protocol, lambda *_: None, context
+    )
     acceptor.start()
     ticking = asyncio.create_task(_tick(gate))
     try:
