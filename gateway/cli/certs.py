@@ -10,9 +10,9 @@ from typing import Annotated, NoReturn
 
 import typer
 from cryptography.exceptions import UnsupportedAlgorithm
-from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.output import console
 from gateway.errors import ConfigurationError, Fault
 from gateway.policy.certificates import (
     CertificateDescription,
@@ -78,7 +78,8 @@ def show(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> 
         print(json.dumps(said, ensure_ascii=False))
     else:
         for one in shown:
-            Console().print(_card(one))
+            print(one.file)
+            console().print(_card(one))
         for fault in faults:
             print(f"fault: {fault}", file=sys.stderr)
     if faults:
@@ -86,7 +87,7 @@ def show(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> 
 
 
 def _card(one: CertificateDescription) -> Table:
-    card = Table(box=None, show_header=False, title=one.file, title_justify="left", title_style="bold")
+    card = Table(box=None, show_header=False)
     card.add_row("names", ", ".join(one.names))
     card.add_row("good", f"{one.not_before:%Y-%m-%d} to {one.not_after:%Y-%m-%d}, {one.days_left} days left")
     card.add_row("issuer", one.issuer)

@@ -91,13 +91,18 @@ def show(rows: Sequence[Row], nothing: str, *, as_json: bool, left_out: Containe
         table.add_column(Text(head.replace("_", " ")), overflow="fold", no_wrap=head in _WHOLE)
     for row in rows:
         table.add_row(*(Text(_cell(row[head])) for head in heads))
-    Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE).print(table)
+    console().print(table)
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, or so wide that nothing is folded for a program or a pager."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
 
 
 _WHOLE = frozenset({"record", "credential", "mandate", "designation", "session", "person", "user_id"})
 """Columns that people copy from: never folded."""
 _WIDTH_IN_A_PIPE = 1_000
-"""Columns: nothing is folded for a program or a pager."""
+"""Columns; longer than any row."""
 
 
 def for_programs(row: Row) -> dict[str, object]:
