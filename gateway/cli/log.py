@@ -190,10 +190,14 @@ def _text(record: dict[str, Any], key: str) -> str:
 
 def _who(record: dict[str, Any]) -> str:
     parts: list[str] = []
-    for key, name in (("user", "user_id"), ("client", "pseudonym")):
+    for key, name, label in (
+        ("user", "user_id", "user"),
+        ("client", "pseudonym", "client"),
+        ("client", "network", "network"),
+    ):
         value = record.get(key)
-        if isinstance(value, dict) and value.get(name):
-            parts.append(f"{key} {str(value[name])[-26:-18]}")
+        if isinstance(value, dict) and value.get(name) and not (label == "network" and "pseudonym" in value):
+            parts.append(f"{label} {str(value[name])[-26:-18]}")
     institution = _text(record, "institution")
     return "  ".join([*parts, institution] if institution else parts)
 

@@ -111,7 +111,7 @@ def serialise(record: Record) -> str:
 
 def fragment(members: Record) -> orjson.Fragment:
     """Members that stand in many records, serialised once and harmless already."""
-    return orjson.Fragment(orjson.dumps(_harmless(members, _VALUE_LIMITS[1], 0)))
+    return orjson.Fragment(orjson.dumps(_harmless(members, _VALUE_LIMITS[0], 0)))
 
 
 def _serialise_with_care(record: Record) -> str:

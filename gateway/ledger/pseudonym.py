@@ -27,6 +27,8 @@ INFO = {"person": b"gateway ledger 1 person", "address": b"gateway ledger 1 addr
 """HPKE's `info`: a value that was sealed for one purpose opens for no other."""
 _PADDING_BYTES = 48
 """Sealed values are filled up to a multiple of this, so that their length tells nothing."""
+_SEALED_CHARACTERS = 96
+"""Of a user ID that somebody typed: far more than any has, and sealed it is no over-long value, whatever the characters."""
 _PSEUDONYM_BYTES = 16
 NETWORK_PREFIX = {4: 24, 6: 48}
 """A client network: what one site usually has (RFC 6177 for IPv6)."""
@@ -103,7 +105,8 @@ class Sealer:
         return self.person(None, insz)
 
     def _sealed(self, purpose: str, key: AuditorKey, values: dict[str, str]) -> dict[str, str]:
-        plain = orjson.dumps({name: value.encode("utf-8", "replace").decode() for name, value in values.items()})
+        shown = {name: value[:_SEALED_CHARACTERS] for name, value in values.items()}
+        plain = orjson.dumps({name: value.encode("utf-8", "replace").decode() for name, value in shown.items()})
         padded = plain + b" " * (-len(plain) % _PADDING_BYTES)
         sealed = SUITE.encrypt(padded, key.key, INFO[purpose])
         return {"sealed": urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii"), "sealed_to": key.id}

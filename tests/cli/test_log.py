@@ -48,7 +48,7 @@ def test_tail_shows_one_line_for_each_event(ledger: Path) -> None:
     assert "GET dossier.localhost/dossier/dossiers/{insz}" in shown[-1]
     assert shown[-1].endswith("-> 200 completed, 1234 bytes in 0.012346 s")
     assert any("the outcome is unknown" in line for line in shown)
-    assert any("9 refused" in line for line in shown)
+    assert any("9 refused" in line and "network bbbbbbbb" in line for line in shown)
     assert any("3 turned away" in line and "No space left" in line for line in shown)
     for line in shown:
         assert line.isascii()

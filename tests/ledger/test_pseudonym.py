@@ -106,6 +106,14 @@ def test_who_comes_again_is_not_sealed_again(sealer: Sealer) -> None:
 def test_a_hostile_user_id_is_sealed_all_the_same(keys: Path, sealer: Sealer) -> None:
     person = members(sealer.person("\ud800\n", None))
     assert opened(keys, "person", person["sealed"]) == {"user_id": "?\n"}
+    person = members(sealer.person("\x01" * 1000, "85073003328"))
+    assert opened(keys, "person", person["sealed"]) == {"user_id": "\x01" * 96, "insz": "85073003328"}
+
+
+def test_an_endless_user_id_makes_no_endless_line(keys: Path, sealer: Sealer) -> None:
+    one, other = members(sealer.person("x" * 100_000 + "1", None)), members(sealer.person("x" * 100_000 + "2", None))
+    assert opened(keys, "person", one["sealed"]) == {"user_id": "x" * 96}
+    assert one["user_id"] != other["user_id"]
 
 
 def test_a_text_that_is_no_address(sealer: Sealer) -> None:
