@@ -169,7 +169,7 @@ class Ask:
             f"form-action 'self'{other}; frame-ancestors 'none'; base-uri 'none'"
         )
         response.headers["Content-Language"] = self.language
-        if self.form_holder.startswith("browser "):
+        if self.form_token in text and self.form_holder.startswith("browser "):
             cookies.set_cookie(response, cookies.FORM, self.form_holder.removeprefix("browser "))
         return response
 

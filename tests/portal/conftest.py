@@ -93,7 +93,9 @@ TRANSACTIONS = (
         Operation(Use.CONSULTATION, PathPattern("/**"), frozenset({"GET", "HEAD"})),
         Operation(Use.COMMUNICATION, PathPattern("/dossiers/{insz}"), frozenset({"POST", "PUT"})),
     ),
-    transaction("pension", text("Pensioenrechten", "Droits à la pension", "Rentenansprüche", "Pension rights"), PENSION),
+    transaction(
+        "pension", text("Pensioenrechten", "Droits à la pension", "Rentenansprüche", "Pension rights"), PENSION
+    ),
     transaction("careers", text("Loopbanen", "Carrières", "Laufbahnen", "Careers"), PENSION),
     transaction("board", text("Mededelingen", "Communications", "Mitteilungen", "Notices"), DOSSIER),
 )
@@ -118,7 +120,9 @@ AUTHORISATIONS = (
     authorisation("24/123", "dossier", grant(Means.PASSWORD), grant(Means.EID, use=Use.COMMUNICATION)),
     authorisation("24/124", "pension", grant(Means.TOKEN, Means.EID)),
     authorisation("24/125", "careers", grant(Means.EID)),
-    authorisation("23/077", "board", grant(Means.PASSWORD), validity=Validity.of_days(dt.date(2026, 1, 1), dt.date(2026, 5, 31))),
+    authorisation(
+        "23/077", "board", grant(Means.PASSWORD), validity=Validity.of_days(dt.date(2026, 1, 1), dt.date(2026, 5, 31))
+    ),
 )
 REGULATION_TEXTS = text(
     "# Gebruikersreglement\n\n1. Gebruik is **persoonlijk**.\n2. Elk gebruik staat in het veiligheidslog.\n",
@@ -137,7 +141,9 @@ INSTITUTION = Institution(
 )
 
 
-def snapshot_of(*, levels: tuple[int, ...] = (1, 1, 1, 1, 4), regulations: tuple[Regulation, ...] = (REGULATION,)) -> Snapshot:
+def snapshot_of(
+    *, levels: tuple[int, ...] = (1, 1, 1, 1, 4), regulations: tuple[Regulation, ...] = (REGULATION,)
+) -> Snapshot:
     hosts: dict[str, dict[str, tuple[Transaction, Match]]] = {}
     for each in TRANSACTIONS:
         hosts.setdefault(each.matches[0].host, {})[each.matches[0].path] = (each, each.matches[0])
@@ -231,7 +237,9 @@ class Browser:
     async def post(self, url: str, form: dict[str, str]) -> Answer:
         return await self.send("POST", url, form)
 
-    async def send(self, method: str, url: str, form: dict[str, str] | None = None, facts: Callable[[Facts], Facts] | None = None) -> Answer:
+    async def send(
+        self, method: str, url: str, form: dict[str, str] | None = None, facts: Callable[[Facts], Facts] | None = None
+    ) -> Answer:
         parts = urlsplit(url)
         host, target = parts.hostname or PORTAL, parts.path + (f"?{parts.query}" if parts.query else "")
         jar = self.jar.setdefault(host, {})
@@ -249,7 +257,9 @@ class Browser:
         fields = {"X-Request-Id": reference, "Host": f"{host}:8443", **self.fields}
         if jar:
             fields["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
-        async with self.world.client.request(method, target, data=form, headers=fields, allow_redirects=False) as response:
+        async with self.world.client.request(
+            method, target, data=form, headers=fields, allow_redirects=False
+        ) as response:
             text = await response.text()
             self._keep(jar, response)
             return Answer(response.status, dict(response.headers), response.headers.getall("Set-Cookie", []), text, url)
@@ -297,7 +307,9 @@ class Browser:
     async def open_form(self, start: str = "") -> Answer:
         return await self.get(f"https://{PORTAL}/sign-in" + (f"?start={start}" if start else ""))
 
-    async def sign_in(self, user_id: str = "jansen01", password: str = PASSWORD, code: str = "", start: str = "") -> Answer:
+    async def sign_in(
+        self, user_id: str = "jansen01", password: str = PASSWORD, code: str = "", start: str = ""
+    ) -> Answer:
         form = await self.open_form(start)
         fields = {"user_id": user_id, "password": password, "code": code, "csrf": form.csrf, "start": start}
         return await self.post(f"https://{PORTAL}/sign-in", fields)
@@ -312,7 +324,9 @@ class Browser:
         """What the proxy does at a challenge: the start cookie on the host, and the token."""
         cookie = os.urandom(32).hex()
         self.jar.setdefault(host, {})["__Host-gw-start"] = cookie
-        return self.world.start_tokens.seal(f"{host}:8443", target, cookie, reason, self.world.clock.now, os.urandom(12))
+        return self.world.start_tokens.seal(
+            f"{host}:8443", target, cookie, reason, self.world.clock.now, os.urandom(12)
+        )
 
 
 SESSION = "__Host-gw-session"
@@ -408,7 +422,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         StartTokens(b"s" * 32),
         b"s" * 32,
         lambda: b'{"keys":[]}',
-        lambda reference: made[0].handed.get(reference),
+        lambda reference: made[0].handed.get(reference),  # noqa: PLW0108 - the world is made after the services
         clock,
         os.urandom,
     )
@@ -421,15 +435,23 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await ledger.close()
 
 
+OFFICIAL = By("shell", "test", act=Act("HR 2026/1", dt.date(2026, 1, 2)))
+
+
 async def people(records: Records) -> None:
     """An Jansen has a password for four transactions and an app; Marc Dupont a password alone."""
-    act = By("shell", "test", act=Act("HR 2026/1", dt.date(2026, 1, 2)))
     by_reference = {each.reference: each for each in AUTHORISATIONS}
     stored = hash_password(PASSWORD, b"0" * 16)
     for user_id, insz, name in (("jansen01", "85073003328", "An Jansen"), ("dupont01", "17073003384", "Marc Dupont")):
-        person = await records.add_person(insz, name, act, NOW - 100 * DAY)
-        await records.add_user_id(user_id, person, KBO, "en", act, NOW - 100 * DAY)
-        await records.set_password(user_id, stored, act, NOW - 90 * DAY, alone=True)
+        person = await records.add_person(insz, name, OFFICIAL, NOW - 100 * DAY)
+        await records.add_user_id(user_id, person, KBO, "en", OFFICIAL, NOW - 100 * DAY)
+        await records.set_password(user_id, stored, OFFICIAL, NOW - 90 * DAY, alone=True)
         for reference in ("24/123", "24/124", "24/125", "23/077"):
-            await records.add_designation(user_id, by_reference[reference], [g.use for g in by_reference[reference].uses], act, NOW - 80 * DAY)
-    await records.set_totp("jansen01", TOTP_SECRET, act, NOW - 70 * DAY)
+            await records.add_designation(
+                user_id,
+                by_reference[reference],
+                [g.use for g in by_reference[reference].uses],
+                OFFICIAL,
+                NOW - 80 * DAY,
+            )
+    await records.set_totp("jansen01", TOTP_SECRET, OFFICIAL, NOW - 70 * DAY)

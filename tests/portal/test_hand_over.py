@@ -1,0 +1,129 @@
+"""From the portal to a transaction host: the code, the cookie it belongs to, and another person at the same browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.portal.conftest import DOSSIER, PENSION, PORTAL, SESSION, Answer, Browser, World
+
+
+async def handed_over(
+    browser: Browser, host: str = DOSSIER, target: str = "/dossier/", user_id: str = "jansen01"
+) -> Answer:
+    """Signs in from a challenge; gives the answer that holds the code."""
+    start = browser.challenged(host, target)
+    answer = await browser.sign_in(user_id, start=start)
+    return await browser.accept(answer) if "/regulation" in answer.location else answer
+
+
+async def test_the_code_opens_the_host_and_leads_to_the_target(world: World) -> None:
+    browser = world.browser()
+    answer = await handed_over(browser, target="/dossier/list?x=1&y=%2F")
+    assert answer.location.startswith(f"https://{DOSSIER}:8443/.gateway/enter?code=")
+    for one_time in (answer, entered := await browser.get(answer.location)):
+        assert one_time.headers["Cache-Control"] == "no-store"
+        assert one_time.headers["Referrer-Policy"] == "no-referrer"
+    assert (entered.status, entered.location) == (303, "/dossier/list?x=1&y=%2F")
+    assert SESSION in browser.jar[DOSSIER]
+    assert "__Host-gw-start" not in browser.jar[DOSSIER]
+    assert browser.jar[DOSSIER][SESSION] != browser.jar[PORTAL][SESSION]
+    assert "Clear-Site-Data" not in entered.headers
+
+
+@pytest.mark.parametrize(
+    "change", ["used", "other host", "other browser", "no cookie", "late", "wrong", "empty", "session ended"]
+)
+async def test_a_code_is_good_once_here_in_this_browser_for_a_minute(world: World, change: str) -> None:
+    browser = world.browser()
+    answer = await handed_over(browser)
+    url = answer.location
+    if change == "used":
+        start = browser.jar[DOSSIER]["__Host-gw-start"]
+        await browser.get(url)
+        browser.jar[DOSSIER] = {"__Host-gw-start": start}
+    elif change == "other host":
+        browser.jar[PENSION] = dict(browser.jar[DOSSIER])
+        url = url.replace(DOSSIER, PENSION)
+    elif change == "other browser":
+        browser.jar[DOSSIER]["__Host-gw-start"] = "f" * 64
+    elif change == "no cookie":
+        del browser.jar[DOSSIER]["__Host-gw-start"]
+    elif change == "late":
+        world.clock.now += 61
+    elif change == "wrong":
+        url = re.sub(r"code=.....", "code=AAAAA", url)
+    elif change == "empty":
+        url = f"https://{DOSSIER}/.gateway/enter"
+    else:
+        (session,) = await world.records.sessions_of("jansen01")
+        await world.records.end_session(session.id, "test", "test")
+    entered = await browser.get(url)
+    assert entered.status == 403
+    assert not any(cookie.startswith(SESSION) for cookie in entered.cookies)
+    assert f'href="https://{PORTAL}:8443/applications"' in entered.text
+    assert "has been used, or is too old" in entered.page.words
+
+
+async def test_who_is_signed_in_reaches_a_second_host_without_a_form(world: World) -> None:
+    browser = world.browser()
+    await browser.get((await handed_over(browser)).location)
+    start = browser.challenged(PENSION, "/pension/")
+    answer = await browser.get(f"https://{PORTAL}/sign-in?start={start}")
+    assert answer.location.startswith(f"https://{PENSION}:8443/.gateway/enter?code=")
+    assert (await browser.get(answer.location)).location == "/pension/"
+
+
+async def test_another_user_id_finds_nothing_of_the_one_before(world: World) -> None:
+    browser = world.browser()
+    await browser.get((await handed_over(browser)).location)
+    form = await browser.get(f"https://{PORTAL}/sign-out")
+    await browser.post(f"https://{PORTAL}/sign-out", {"csrf": form.csrf})
+    browser.jar[DOSSIER]["basket"] = "secret of the first"
+    browser.jar[DOSSIER]["__Secure-gw-abc-dossier-sid"] = "x"
+    browser.jar[DOSSIER][SESSION] = "A" * 43
+    answer = await handed_over(browser, user_id="dupont01")
+    page = await browser.get(answer.location)
+    assert page.status == 200
+    assert page.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "another user ID" in page.page.words
+    assert SESSION not in browser.jar[DOSSIER]
+    assert set(browser.jar[DOSSIER]) <= {"__Host-gw-last", "__Host-gw-language"}
+    (link,) = [a for a in page.page.all("a") if a.text == "Go on"]
+    assert link.attributes["href"] == "/dossier/"
+    # the way on: challenged anew, handed over anew, and this time in
+    start = browser.challenged(DOSSIER, "/dossier/")
+    answer = await browser.get(f"https://{PORTAL}/sign-in?start={start}")
+    entered = await browser.get(answer.location)
+    assert (entered.status, entered.location) == (303, "/dossier/")
+    assert "Clear-Site-Data" not in entered.headers
+
+
+async def test_the_same_user_id_is_never_interrupted(world: World) -> None:
+    browser = world.browser()
+    for _ in range(2):
+        entered = await browser.get((await handed_over(browser)).location)
+        assert entered.status == 303
+        form = await browser.get(f"https://{PORTAL}/sign-out")
+        await browser.post(f"https://{PORTAL}/sign-out", {"csrf": form.csrf})
+
+
+async def test_the_language_goes_along(world: World) -> None:
+    browser = world.browser(**{"Accept-Language": "de"})
+    answer = await handed_over(browser)
+    await browser.get(answer.location)
+    assert browser.jar[DOSSIER]["__Host-gw-language"] == "de"
+
+
+async def test_a_start_for_a_host_that_is_not_ours_leads_nowhere(world: World) -> None:
+    browser = world.browser()
+    for host in ("evil.example", PORTAL):
+        start = browser.challenged(host, "/x")
+        assert "too old" in (await browser.open_form(start)).page.words
+
+
+async def test_a_target_that_names_another_host_becomes_the_front_page(world: World) -> None:
+    browser = world.browser()
+    answer = await handed_over(browser, target="//evil.example/x")
+    assert (await browser.get(answer.location)).location == "/"

@@ -1,0 +1,124 @@
+"""Step-up: the page says what would do, and what does leads on."""
+
+from __future__ import annotations
+
+from gateway.credentials.totp import code_at, step_at
+from tests.portal.conftest import DOSSIER, HOUR, PASSWORD, PENSION, PORTAL, SESSION, TOTP_SECRET, Answer, Browser, World
+
+URL = f"https://{PORTAL}/step-up"
+
+
+async def signed_in(world: World, user_id: str = "jansen01") -> Browser:
+    browser = world.browser()
+    await browser.accept(await browser.sign_in(user_id))
+    return browser
+
+
+async def opened(browser: Browser, host: str, target: str, reason: str = "means_too_weak") -> tuple[str, Answer]:
+    start = browser.challenged(host, target, reason)
+    return start, await browser.get(f"{URL}?start={start}")
+
+
+async def test_a_code_raises_the_session_and_leads_back(world: World) -> None:
+    browser = await signed_in(world)
+    old = browser.jar[PORTAL][SESSION]
+    start, page = await opened(browser, PENSION, "/pension/list")
+    assert "Pension rights" in page.page.words
+    assert "security code via mobile app, or electronic identity card (eID)" in page.page.words
+    fields = {
+        "csrf": page.csrf,
+        "start": start,
+        "password": PASSWORD,
+        "code": code_at(TOTP_SECRET, step_at(world.clock.now)),
+    }
+    answer = await browser.post(URL, fields)
+    assert answer.status == 303
+    assert browser.jar[PORTAL][SESSION] != old
+    newest, before = await world.records.sessions_of("jansen01")
+    assert {newest.means, before.means} == {"token", "password"}
+    line = world.lines("sign-in")[-1]
+    assert (line["verdict"], line["reason"], line["step_up"]) == ("permit", "stepped_up", True)
+    landed = await browser.follow(answer)
+    assert landed.url.endswith("/pension/list")
+
+
+async def test_where_only_the_eid_would_do_the_page_says_so_and_who_can_help(world: World) -> None:
+    browser = await signed_in(world)
+    _, page = await opened(browser, PENSION, "/careers/")
+    assert "You cannot open this transaction now" in page.page.words
+    assert "helpdesk@hulpkas.example" in page.page.words
+    assert not [form for form in page.page.all("form") if form.attributes["action"] == "/step-up"]
+    assert [a.attributes["href"] for a in page.page.all("a") if "button" in (a.attributes.get("class") or "")] == [
+        "/applications"
+    ]
+
+
+async def test_who_has_no_app_is_told_to_ask_for_one(world: World) -> None:
+    browser = await signed_in(world, "dupont01")
+    _, page = await opened(browser, PENSION, "/pension/")
+    assert "Ask the local administrator of your institution for a security code via mobile app" in page.page.words
+
+
+async def test_an_old_authentication_is_renewed_by_the_password_alone(world: World) -> None:
+    browser = await signed_in(world)
+    for _ in range(17):
+        world.clock.now += HOUR / 2 - 60
+        await browser.get(f"https://{PORTAL}/applications")
+    start, page = await opened(browser, DOSSIER, "/dossier/", "authentication_too_old")
+    assert "You signed in too long ago" in page.page.words
+    assert not [field for field in page.page.all("input") if field.attributes["name"] == "code"]
+    answer = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": PASSWORD})
+    assert answer.status == 303
+
+
+async def test_a_confirmation_never_lowers_the_means(world: World) -> None:
+    browser = world.browser()
+    await browser.accept(await browser.sign_in(code=code_at(TOTP_SECRET, step_at(world.clock.now))))
+    for _ in range(17):
+        world.clock.now += HOUR / 2 - 60
+        await browser.get(f"https://{PORTAL}/applications")
+    start, page = await opened(browser, DOSSIER, "/dossier/", "authentication_too_old")
+    assert [field for field in page.page.all("input") if field.attributes["name"] == "code"]
+    answer = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": PASSWORD})
+    assert answer.status == 422
+    assert "Fill in the code that your app shows." in answer.page.words
+
+
+async def test_a_wrong_password_here_counts_as_everywhere(world: World) -> None:
+    browser = await signed_in(world)
+    start, page = await opened(browser, PENSION, "/pension/")
+    for _ in range(3):
+        answer = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": "wrong", "code": "123456"})
+    assert answer.status == 403
+    assert "You can try again at" in answer.page.words
+    assert (await world.browser().sign_in()).status == 403
+
+
+async def test_a_form_without_its_token_changes_nothing(world: World) -> None:
+    browser = await signed_in(world)
+    start, _ = await opened(browser, PENSION, "/pension/")
+    answer = await browser.post(URL, {"csrf": "0" * 64, "start": start, "password": PASSWORD, "code": "123456"})
+    assert answer.status == 403
+    assert len(world.lines("sign-in")) == 1
+
+
+async def test_a_form_that_was_not_sent_has_a_step_up_of_its_own(world: World) -> None:
+    browser = await signed_in(world)
+    page = await browser.get(f"{URL}?transaction=pension&use=consultation")
+    assert "Pension rights" in page.page.words
+    code = code_at(TOTP_SECRET, step_at(world.clock.now))
+    fields = {"csrf": page.csrf, "transaction": "pension", "use": "consultation", "password": PASSWORD, "code": code}
+    answer = await browser.post(URL, fields)
+    assert answer.status == 200
+    assert "Go back to the tab in which you were working" in answer.page.words
+    assert (await browser.get(f"https://{PORTAL}/applications")).status == 200
+    eid = await browser.get(f"{URL}?transaction=dossier&use=communication")
+    assert "You cannot open this transaction now" in eid.page.words
+
+
+async def test_what_needs_no_step_up_goes_straight_on(world: World) -> None:
+    browser = await signed_in(world)
+    _, answer = await opened(browser, DOSSIER, "/dossier/")
+    assert answer.location.startswith(f"https://{DOSSIER}:8443/.gateway/enter?code=")
+    for query in ("", "?start=x", "?transaction=nothing&use=consultation", "?transaction=pension&use=x"):
+        assert (await browser.get(f"{URL}{query}")).location == "/applications"
