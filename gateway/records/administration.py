@@ -6,8 +6,6 @@ the way and what to do, or RecordsError.
 
 from __future__ import annotations
 
-import re
-
 import sqlalchemy as sa
 
 from gateway.errors import Conflict
@@ -19,10 +17,8 @@ from gateway.records.schema import sessions as session_table
 from gateway.records.sessions import end_sessions
 from gateway.records.signin import recover, totp_owner
 from gateway.records.store import Store, Write
-from gateway.records.values import BeforeCommit, By, Change
+from gateway.records.values import USER_ID, BeforeCommit, By, Change
 
-USER_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,62}[a-z0-9]")
-"""Lower case, so that no two of them differ by case alone; 4 to 64 characters that need no escaping anywhere."""
 MAX_NAME_CHARACTERS = 200
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.errors import RecordsError
+from gateway.errors import Conflict, RecordsError
 
 BUSY_MILLISECONDS = 5_000
 """How long a statement waits for another process's write."""
@@ -141,5 +141,7 @@ class as_records_error:  # noqa: N801 - reads as a phrase in a with statement
         if isinstance(error, (SQLAlchemyError, sqlite3.Error)):
             cause = getattr(error, "orig", None) or error
             raise RecordsError(f"{self._path}: {cause}") from error
+        if isinstance(error, UnicodeEncodeError):
+            raise Conflict("a value holds characters that are no text") from error
         if isinstance(error, TimeoutError):
             raise RecordsError(f"{self._path}: the records did not answer in time") from error

@@ -81,7 +81,7 @@ class Index:
         for user_id, user in users.items():
             if user is None:
                 self._users.pop(user_id, None)
-            else:
+            elif self._users.get(user_id) != user:
                 self._users[user_id] = user
 
     def put_sessions(self, rows: Iterable[SessionRow]) -> None:
@@ -91,9 +91,13 @@ class Index:
         with the new means; cookies of the old one find an entry that says how it ended.
         """
         fresh = list(rows)
-        for row in fresh:
-            if row.renews is not None and row.session.id not in self._entries:
-                entry = self._entries.pop(row.renews, None)
+        unknown = {row.session.id: row for row in fresh if row.session.id not in self._entries}
+        while unknown:
+            line = [unknown.popitem()[1]]
+            while (earlier := line[-1].renews) is not None and earlier in unknown:
+                line.append(unknown.pop(earlier))
+            for row in reversed(line):
+                entry = None if row.renews is None else self._entries.pop(row.renews, None)
                 if entry is not None:
                     self._entries[row.session.id] = entry
         for row in fresh:

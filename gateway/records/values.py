@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.model import Language, Session, Validity
+
+USER_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,62}[a-z0-9]")
+"""Lower case, so that no two of them differ by case alone; 4 to 64 characters that need no escaping anywhere."""
 
 
 class SessionEntry:

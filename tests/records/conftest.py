@@ -1,0 +1,92 @@
+"""Real databases on real files; time is what a test says it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.model import Authorisation, Means, Use, UseGrant, Validity
+from gateway.records import Act, By, Records, RecordsSettings, upgrade_schema
+
+NOW = 1_800_000_000.0
+NORTH, SOUTH = "0403019261", "0671516647"
+INSZ = ("85073003328", "17073003384", "98472899765", "01490700185", "81050003552")
+ACT = Act("HO/2026/1", dt.date(2026, 1, 5))
+BY_ACT = By("shell", "the head official's letter", act=ACT)
+BY = By("shell", "because")
+DAY = 86_400.0
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def authorisation(
+    reference: str = "24/123",
+    institution: str = NORTH,
+    uses: tuple[Use, ...] = (Use.CONSULTATION, Use.COMMUNICATION),
+    validity: Validity = Validity(NOW - 100 * DAY, NOW + 100 * DAY),  # noqa: B008 - an immutable value
+    status: str = "active",
+) -> Authorisation:
+    grants = tuple(UseGrant(use, None, frozenset({Means.PASSWORD}), True, 3600.0) for use in uses)
+    return Authorisation(reference, "dossier", institution, validity, status, None, grants)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with nothing in it, made once and copied."""
+    directory = tmp_path_factory.mktemp("empty")
+    upgrade_schema(RecordsSettings(directory / "records.sqlite", directory / "records.key"))
+    return directory / "records.sqlite"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty: Path) -> RecordsSettings:
+    key = tmp_path / "records.key"
+    key.write_bytes(bytes(range(32)))
+    shutil.copy2(empty, tmp_path / "records.sqlite")
+    return RecordsSettings(tmp_path / "records.sqlite", key)
+
+
+Opener = Callable[[], Awaitable[Records]]
+
+
+@pytest.fixture
+async def open_records(settings: RecordsSettings, clock: Clock) -> AsyncIterator[Opener]:
+    """Opens records on the one database, as often as a test has processes."""
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> Records:
+            records = await Records.open(settings, clock)
+            stack.push_async_callback(records.close)
+            return records
+
+        yield opened
+
+
+@pytest.fixture
+async def records(open_records: Opener) -> Records:
+    return await open_records()
+
+
+async def add_user(records: Records, user_id: str = "jansen01", institution: str = NORTH, insz: str = INSZ[0]) -> int:
+    """A person with one user ID."""
+    person = await records.add_person(insz, f"Name of {user_id}", BY_ACT, NOW)
+    await records.add_user_id(user_id, person, institution, "nl", BY_ACT, NOW)
+    return person

@@ -1,0 +1,310 @@
+"""What one process commits, another knows within a second; what cannot be read, lets nobody in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import RecordsError
+from gateway.model import Means, Use
+from gateway.records import Records, RecordsSettings
+from gateway.records.index import ENDED_KEPT_SECONDS, SAVE_SECONDS
+from gateway.records.watch import CHANGES_KEPT_SECONDS
+from tests.records.conftest import BY_ACT, INSZ, NOW, Clock, Opener, add_user, authorisation
+
+WITHIN_SECONDS = 1.0
+
+
+async def within(condition: Callable[[], object], seconds: float = WITHIN_SECONDS) -> None:
+    """Waits for `condition`; fails when it does not come in time, but for what a busy machine may add."""
+    until = time.monotonic() + seconds + 4.0
+    while not condition():
+        assert time.monotonic() < until, "it was not noticed"
+        await asyncio.sleep(0.01)
+
+
+async def test_another_process_learns_of_everything(open_records: Opener) -> None:
+    one, other = await open_records(), await open_records()
+    person = await add_user(one)
+    await within(lambda: other.index.user("jansen01"))
+    designation = await one.add_designation("jansen01", authorisation(), {Use.CONSULTATION}, BY_ACT, NOW)
+    await within(lambda: other.index.user("jansen01").designations)  # type: ignore[union-attr]
+    login = await other.find_login("jansen01")
+    assert login is not None
+    session = await other.create_session(login, Means.PASSWORD, NOW, "portal", b"p", NOW, 3600)
+    await other.attach_cookie(session.id, "dossier", b"d")
+    await within(lambda: one.index.session(b"d", "dossier"))
+    held = one.index.session(b"d", "dossier")
+    renewed = await other.renew_session(session.id, Means.TOKEN, NOW, "portal", b"p2", None, NOW)
+    await within(lambda: held is not None and held.session == renewed)
+    old = one.index.session(b"p", "portal")
+    assert old is not None
+    assert old.session.ended_reason == "renewed"
+    await one.end_designation(designation, BY_ACT, NOW + 1)
+    await other.end_session(renewed.id, "signed out", "user:jansen01")
+    await one.change_person(person, INSZ[1], "An Jansens", BY_ACT, NOW + 2)
+    await within(lambda: held is not None and held.session.ended_reason == "signed out")
+    await within(lambda: other.index.user("jansen01").name == "An Jansens")  # type: ignore[union-attr]
+    for user_id in ("jansen01",):
+        assert one.index.user(user_id) == other.index.user(user_id)
+
+
+async def test_a_process_that_starts_later_has_the_same(open_records: Opener) -> None:
+    one = await open_records()
+    await add_user(one)
+    await one.add_role("jansen01", "DossierReader", BY_ACT, NOW)
+    await one.accept_regulation("jansen01", "2026-01", "ab" * 32, NOW)
+    login = await one.find_login("jansen01")
+    assert login is not None
+    session = await one.create_session(login, Means.PASSWORD, NOW, "portal", b"p", NOW, 3600)
+    renewed = await one.renew_session(session.id, Means.TOKEN, NOW, "portal", b"p2", None, NOW)
+    later = await open_records()
+    assert later.index.user("jansen01") == one.index.user("jansen01")
+    for cookie, expected in ((b"p", session.id), (b"p2", renewed.id)):
+        entry = later.index.session(cookie, "portal")
+        assert entry is not None
+        assert entry.session.id == expected
+    assert len(later.index) == 1
+
+
+async def test_many_changes_at_once(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a portion of changes, and more keys than one statement takes."""
+    monkeypatch.setattr("gateway.records.watch._CHANGES_AT_ONCE", 3)
+    monkeypatch.setattr("gateway.records.loading.KEYS_AT_ONCE", 2)
+    one, other = await open_records(), await open_records()
+    for number, insz in enumerate(INSZ):
+        await add_user(one, f"user.{number}", insz=insz)
+        await one.add_role(f"user.{number}", "DossierReader", BY_ACT, NOW)
+    await within(lambda: len(other.index) == len(INSZ))
+    await within(lambda: all(other.index.user(f"user.{n}") == one.index.user(f"user.{n}") for n in range(len(INSZ))))
+
+
+async def test_last_seen_is_saved_once_a_minute_and_seen_elsewhere(
+    open_records: Opener, clock: Clock, settings: RecordsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.records.watch.SAVE_EVERY_SECONDS", 0.05)
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    login = await one.find_login("jansen01")
+    assert login is not None
+    await one.create_session(login, Means.PASSWORD, NOW, "portal", b"p", NOW, 36000)
+    await within(lambda: other.index.session(b"p", "portal"))
+    mine, theirs = one.index.session(b"p", "portal"), other.index.session(b"p", "portal")
+    assert mine is not None
+    assert theirs is not None
+    one.index.touch(mine, NOW + SAVE_SECONDS - 1)
+    one.index.touch(mine, NOW)
+    assert mine.last_seen == NOW + SAVE_SECONDS - 1
+    assert one.index.take_unsaved() == {}
+    clock.now = NOW + SAVE_SECONDS
+    one.index.touch(mine, NOW + SAVE_SECONDS)
+    await within(lambda: theirs.last_seen == NOW + SAVE_SECONDS)
+    one.index.touch(mine, NOW + SAVE_SECONDS + 7)
+    await one.close()
+    saved = sqlite3.connect(settings.path).execute("SELECT last_seen FROM sessions").fetchall()
+    assert saved == [(NOW + SAVE_SECONDS + 7,)]
+
+
+async def test_what_has_served_is_thrown_away(open_records: Opener, clock: Clock, settings: RecordsSettings) -> None:
+    records = await open_records()
+    await add_user(records)
+    login = await records.find_login("jansen01")
+    assert login is not None
+    short = await records.create_session(login, Means.PASSWORD, NOW, "portal", b"a", NOW, 3600)
+    ended = await records.create_session(login, Means.PASSWORD, NOW, "portal", b"b", NOW, 7 * 86400)
+    await records.create_session(login, Means.PASSWORD, NOW, "portal", b"c", NOW, 7 * 86400)
+    await records.new_entry_code(b"code", short.id, "dossier", "start", "/", NOW + 60)
+    await records.end_session(ended.id, "signed out", "user:jansen01")
+    clock.now = NOW + 3600 + ENDED_KEPT_SECONDS
+    await records._tidy(clock.now)
+    assert [records.index.session(cookie, "portal") is None for cookie in (b"a", b"b", b"c")] == [False, True, False]
+    clock.now += CHANGES_KEPT_SECONDS
+    await records._tidy(clock.now)
+    assert [records.index.session(cookie, "portal") is None for cookie in (b"a", b"b", b"c")] == [True, True, False]
+    database = sqlite3.connect(settings.path)
+    counts = [
+        database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("sessions", "session_cookies", "entry_codes", "changes")
+    ]
+    database.close()
+    assert counts == [1, 1, 0, 0]
+    assert records.index.user("jansen01") is not None
+
+
+async def test_a_process_that_read_nothing_for_long_reads_everything(open_records: Opener, clock: Clock) -> None:
+    """Rows of the change table that it never saw may be gone."""
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    await within(lambda: other.index.user("jansen01"))
+    other._seen_change += 1_000
+    clock.now = NOW + CHANGES_KEPT_SECONDS
+    await one.add_role("jansen01", "DossierReader", BY_ACT, clock.now)
+    await within(lambda: other.index.user("jansen01").roles)  # type: ignore[union-attr]
+
+
+# --- when the database fails
+
+
+async def test_stale_records_let_nobody_in(settings: RecordsSettings, clock: Clock) -> None:
+    records = await Records.open(RecordsSettings(settings.database, settings.key_file, stale_limit=5.0), clock)
+    try:
+        assert records.index.current(clock.now)
+        away = Path(f"{settings.path}.away")
+        settings.path.rename(away)
+        await asyncio.sleep(0.6)
+        clock.now = NOW + 5
+        assert records.index.current(clock.now)
+        clock.now = NOW + 5.1
+        assert not records.index.current(clock.now)
+        away.rename(settings.path)
+        await within(lambda: records.index.current(clock.now))
+        assert not records.index.current(clock.now - 60)
+    finally:
+        await records.close()
+
+
+async def test_a_file_that_was_replaced_is_not_the_database(
+    open_records: Opener, settings: RecordsSettings, empty: Path, clock: Clock
+) -> None:
+    records = await open_records()
+    await add_user(records)
+    copy = settings.path.with_name("restored.sqlite")
+    copy.write_bytes(empty.read_bytes())
+    copy.replace(settings.path)
+    with pytest.raises(RecordsError, match="was replaced while it was in use; restart"):
+        await records.add_role("jansen01", "DossierReader", BY_ACT, NOW)
+    await asyncio.sleep(0.6)
+    clock.now = NOW + 31
+    assert not records.index.current(clock.now)
+
+
+async def test_a_locked_database_refuses_and_changes_nothing(
+    open_records: Opener, settings: RecordsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.records.database.PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    records = await open_records()
+    blocker = sqlite3.connect(settings.path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RecordsError, match="locked"):
+        await add_user(records)
+    with pytest.raises(RecordsError, match="locked"):
+        await records.claim_attempt("nobody99", NOW)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    await add_user(records)
+
+
+async def test_a_write_that_hangs_is_given_up(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = await open_records()
+    monkeypatch.setattr("gateway.records.database.WRITE_SECONDS", 0.05)
+
+    async def hang(change: object) -> None:
+        await asyncio.sleep(30)
+
+    with pytest.raises(RecordsError, match="in time"):
+        await records.add_person(INSZ[0], "An", BY_ACT, NOW, hang)
+    monkeypatch.undo()
+    await add_user(records)
+
+
+async def test_a_cancelled_write_changes_nothing(open_records: Opener) -> None:
+    records = await open_records()
+    reached = asyncio.Event()
+
+    async def hang(change: object) -> None:
+        reached.set()
+        await asyncio.sleep(30)
+
+    writing = asyncio.create_task(records.add_person(INSZ[0], "An", BY_ACT, NOW, hang))
+    await reached.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await records.persons(ended=True) == []
+    await add_user(records)
+
+
+async def test_a_full_disk_refuses_and_loses_nothing(open_records: Opener, settings: RecordsSettings) -> None:
+    """SQLite's own limit of pages stands for the disk's."""
+    records = await open_records()
+    await add_user(records)
+    async with records._database.writing() as connection:
+        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar()
+    full = f"PRAGMA max_page_count = {pages}"
+    for _ in range(4):
+        async with records._database.reading() as connection:
+            await connection.exec_driver_sql(full)
+    login = await records.find_login("jansen01")
+    assert login is not None
+    made = 0
+
+    async def fill() -> None:
+        nonlocal made
+        for made in range(2_000):
+            await records.create_session(login, Means.PASSWORD, NOW, "portal", made.to_bytes(8, "big"), NOW, 3600)
+
+    with pytest.raises(RecordsError, match="full"):
+        await fill()
+    assert len(await records.live_sessions(NOW)) == made
+    assert records.index.session(made.to_bytes(8, "big"), "portal") is None
+    assert records.index.current(NOW)
+
+
+# --- kill -9
+
+WRITER = """
+import asyncio, os, sys
+from pathlib import Path
+from gateway.model import Means
+from gateway.records import Records, RecordsSettings
+from tests.records.conftest import NOW
+
+async def main():
+    records = await Records.open(RecordsSettings(Path(sys.argv[1]), Path(sys.argv[2])))
+    login = await records.find_login("jansen01")
+    while True:
+        session = await records.create_session(login, Means.PASSWORD, NOW, "portal", os.urandom(32), NOW, 9e9)
+        await records.attach_cookie(session.id, "dossier", os.urandom(32))
+        print(session.id, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+async def test_kill_in_the_middle_of_writing(open_records: Opener, settings: RecordsSettings, soak: bool) -> None:
+    """What was acknowledged is there; what was not is whole or absent: a session has its portal cookie, always."""
+    records = await open_records()
+    await add_user(records)
+    acknowledged: list[str] = []
+    for number in range(30 if soak else 3):
+        command = [sys.executable, "-c", WRITER, str(settings.path), str(settings.key_file)]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True)
+        assert writer.stdout is not None
+        acknowledged.append(writer.stdout.readline().strip())
+        await asyncio.sleep(0.02 * (number + 1))
+        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged += writer.stdout.read().split("\n")[:-1]
+        writer.wait()
+        writer.stdout.close()
+        database = sqlite3.connect(settings.path)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        bare = database.execute(
+            "SELECT count(*) FROM sessions WHERE id NOT IN (SELECT session FROM session_cookies WHERE host = 'portal')"
+        )
+        assert bare.fetchone() == (0,)
+        there = {row[0] for row in database.execute("SELECT session FROM session_cookies WHERE host = 'dossier'")}
+        told = {row[0] for row in database.execute("SELECT key FROM changes WHERE kind = 'session'")}
+        sessions = {row[0] for row in database.execute("SELECT id FROM sessions")}
+        database.close()
+        assert set(acknowledged) <= there
+        assert sessions == told
