@@ -6,16 +6,21 @@ a demo of its own starts it with `harness.running_demo`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.browser.harness import Demo, chromium, missing_programs, running_demo
 
 HERE = Path(__file__).parent
+
+# A page with a status of 400 or more is a refusal that a test asked for; Chromium mentions it, which is no fault of the page.
+ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of \d+")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,16 +49,55 @@ async def browser(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Async
         yield browser
 
 
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers complained of in this test: breaches of the content security policy, scripts that failed. A test that
+    provokes one takes it out; what is left fails the test."""
+    return []
+
+
+async def visitor(browser: Browser, complaints: list[str], **options: Any) -> BrowserContext:
+    """A browser that nobody has used yet, in English unless `options` (of a Playwright context) say otherwise."""
+    options = {"locale": "en-GB", "viewport": {"width": 1024, "height": 768}} | options
+    context = await browser.new_context(**options)
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not ANSWERED.match(message.text):
+            complaints.append(f"{message.page.url if message.page else ''}: {message.type}: {message.text}")
+
+    context.on("console", heard)
+    context.on("weberror", lambda error: complaints.append(f"{error.page.url if error.page else ''}: {error.error}"))
+    return context
+
+
+class Visitors(Protocol):
+    """Opens browsers that nobody has used yet, and a page in each; closed with the test."""
+
+    async def __call__(self, locale: str = "en-GB", **options: Any) -> Page: ...
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """A browser that nobody has used yet, in English."""
-    context = await browser.new_context(locale="en-GB", viewport={"width": 1024, "height": 768})
+async def visitors(browser: Browser, complaints: list[str]) -> AsyncIterator[Visitors]:
+    opened: list[BrowserContext] = []
+
+    async def open_one(locale: str = "en-GB", **options: Any) -> Page:
+        context = await visitor(browser, complaints, locale=locale, **options)
+        opened.append(context)
+        return await context.new_page()
+
     try:
-        yield context
+        yield open_one
     finally:
-        await context.close()
+        for context in opened:
+            await context.close()
+    assert complaints == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(context: BrowserContext) -> Page:
-    return await context.new_page()
+async def page(visitors: Visitors) -> Page:
+    return await visitors()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(page: Page) -> BrowserContext:
+    return page.context
