@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import hashlib
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -333,8 +336,6 @@ SESSION = "__Host-gw-session"
 
 
 def token_hash(token: str) -> bytes:
-    import hashlib
-
     return hashlib.sha256(token.encode("latin-1")).digest()
 
 
@@ -398,20 +399,31 @@ class Page(HTMLParser):
         return " ".join(self.one("body").text.split())
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    import asyncio
-
-    keys = make_keys(tmp_path / "auditor.pub", tmp_path / "pseudonym.key", tmp_path / "private")
-    ledger = Ledger.open(
-        LedgerSettings(tmp_path / "ledger", keys.auditor_public, keys.pseudonym), 1, asyncio.get_running_loop()
-    )
-    (tmp_path / "records.key").write_bytes(b"r" * 32)
-    settings = RecordsSettings(tmp_path / "records.sqlite", tmp_path / "records.key")
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with keys and a database with people in it, to be copied for each test."""
+    directory = tmp_path_factory.mktemp("portal")
+    make_keys(directory / "auditor.pub", directory / "pseudonym.key", directory / "private")
+    (directory / "records.key").write_bytes(b"r" * 32)
+    settings = RecordsSettings(directory / "records.sqlite", directory / "records.key")
     upgrade_schema(settings)
+
+    async def fill() -> None:
+        records = await Records.open(settings, Clock())
+        await people(records)
+        await records.close()
+
+    asyncio.run(fill())
+    return directory
+
+
+@pytest.fixture
+async def world(tmp_path: Path, prepared: Path) -> AsyncIterator[World]:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    keys = tmp_path / "auditor.pub", tmp_path / "pseudonym.key"
+    ledger = Ledger.open(LedgerSettings(tmp_path / "ledger", *keys), 1, asyncio.get_running_loop())
     clock = Clock()
-    records = await Records.open(settings, clock)
-    await people(records)
+    records = await Records.open(RecordsSettings(tmp_path / "records.sqlite", tmp_path / "records.key"), clock)
     made: list[World] = []
     services = PortalServices(
         SETTINGS,
