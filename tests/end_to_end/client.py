@@ -39,7 +39,7 @@ _SECRET_PARAMETERS = re.compile(r"[?&](?:code|start)=([^&]+)")
 
 _INPUT = re.compile(r"<input\b[^>]*>")
 _ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
-_ACTION = re.compile(r'<form\b[^>]*\baction="([^"]*)"')
+_FORM = re.compile(r"<form\b[^>]*\bmethod=\"?post\"?[^>]*>", re.IGNORECASE)
 
 
 class Loopback(AbstractResolver):
@@ -113,12 +113,13 @@ class Person:
     async def fill_in(
         self, answer: aiohttp.ClientResponse, fields: dict[str, str], **options: Any
     ) -> aiohttp.ClientResponse:
-        """Send the first form of the page that `answer` brought."""
+        """Send the first form (by POST) of the page that `answer` brought."""
         page = await answer.text()
-        action = _ACTION.search(page)
-        if action is None:
-            raise AssertionError(f"no form at {answer.url} ({answer.status}): {page[:2000]}")
-        target = answer.url.join(URL(html.unescape(action[1]))) if action[1] else answer.url
+        form = _FORM.search(page)
+        if form is None:
+            raise AssertionError(f"no form at {answer.url} ({answer.status}): {page[-2000:]}")
+        action = html.unescape(dict(_ATTRIBUTE.findall(form[0])).get("action", ""))
+        target = answer.url.join(URL(action)) if action else answer.url
         return await self.submit(str(target), hidden_fields(page) | fields, **options)
 
     def cookie(self, name: str, url: str) -> str:
@@ -178,15 +179,28 @@ class Answer:
 
 @asynccontextmanager
 async def connected(
-    port: int, *, ca: Path | None = None, sni: str | None = None, context: ssl.SSLContext | None = None
+    port: int,
+    *,
+    ca: Path | None = None,
+    sni: str | None = None,
+    context: ssl.SSLContext | None = None,
+    receive_buffer: int = 0,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection for raw bytes: TLS with `ca` or `context`, in the clear without; `sni` None asks for no name."""
+    """A connection for raw bytes: TLS with `ca` or `context`, in the clear without; `sni` None asks for no name.
+
+    With a `receive_buffer` (bytes) of its own, what is not read does not disappear in the kernel's.
+    """
     if ca is not None:
         context = trusting(ca)
         context.check_hostname = sni is not None
     secure = context is not None
+    plain = socket.socket()
+    plain.setblocking(False)
+    if receive_buffer:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname=(sni or "") if secure else None
+        sock=plain, ssl=context, server_hostname=(sni or "") if secure else None
     )
     try:
         yield reader, writer
@@ -258,3 +272,10 @@ class Lines:
                 raise AssertionError(f"{len(found)} lines of {reason} instead of {count}")
             await asyncio.sleep(0.05)
         return found
+
+    async def completion(self, reference: str, seconds: float = 10.0) -> dict[str, Any]:
+        """The completion line of a request, as soon as it is there."""
+        async with asyncio.timeout(seconds):
+            while len(found := self.of(reference)) < 2:
+                await asyncio.sleep(0.05)
+        return found[-1]

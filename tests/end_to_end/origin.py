@@ -1,7 +1,8 @@
 """An origin for what the demo's own cannot show: it is fast, does what the path says, and writes down every request id it sees.
 
     /bytes/N          N bytes, with a Content-Length          /chunks/N     the same in chunks
-    /sink             reads the body and says its length      /early        answers before the body has come
+    /sink             reads the body and says its length      /lazy/SECONDS the same, but begins to read after a while
+    /early            answers before the body has come
     /slow/SECONDS     answers after a while                   /drip/SECONDS a byte now, the end after a while
     /events           server-sent events, one each 0.1 s      /socket       accepts a websocket and echoes its bytes
 
@@ -83,6 +84,10 @@ class Answerer:
             self.say(b"early")
             await self.read_body(fields)
             return
+        if kind == "lazy":
+            self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(number)
+            self.writer.transport.resume_reading()  # type: ignore[attr-defined]
         size = await self.read_body(fields)
         match kind:
             case "bytes":
@@ -91,7 +96,7 @@ class Answerer:
             case "chunks":
                 self.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
                 await self.send(int(number), chunked=True)
-            case "sink":
+            case "sink" | "lazy":
                 self.say(b"%d" % size)
             case "slow":
                 await asyncio.sleep(number)
