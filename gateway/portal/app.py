@@ -76,7 +76,7 @@ def make_app(services: PortalServices) -> web.Application:
     for portal, pages in ((True, PORTAL_PAGES), (False, HOST_PAGES)):
         for method, path, page in pages:
             app.router.add_route(method, path, _handler(tools, page, portal))
-            if method == "GET":
+            if method == "GET" and page is not hand_over.enter:  # a HEAD must not use up a code
                 app.router.add_route("HEAD", path, _handler(tools, page, portal))
     app.router.add_route("*", "/{path:.*}", _handler(tools, _nothing, None))
 

@@ -142,8 +142,12 @@ class Ask:
         return self.tools.forms.make(self.form_holder)
 
     async def form(self) -> dict[str, str]:
-        """The fields of a form; a file, or a field that is there twice, is left out."""
-        data = await self.request.post()
+        """The fields of a form; a file, or a field that is there twice, is left out. Raises `HTTPBadRequest` when it cannot be read."""
+        try:
+            data = await self.request.post()
+        except (ValueError, LookupError) as error:
+            # Bytes or a character set that are none; aiohttp lets these out as they are.
+            raise web.HTTPBadRequest from error
         return {
             key: value
             for key in set(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import Final, TypeVar
 
 from gateway.errors import GatewayError
@@ -27,16 +28,20 @@ class HashingPool:
         self._room = threads * (1 + QUEUE_PER_THREAD)
         self._inside = 0
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises. Raises `Busy` at once when the queue is full."""
+    def take_place(self) -> Place:
+        """A place in the queue, for one piece of work. Raises `Busy` at once when the queue is full.
+
+        To be taken before anything is done that must not be done in vain: an attempt that is counted, say.
+        """
         if self._inside >= self._room:
             raise Busy("the queue of sign-ins is full")
-        loop = asyncio.get_running_loop()
         self._inside += 1
-        job: Future[T] = self._executor.submit(work)
-        # Counted until the thread is done with it, also when whoever asked has gone.
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
-        return await asyncio.wrap_future(job)
+        return Place(self._executor, self._leave)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns or raises. Raises `Busy` at once when the queue is full."""
+        with self.take_place() as place:
+            return await place.run(work)
 
     def _leave(self) -> None:
         self._inside -= 1
@@ -44,3 +49,32 @@ class HashingPool:
     def close(self) -> None:
         """Drops what waits; what runs ends by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Place:
+    """One place in the queue, given back at the end of a `with` block that did not use it."""
+
+    def __init__(self, executor: ThreadPoolExecutor, leave: Callable[[], None]) -> None:
+        self._executor = executor
+        self._leave = leave
+        self._used = False
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._used:
+            self._leave()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns or raises."""
+        if self._used:
+            raise GatewayError("a place is for one piece of work")
+        loop = asyncio.get_running_loop()
+        job: Future[T] = self._executor.submit(work)
+        self._used = True
+        # Counted until the thread is done with it, also when whoever asked has gone.
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+        return await asyncio.wrap_future(job)

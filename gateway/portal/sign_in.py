@@ -53,7 +53,12 @@ async def submit(ask: Ask) -> web.StreamResponse:
     form = await ask.form()
     token = form.get("start", "")
     start = open_start(ask, token)
-    user_id, password, code = form.get("user_id", "").strip(), form.get("password", ""), form.get("code", "").strip()
+    # User IDs are lower case (records): the capital that a telephone puts in front makes no other word.
+    user_id, password, code = (
+        form.get("user_id", "").strip().lower(),
+        form.get("password", ""),
+        form.get("code", "").strip(),
+    )
     if not ask.form_fits(form):
         return _form(ask, token, start, user_id=user_id, general=ask.text(FORM_TOO_OLD), status=403)
     faults = field_faults(ask, user_id, password, code)

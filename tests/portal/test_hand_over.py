@@ -127,3 +127,10 @@ async def test_a_target_that_names_another_host_becomes_the_front_page(world: Wo
     browser = world.browser()
     answer = await handed_over(browser, target="//evil.example/x")
     assert (await browser.get(answer.location)).location == "/"
+
+
+async def test_a_head_does_not_use_up_the_code(world: World) -> None:
+    browser = world.browser()
+    answer = await handed_over(browser)
+    assert (await browser.send("HEAD", answer.location)).status == 404
+    assert (await browser.get(answer.location)).status == 303

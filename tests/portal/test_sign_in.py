@@ -294,3 +294,33 @@ async def test_a_form_that_is_too_large_gets_a_page(world: World) -> None:
     answer = await browser.post(SIGN_IN, {"csrf": form.csrf, "user_id": "x" * 70_000, "password": "x"})
     assert answer.status == 413
     assert answer.page.one("h1").text
+
+
+async def test_a_capital_in_front_makes_no_other_user_id(world: World) -> None:
+    assert (await world.browser().sign_in(" Jansen01 ")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"user_id=\xff\xfe&password=x"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"user_id=x"),
+        ("application/x-www-form-urlencoded", b"user_id=%ff%00&user_id=2&csrf=%ed%a0%80"),
+        ("application/json", b"{"),
+        ("multipart/form-data", b"x"),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\nContent-Disposition: form-data; name=csrf; filename=f\r\n\r\nx\r\n--b--\r\n",
+        ),
+    ],
+)
+async def test_a_body_that_is_no_form_of_ours_gets_a_page_of_the_400s(world: World, kind: str, body: bytes) -> None:
+    browser = world.browser()
+    await browser.open_form()
+    reference, handed = list(world.handed.items())[-1]
+    world.handed[reference] = handed
+    fields = {"X-Request-Id": reference, "Content-Type": kind}
+    async with world.client.post("/sign-in", data=body, headers=fields) as response:
+        assert response.status in (400, 403)
+        assert "<h1>" in await response.text()
+    assert not world.lines("sign-in")
