@@ -49,7 +49,9 @@ FOCUS = """
   const style = getComputedStyle(element), box = element.getBoundingClientRect();
   const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   const inView = box.bottom > 0 && box.top < innerHeight && box.width > 0;
-  return { what: element.outerHTML.slice(0, 120), visible: ring && inView };
+  const moved = element !== window.focusBefore;
+  window.focusBefore = element;
+  return { what: element.outerHTML.slice(0, 120), visible: ring && inView, moved };
 }
 """
 
@@ -57,16 +59,19 @@ FOCUS = """
 async def barriers(page: Page) -> list[str]:
     """What is in the way on the page as it is shown now."""
     found = (await Axe().run(page, options={"resultTypes": ["violations"], "runOnly": list(RULES)})).response
-    return [
-        *(f"{rule['id']}: {node['html'][:200]} ({node.get('failureSummary', '')})" for rule in found["violations"] for node in rule["nodes"]),
-        *await page.evaluate(SMALL_TARGETS),
-        *await page.evaluate(SIDEWAYS),
-    ]  # fmt: skip
+    broken = [(rule["id"], node) for rule in found["violations"] for node in rule["nodes"]]
+    said = [f"{rule}: {node['html'][:200]} ({node.get('failureSummary', '')})" for rule, node in broken]
+    return said + await misfits(page)
+
+
+async def misfits(page: Page) -> list[str]:
+    """What does not fit the window as it is now, or is too small to hit: quick, for many sizes."""
+    return [*await page.evaluate(SMALL_TARGETS), *await page.evaluate(SIDEWAYS)]
 
 
 async def unseen_focus(page: Page) -> list[str]:
     """Walk through the page by Tab: where the focus cannot be seen, or is trapped (SC 2.1.2, 2.4.7)."""
-    hidden, before = [], None
+    hidden = []
     await page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
     for _ in range(80):
         await page.keyboard.press("Tab")
@@ -75,7 +80,6 @@ async def unseen_focus(page: Page) -> list[str]:
             return hidden
         if not focus["visible"]:
             hidden.append(f"focus not visible: {focus['what']}")
-        if focus["what"] == before:
+        if not focus["moved"]:
             hidden.append(f"focus does not move on: {focus['what']}")
-        before = focus["what"]
     return [*hidden, "80 times Tab, and the page has no end"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from gateway.credentials.totp import code_at, parse_secret, step_at
+from gateway.credentials.totp import STEP_SECONDS, code_at, parse_secret, step_at
 
 REFERENCE = re.compile(r"(?:[0-9A-Z]{4}-){4}[0-9A-Z]")
 
@@ -37,8 +37,8 @@ async def fresh_code(person: dict[str, Any]) -> str:
     """A code by app that was not used before; waits when those of the present are spent (they are good once, RFC 6238 section 5.2)."""
     secret = person["totp_secret"]
     step = max(step_at(time.time()), _used.get(secret, 0) + 1)
-    while step > step_at(time.time()) + 1:
-        await asyncio.sleep(1)
+    if step > step_at(time.time()) + 1:
+        await asyncio.sleep((step - 1) * STEP_SECONDS - time.time())
     _used[secret] = step
     return code_at(parse_secret(secret), step)
 
