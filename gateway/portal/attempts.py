@@ -13,7 +13,7 @@ from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import sign_in_record
 from gateway.model import Means
 from gateway.portal.ask import Ask
-from gateway.portal.hashing import Busy
+from gateway.portal.hashing import Busy, Place
 from gateway.records import BeforeCommit, Change, Login
 
 MAX_USER_ID_CHARACTERS = 128
@@ -57,6 +57,12 @@ async def prove(ask: Ask, attempt: Attempt) -> Proved | Refused:
 
     Raises `Busy` when too many wait for the hashing pool, `RecordsError` and `LedgerError` when either cannot be reached.
     """
+    # The place comes first: an attempt that nobody has time to check must not be counted against the person.
+    with ask.tools.hashing.take_place() as place:
+        return await _prove(ask, attempt, place)
+
+
+async def _prove(ask: Ask, attempt: Attempt, place: Place) -> Proved | Refused:
     records = ask.services.records
     now = ask.services.clock()
     login = await records.find_login(attempt.user_id)
@@ -65,7 +71,7 @@ async def prove(ask: Ask, attempt: Attempt) -> Proved | Refused:
     if state.disabled or state.waits(now):
         reason: str | None = "disabled" if state.disabled else "locked_out"
     else:
-        reason = await _fault(ask, login, attempt, now)
+        reason = await _fault(ask, login, attempt, now, place)
         if reason is None and login is not None:
             await records.record_success(login, now)
             await _strengthen(ask, login, attempt.password, now)
@@ -114,14 +120,14 @@ def line_of(ask: Ask, attempt: Attempt, proved: Proved, reason: str) -> BeforeCo
     return write
 
 
-async def _fault(ask: Ask, login: Login | None, attempt: Attempt, now: float) -> str | None:
+async def _fault(ask: Ask, login: Login | None, attempt: Attempt, now: float, place: Place) -> str | None:
     """What is wrong, as a stable word; None when all is right. The password is hashed in every case."""
     stored = None if login is None else login.password_hash
     try:
         if stored is None:
-            await ask.tools.hashing.run(lambda: passwords.verify_nobody(attempt.password))
+            await place.run(lambda: passwords.verify_nobody(attempt.password))
         else:
-            await ask.tools.hashing.run(lambda: passwords.verify(stored, attempt.password))
+            await place.run(lambda: passwords.verify(stored, attempt.password))
     except CredentialError as error:
         return "unknown_user_id" if login is None else error.reason
     if login is None or stored is None:

@@ -22,17 +22,17 @@ def no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_attempts_that_nobody_had_time_to_check_are_not_counted_against_the_person(
     no_queue: None, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = threading.Event()
+    go, both = threading.Event(), threading.Barrier(3)
 
     def slow(password: str) -> None:
+        both.wait()
         go.wait(10)
         raise CredentialError("unknown_user_id")
 
     monkeypatch.setattr(passwords, "verify_nobody", slow)
     strangers = [asyncio.create_task(world.browser().sign_in(f"nobody0{n}", "x")) for n in range(2)]
     try:
-        while [answer.status for answer in [await world.browser().sign_in()]] != [503]:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(asyncio.to_thread(both.wait), 10)
         for _ in range(5):
             assert (await world.browser().sign_in()).status == 503
     finally:

@@ -187,10 +187,10 @@ async def test_without_its_line_no_session_comes_to_be(world: World, monkeypatch
 async def test_a_full_queue_asks_to_try_again_and_keeps_the_user_id(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(self: HashingPool, work: object) -> None:
+    def full(self: HashingPool) -> None:
         raise Busy("full")
 
-    monkeypatch.setattr(HashingPool, "run", full)
+    monkeypatch.setattr(HashingPool, "take_place", full)
     answer = await world.browser().sign_in()
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert answer.page.by_id("user_id").attributes["value"] == "jansen01"
