@@ -26,7 +26,7 @@ from gateway.message.events import (
     ResponseHead,
 )
 from gateway.message.limits import DEFAULT_LIMITS, Limits
-from gateway.message.request import read_request_head
+from gateway.message.request import Seen, read_request_head
 from gateway.message.response import START, SWITCHING_PROTOCOLS, read_response_head
 from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS, excerpt
 
@@ -70,11 +70,12 @@ class _Reader:
 class RequestReader(_Reader):
     """Reads the requests of one connection, one after the other."""
 
-    __slots__ = ("_skipped", "excerpt")
+    __slots__ = ("_seen", "_skipped", "excerpt")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._skipped = False  # whether the one empty line before this request was there
+        self._seen = Seen()
         self.excerpt = ""
         """After a fault in a head: method and path as they came, printable, bounded, cut before any query or field."""
 
@@ -122,7 +123,7 @@ class RequestReader(_Reader):
                     raise MessageError("malformed", "the connection ended within the head")
                 return None
             try:
-                head = read_request_head(block, self._limits)
+                head = read_request_head(block, self._limits, self._seen)
             except MessageError as error:
                 raise blame(block, error) from None
         except MessageError:

@@ -41,8 +41,26 @@ _SINGLE = frozenset(
 )
 
 
-def read_request_head(block: bytes, limits: Limits) -> RequestHead:
-    """Read one whole head: request line, fields and the empty line.
+class Seen:
+    """The field section of a connection's last plain request, and what was read from it.
+
+    Browsers send the same fields again and again on one connection. A section that is the same to the byte has the same
+    reading, so it is read once; whatever depends on the request line, or has a body, an upgrade or an expectation, is read anew.
+    """
+
+    __slots__ = ("head", "section")
+
+    def __init__(self) -> None:
+        self.section: str | None = None
+        self.head: RequestHead | None = None
+
+    def keep(self, section: str, head: RequestHead) -> None:
+        plain = head.framing == NO_BODY and "expect" not in head.fields and "upgrade" not in head.fields
+        self.section, self.head = (section, head) if plain else (None, None)
+
+
+def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) -> RequestHead:
+    """Read one whole head: request line, fields and the empty line. `seen` is what the connection's last request leaves.
 
     Raises RequestError, or MessageError where the grammar is that of responses too. Of several faults one is reported.
     """
@@ -54,7 +72,11 @@ def read_request_head(block: bytes, limits: Limits) -> RequestHead:
     if len(raw) > limits.target_bytes:
         raise RequestError("too_large", f"the target is longer than {limits.target_bytes} bytes", 414)
     target = parse_target(method, raw)
-    fields = read_fields(text[line.end() : -2], REQUEST_FIELDS, limits.field_count)
+    section = text[line.end() : -2]
+    known = None if seen is None or section != seen.section else seen.head
+    if known is not None and version == known.version and target.authority is None:
+        return RequestHead(method, target, version, known.fields, known.host, NO_BODY, known.keep_alive, False, False)
+    fields = read_fields(section, REQUEST_FIELDS, limits.field_count)
     repeated = fields.repeated() & _SINGLE
     if repeated:
         raise RequestError("malformed", f"more than one {min(repeated)} field")
@@ -65,7 +87,7 @@ def read_request_head(block: bytes, limits: Limits) -> RequestHead:
     if target.authority is not None and _place(target.authority) != _place(host):
         raise RequestError("unsafe_target", "the authority of the absolute-form target is not that of the Host field")
     framing = read_framing(fields, version)
-    return RequestHead(
+    head = RequestHead(
         method,
         target,
         version,
@@ -76,6 +98,9 @@ def read_request_head(block: bytes, limits: Limits) -> RequestHead:
         expect_continue="expect" in fields and _expects_continue(fields, version, framing),
         upgrade_websocket="upgrade" in fields and _is_handshake(method, fields, version, framing),
     )
+    if seen is not None:
+        seen.keep(section, head)
+    return head
 
 
 def _request_line_fault(line: str) -> RequestError:
