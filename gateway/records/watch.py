@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 
 import sqlalchemy as sa
 import structlog
@@ -64,11 +65,22 @@ class Watch(Store):
     async def _read_everything(self) -> None:
         began = self._clock()
         version = await self._data_version()
+        # The index lives as long as the process and has no cycles. Left to the collector, a full collection of a hundred
+        # thousand persons would stop everything for the better part of a second.
+        gc.disable()
+        try:
+            await self._read_whole_index(began)
+        finally:
+            gc.enable()
+        gc.freeze()
+        self._seen_version = version
+
+    async def _read_whole_index(self, began: float) -> None:
         async with self._reading_back, self._database.reading() as connection:
             last = await connection.scalar(sa.select(sa.func.max(changes.c.seq)))
             self.index.put_users(await read_users(connection, None))
             self.index.put_sessions(await read_sessions(connection, None, began - ENDED_KEPT_SECONDS))
-        self._seen_change, self._seen_version, self._seen_last_seen = last or 0, version, began
+        self._seen_change, self._seen_last_seen = last or 0, began
         self.index.read_at(began)
 
     async def _data_version(self) -> int:
