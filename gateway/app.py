@@ -27,7 +27,7 @@ from aiohttp import web
 
 from gateway.credentials.start import StartTokens
 from gateway.decision import Decision, Facts
-from gateway.edge.accept import Acceptor
+from gateway.edge.accept import Acceptor, MakeProtocol
 from gateway.edge.operator import Status, make_operator_app
 from gateway.edge.plain import PlainConnection
 from gateway.edge.sockets import listen
@@ -48,7 +48,7 @@ from gateway.portal.refusals import FIELDS, Refusals
 from gateway.portal.services import PortalServices
 from gateway.portal.settings import HTTPS_PORT, PortalSettings
 from gateway.proxy.assertion import Signer
-from gateway.proxy.client import ClientConnection
+from gateway.proxy.client import ClientConnection, tick_all
 from gateway.proxy.doorman import Doorman
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import UNIX_SCHEME, Pool
@@ -210,7 +210,15 @@ class Worker:
             clock=time.time,
             random=secrets.token_bytes,
         )
-        runner = web.AppRunner(make_app(services), access_log=None, handle_signals=False)
+        # What our reader took, aiohttp takes: its own answers to what it refuses, and its log, repeat what was sent.
+        runner = web.AppRunner(
+            make_app(services),
+            access_log=None,
+            handle_signals=False,
+            max_line_size=DEFAULT_LIMITS.header_bytes,
+            max_field_size=DEFAULT_LIMITS.header_bytes,
+            auto_decompress=False,
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         path = self._settings.portal_socket
@@ -231,13 +239,13 @@ class Worker:
         for listener in self._prepared.operator:
             await web.SockSite(runner, listener).start()
 
-    def _plain(self, door: Door) -> Callable[[], asyncio.Protocol]:
-        return lambda: PlainConnection(self._loop, partial(self._doorman.refuse_plain, door.listener.kind))
+    def _plain(self, door: Door) -> MakeProtocol:
+        return partial(PlainConnection, self._loop, partial(self._doorman.refuse_plain, door.listener.kind))
 
-    def _factory(self, door: Door) -> Callable[[], asyncio.Protocol]:
+    def _factory(self, door: Door) -> MakeProtocol:
         if door.listener.kind is Channel.PLAIN:
             return self._plain(door)
-        return lambda: ClientConnection(self.gate, door.listener.kind, door.listener.public_port)
+        return partial(ClientConnection, self.gate, door.listener.kind, door.listener.public_port)
 
     # --- the portal's facts -------------------------------------------------------------------------------------------
 
@@ -329,11 +337,10 @@ class Worker:
     # --- running and stopping -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        for connection in list(self.gate.connections):
-            connection.tick(now)
-        self.gate.pool.tick(now)
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+        now = self._loop.time()
+        tick_all(self.gate, now)
+        self.gate.pool.tick(now)
 
     def _status(self) -> Status:
         gate = self.gate

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -29,6 +30,10 @@ Failed = Callable[[str, str], None]
 """Told of a connection that never became one: the client's address, and why."""
 
 
+MakeProtocol = Callable[[str], asyncio.Protocol]
+"""Makes the protocol of a connection, given the client's address."""
+
+
 class Acceptor:
     """Accepts on some sockets. `context` may be replaced at a reload: new handshakes use the new one."""
 
@@ -36,8 +41,8 @@ class Acceptor:
         self,
         loop: asyncio.AbstractEventLoop,
         sockets: list[socket.socket],
-        factory: Callable[[], asyncio.Protocol],
-        plain: Callable[[], asyncio.Protocol],
+        factory: MakeProtocol,
+        plain: MakeProtocol,
         failed: Failed,
         context: ssl.SSLContext | None,
     ) -> None:
@@ -92,11 +97,11 @@ class Acceptor:
     async def _open(self, connection: socket.socket, address: str) -> None:
         try:
             if self.context is None:
-                await self._loop.connect_accepted_socket(self._factory, connection)
+                await self._loop.connect_accepted_socket(partial(self._factory, address), connection)
             elif await self._first_byte(connection) == TLS_HANDSHAKE:
-                await self._shake_hands(connection, self.context)
+                await self._shake_hands(connection, address, self.context)
             else:
-                await self._loop.connect_accepted_socket(self._plain, connection)
+                await self._loop.connect_accepted_socket(partial(self._plain, address), connection)
         except (OSError, ssl.SSLError) as error:
             connection.close()
             self._failed(address, handshake_fault(error))
@@ -104,13 +109,13 @@ class Acceptor:
             connection.close()
             raise
 
-    async def _shake_hands(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+    async def _shake_hands(self, connection: socket.socket, address: str, context: ssl.SSLContext) -> None:
         # The loop closes a connection whose handshake failed without sending OpenSSL's alert, and a browser could then tell its
         # person nothing but that the connection was closed. A second descriptor keeps it open until the alert is out.
         with connection.dup() as spare:
             try:
                 await self._loop.connect_accepted_socket(
-                    self._factory, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                    partial(self._factory, address), connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
                 )
             except ssl.SSLError as error:
                 alert = _ALERTS.get(handshake_fault(error))

@@ -23,19 +23,18 @@ Refuse = Callable[[str, RequestHead | None, Callable[[bytes], None]], None]
 class PlainConnection(asyncio.Protocol):
     """One connection: one request, one refusal, closed."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, refuse: Refuse) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, refuse: Refuse, address: str) -> None:
+        """`address` is the client's, as the accepted socket gave it: a connection that is gone has none any more."""
         self._loop = loop
         self._refuse = refuse
         self._reader = RequestReader()
         self._transport: asyncio.Transport | None = None
-        self._address = ""
+        self._address = address
         self._asked = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
         self._timer = self._loop.call_later(READ_SECONDS, self._ask, None)
 
     def data_received(self, data: bytes) -> None:

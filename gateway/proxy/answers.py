@@ -11,7 +11,7 @@ from gateway.decision.facts import SAFE_METHODS
 from gateway.decision.places import Place
 from gateway.message import ContentLength, Fields, write_response_head
 from gateway.model import Language
-from gateway.proxy.cookies import LANGUAGE_COOKIE, START_COOKIE, own_cookie
+from gateway.proxy.cookies import LANGUAGE_COOKIE, START_COOKIE, own_cookie, split
 from gateway.proxy.gate import Gate
 
 HSTS = ("Strict-Transport-Security", "max-age=63072000")
@@ -117,7 +117,7 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
 def _language(gate: Gate, facts: Facts, fields: Fields | None) -> Language:
     if fields is None:
         return gate.pages.language(None, None, facts)
-    cookie = own_cookie(fields.all("cookie"), LANGUAGE_COOKIE) if "cookie" in fields else None
+    cookie = own_cookie(split(fields.all("cookie")), LANGUAGE_COOKIE)
     return gate.pages.language(fields.get("accept-language"), cookie, facts)
 
 

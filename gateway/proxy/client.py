@@ -18,6 +18,7 @@ from gateway.message import RequestHead, RequestReader
 from gateway.model import Channel
 from gateway.proxy.doorman import client_ip
 from gateway.proxy.exchange import Exchange
+from gateway.proxy.facts import Sent, read_sent
 from gateway.proxy.gate import Gate
 
 HIGH_WATER_BYTES = 64 * 1024
@@ -34,26 +35,28 @@ class ClientConnection(asyncio.Protocol):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (
-        "_discarded", "_lingering", "_reading_paused", "_requests", "_transport", "_waiting_since", "address", "exchange", "facts",
+        "_discarded", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since", "address", "exchange", "facts",
         "gate", "ip", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
-    def __init__(self, gate: Gate, channel: Channel, public_port: int) -> None:
+    def __init__(self, gate: Gate, channel: Channel, public_port: int, address: str) -> None:
+        """`address` is the client's, as the accepted socket gave it: a connection that is gone has none any more."""
         self.gate = gate
         self.public_port = public_port
         self.facts = Connection(channel, None, None, None)
         self.reader = RequestReader(gate.limits)
         self.exchange: Exchange | None = None
         self.write_paused = False
-        self.remote = ""
-        self.ip: IPv4Address | IPv6Address
-        self.address: Identity
+        self.ip: IPv4Address | IPv6Address = client_ip(address)
+        self.remote = str(self.ip)
+        self.address: Identity = gate.ledger.sealer.address(self.ip)
         self._transport: asyncio.Transport | None = None
         self._reading_paused = False
         self._lingering = False
         self._discarded = 0
         self._requests = 0
         self._waiting_since = 0.0
+        self._sent: Sent | None = None
 
     # --- asyncio's side -----------------------------------------------------------------------------------------------
 
@@ -69,10 +72,6 @@ class ClientConnection(asyncio.Protocol):
                 None if cipher is None else cipher[0],
                 getattr(tls, "requested_name", None),
             )
-        peer = stream.get_extra_info("peername")
-        self.ip = client_ip(peer[0])
-        self.remote = str(self.ip)
-        self.address = self.gate.ledger.sealer.address(self.ip)
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)
 
@@ -118,6 +117,15 @@ class ClientConnection(asyncio.Protocol):
         self.write_paused = False
         if self.exchange is not None:
             self.exchange.client_resumed()
+        else:
+            self._go_on()
+
+    def sent(self, head: RequestHead) -> Sent:
+        """What the fields of a request say, read once for as long as the client repeats them."""
+        sent = self._sent
+        if sent is None or sent.fields is not head.fields:
+            sent = self._sent = read_sent(head, self.public_port)
+        return sent
 
     # --- the exchange's side ------------------------------------------------------------------------------------------
 
@@ -158,7 +166,7 @@ class ClientConnection(asyncio.Protocol):
         self.reader.start_next()
         # From the loop and not from here: a client that pipelines must not make the stack deep.
         if self.reader.buffered:
-            self.gate.loop.call_soon(self._next)
+            self.gate.loop.call_soon(self._go_on)
 
     def linger(self) -> None:
         """Close so that what was written arrives: read on for a moment, and throw it away."""
@@ -184,8 +192,14 @@ class ClientConnection(asyncio.Protocol):
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
+    def _go_on(self) -> None:
+        """What waits in the reader is taken up, and the socket is read again."""
+        self._next()
+        self.pace()
+
     def _next(self) -> None:
-        if self.exchange is not None or self._transport is None or self._lingering:
+        # Who does not take the answers gets no more of them: else a few kB of small requests would fill the memory with pages.
+        if self.exchange is not None or self._transport is None or self._lingering or self.write_paused:
             return
         try:
             event = self.reader.next_event()
@@ -215,6 +229,11 @@ class ClientConnection(asyncio.Protocol):
         elif waited > self.gate.timeouts.keep_alive:
             self.close()
 
+    def drop(self) -> None:
+        """A fault of ours: the connection ends at once, and its exchange with it as if the client had gone."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def drain(self) -> None:
         """The gateway stops: an idle connection is closed, a running exchange ends first."""
         if self.exchange is None:
@@ -228,9 +247,11 @@ class ClientConnection(asyncio.Protocol):
 
     def _leave_no_request_line(self) -> None:
         """Browsers preconnect: a handshake that nothing followed is one line, and nobody waits for it."""
-        facts = self.facts
+        facts, reference = self.facts, self.gate.new_reference()
+        if self.gate.ledger.counted(self.ip, "no_request", reference) is not None:
+            return
         record = connection_record(
-            self.gate.new_reference(),
+            reference,
             REASONS["no_request"],
             channel=facts.channel,
             client=self.address,
@@ -239,6 +260,16 @@ class ClientConnection(asyncio.Protocol):
             sni=facts.sni,
         )
         self.gate.ledger.conn.append(record, _ignore, expendable=True)
+
+
+def tick_all(gate: Gate, loop_now: float) -> None:
+    """Every connection's turn, twice a second. A fault in one must not leave the others without limits of time and revocation."""
+    for connection in list(gate.connections):
+        try:
+            connection.tick(loop_now)
+        except Exception as fault:  # noqa: BLE001 - whatever it was, it ends one connection, is told, and the next has its turn
+            connection.drop()
+            gate.loop.call_exception_handler({"message": "a connection's tick failed", "exception": fault})
 
 
 def _ignore(error: LedgerError | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 SESSION_COOKIE = "__Host-gw-session"
@@ -18,21 +19,32 @@ OWN_PREFIXES = ("__host-gw-", "__secure-gw-")
 """Lower case: browsers compare the prefixes of cookie names without regard to case (RFC 6265bis section 4.1.3)."""
 
 ORIGIN_PREFIX = "__Secure-gw-"
+REMEMBERED = 4096
+"""Scopes kept: one for each sign-in and transaction that is in use."""
+
+Pair = tuple[str, str]
 
 
 class CookieScope(NamedTuple):
-    """Whose cookies an exchange may carry. `prefix` is the match's path (ends in '/'), `base` the origin's (ends in '/')."""
+    """Whose cookies an exchange may carry: made by `scope_of`.
+
+    `names` is what the names of this session's and transaction's cookies begin with (`per-session`). `prefix` is the match's path
+    (ends in '/'), `base` the origin's (ends in '/').
+    """
 
     style: Literal["per-session", "plain"]
-    session: str
-    transaction: str
+    names: str
     prefix: str
     base: str
 
-    @property
-    def name_prefix(self) -> str:
-        tag = hashlib.sha256(self.session.encode()).hexdigest()[:12]
-        return f"{ORIGIN_PREFIX}{tag}-{self.transaction}-"
+
+@lru_cache(maxsize=REMEMBERED)
+def scope_of(
+    style: Literal["per-session", "plain"], user_id: str, signed_in_at: float, transaction: str, prefix: str, base: str
+) -> CookieScope:
+    """The scope of one sign-in (`signed_in_at` in Unix seconds) at one transaction."""
+    tag = hashlib.sha256(f"{user_id} {signed_in_at!r}".encode()).hexdigest()[:12]
+    return CookieScope(style, f"{ORIGIN_PREFIX}{tag}-{transaction}-", prefix, base)
 
 
 def is_own(name: str) -> bool:
@@ -40,43 +52,37 @@ def is_own(name: str) -> bool:
     return name.lower().startswith(OWN_PREFIXES)
 
 
-def split(field: str) -> list[tuple[str, str]]:
-    """The name-value pairs of a Cookie field's value (RFC 6265 section 5.4), in order; a piece without '=' has an empty name."""
-    pairs: list[tuple[str, str]] = []
-    for piece in field.split(";"):
-        name, equals, value = piece.strip(" \t").partition("=")
-        if equals:
-            pairs.append((name, value))
-        elif name:
-            pairs.append(("", name))
-    return pairs
+def split(fields: Iterable[str]) -> tuple[Pair, ...]:
+    """The name-value pairs of Cookie fields (RFC 6265 section 5.4), in order; a piece without '=' has an empty name."""
+    pairs: list[Pair] = []
+    for field in fields:
+        for piece in field.split(";"):
+            name, equals, value = piece.strip(" \t").partition("=")
+            if equals:
+                pairs.append((name, value))
+            elif name:
+                pairs.append(("", name))
+    return tuple(pairs)
 
 
-def own_cookie(fields: Iterable[str], name: str) -> str | None:
+def own_cookie(pairs: Iterable[Pair], name: str) -> str | None:
     """The value of one of our cookies; None when it is absent, or there with two different values (then somebody plays)."""
     found: str | None = None
-    for field in fields:
-        if name not in field:
-            continue
-        for key, value in split(field):
-            if key == name:
-                if found is not None and found != value:
-                    return None
-                found = value
+    for key, value in pairs:
+        if key == name:
+            if found is not None and found != value:
+                return None
+            found = value
     return found
 
 
-def to_origin(fields: Iterable[str], scope: CookieScope) -> str | None:
+def to_origin(pairs: Iterable[Pair], scope: CookieScope) -> str | None:
     """The Cookie field for the origin: its own cookies of this session and transaction, under their old names."""
-    kept: list[str] = []
-    wanted = scope.name_prefix if scope.style == "per-session" else ""
-    for field in fields:
-        for name, value in split(field):
-            if scope.style == "per-session":
-                if name.startswith(wanted):
-                    kept.append(f"{name[len(wanted) :]}={value}")
-            elif not is_own(name):
-                kept.append(f"{name}={value}" if name else value)
+    if scope.style == "per-session":
+        start = len(scope.names)
+        kept = [f"{name[start:]}={value}" for name, value in pairs if name.startswith(scope.names)]
+    else:
+        kept = [f"{name}={value}" if name else value for name, value in pairs if not is_own(name)]
     return "; ".join(kept) if kept else None
 
 
@@ -99,7 +105,7 @@ def from_origin(value: str, scope: CookieScope) -> str | None:
     host_bound = name.lower().startswith("__host-") and scope.style == "plain"
     kept.append(f"Path={'/' if host_bound else map_path(path, scope)}")
     kept.append("Secure")
-    shown = name if scope.style == "plain" else scope.name_prefix + name
+    shown = name if scope.style == "plain" else scope.names + name
     return "; ".join([f"{shown}={content.strip(' ' + chr(9))}", *kept])
 
 

@@ -58,7 +58,7 @@ class Exchange:
         gate, client, head = self._gate, self._client, self._head
         if head is None:
             raise TypeError("an exchange without a head is refused, not begun")
-        self._evidence = evidence = gather(head, client.facts, client.public_port, gate.index, gate.clock())
+        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.clock())
         self._decide(evidence.facts)
 
     def refuse(self, error: RequestError) -> None:
@@ -78,8 +78,9 @@ class Exchange:
         gate.decisions[decision.reason.code] += 1
         if not decision.permitted and self._status is None:
             self._status = status_of(decision, facts, readable=head is not None)
-        expendable = not decision.permitted and facts.session is None
-        if expendable:
+        # What nobody signed in asks for, our open pages included, leaves the reserve of space to the persons who are at work.
+        expendable = facts.session is None
+        if expendable and not decision.permitted:
             counted = gate.ledger.counted(self._client.ip, decision.reason.code, self.reference)
             if counted is not None:
                 # It stands in the counted line of this second; the answer does not wait for it (the flood rule, DESIGN section 3).
@@ -114,7 +115,8 @@ class Exchange:
         """The decision's line is on the disk, or it is not: then nothing happens (clause T1)."""
         if self._over:
             if error is None and self._decision.permitted:
-                self._complete("client_closed", REASONS["client_closed"].status)
+                reason = "draining" if self._gate.draining else "client_closed"
+                self._complete(reason, REASONS[reason].status)
             return
         if error is not None:
             self._decision = self._failure("ledger_unavailable")
@@ -145,11 +147,12 @@ class Exchange:
             and not (decision.operation is not None and decision.operation.background)
         ):
             gate.index.touch(entry, self._facts.now)
+        sent = self._client.sent(head)
         if decision.place is Place.TRANSACTION:
-            route = forward.to_origin(gate, self._client, head, self._facts, decision, self.reference)
+            route = forward.to_origin(gate, self._client, head, sent, self._facts, decision, self.reference)
         else:
             gate.hand(self.reference, self._facts, decision, self._client.address)
-            route = forward.to_portal(gate.portal, head, self.reference)
+            route = forward.to_portal(gate.portal, head, sent, self.reference)
         self._forwarding = Forwarding(self, self._client, head, decision, route, close=self._close)
         self._forwarding.start()
 
@@ -229,7 +232,9 @@ class Exchange:
 
     def stop(self) -> None:
         """The gateway stops and waits no longer."""
-        if self._forwarding is not None and not self._over:
+        if self._forwarding is None:
+            self._over = True  # its line is still on its way to the disk: nothing is forwarded any more
+        elif not self._over:
             self._forwarding.break_off("draining")
 
     # --- the end, as the forwarding reports it ------------------------------------------------------------------------

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
-from gateway.decision import Connection, Facts, PageOrigin
+from gateway.decision import Agent, Connection, Facts, PageOrigin
 from gateway.decision.facts import SAFE_METHODS
-from gateway.message import RequestHead
+from gateway.message import Fields, RequestHead, request_to_origin
 from gateway.proxy.agent import classify
-from gateway.proxy.cookies import SESSION_COOKIE, own_cookie
+from gateway.proxy.cookies import SESSION_COOKIE, own_cookie, split
 from gateway.records.index import Index
 from gateway.records.values import SessionEntry
 
@@ -24,33 +24,71 @@ class Evidence(NamedTuple):
     entry: SessionEntry | None
 
 
-def gather(head: RequestHead, connection: Connection, public_port: int, index: Index, now: float) -> Evidence:
-    """The facts of one request, `now` in Unix seconds."""
+class Sent(NamedTuple):
+    """What the fields of a request say, whatever its request line, the time and the records.
+
+    A browser sends the same fields again and again on one connection, and the reader then hands out the same `fields`: so a
+    connection keeps the last of these. `origin_fields` are the fields that an origin may see.
+    """
+
+    fields: Fields
+    host: str
+    port_is_ours: bool
+    token_hash: bytes | None
+    agent: Agent
+    signature_agent: bool
+    authorization: bool
+    fetch_site: str | None
+    page_origin: PageOrigin
+    navigation: bool
+    cookies: tuple[tuple[str, str], ...]
+    origin_fields: tuple[tuple[str, str], ...]
+
+
+def read_sent(head: RequestHead, public_port: int) -> Sent:
+    """Read the fields once."""
     fields = head.fields
-    host = head.host.name
-    token = own_cookie(fields.all("cookie"), SESSION_COOKIE) if "cookie" in fields else None
-    token_hash = None if token is None else hashlib.sha256(token.encode("latin-1")).digest()
-    entry = None if token_hash is None else index.session(token_hash, host)
-    session = None if entry is None else entry.session
+    host, port = head.host
+    cookies = split(fields.all("cookie"))
+    token = own_cookie(cookies, SESSION_COOKIE)
     mode = fields.get("sec-fetch-mode")
-    navigation = "text/html" in (fields.get("accept") or "") if mode is None else mode == "navigate"
+    return Sent(
+        fields,
+        host,
+        port is None or port == public_port,
+        None if token is None else hashlib.sha256(token.encode("latin-1")).digest(),
+        classify(fields.get("user-agent") or ""),
+        "signature-agent" in fields,
+        "authorization" in fields,
+        fields.get("sec-fetch-site"),
+        page_origin(fields.get("origin"), host, public_port),
+        "text/html" in (fields.get("accept") or "") if mode is None else mode == "navigate",
+        cookies,
+        tuple(request_to_origin(head)),
+    )
+
+
+def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, now: float) -> Evidence:
+    """The facts of one request, `now` in Unix seconds."""
+    entry = None if sent.token_hash is None else index.session(sent.token_hash, sent.host)
+    session = None if entry is None else entry.session
     return Evidence(
         Facts(
             now,
             connection,
             head.method,
-            host,
-            head.host.port is None or head.host.port == public_port,
+            sent.host,
+            sent.port_is_ours,
             head.target.path,
             None,
-            classify(fields.get("user-agent") or ""),
-            "signature-agent" in fields,
-            "authorization" in fields,
+            sent.agent,
+            sent.signature_agent,
+            sent.authorization,
             head.upgrade_websocket,
-            fields.get("sec-fetch-site"),
-            page_origin(fields.get("origin"), host, public_port),
-            navigation,
-            navigation or head.method not in SAFE_METHODS,
+            sent.fetch_site,
+            sent.page_origin,
+            sent.navigation,
+            sent.navigation or head.method not in SAFE_METHODS,
             session,
             0.0 if entry is None else entry.last_seen,
             None if session is None else index.user(session.user_id),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.decision import Decision, Facts
 from gateway.ledger.reference import trace_id
-from gateway.message import InformationalHead, RequestHead, ResponseHead, request_to_origin, response_to_client
+from gateway.message import InformationalHead, RequestHead, ResponseHead, response_to_client
 from gateway.model import Origin
 from gateway.proxy import cookies, mapping
+from gateway.proxy.facts import Sent
 from gateway.proxy.gate import Gate
 
 if TYPE_CHECKING:
@@ -16,28 +18,39 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 
+PORTAL_METHODS = frozenset({"GET", "HEAD", "POST"})
+"""What our own pages know. Every other method gets the same page as OPTIONS: what aiohttp itself does not know, it answers itself,
+and repeats the request line with its query in the answer and in its log."""
+
 
 class Route(NamedTuple):
-    """Where an exchange goes: the origin, the target and the fields there, and how to map what comes back."""
+    """Where an exchange goes: the origin, method, target and fields there, and how to map what comes back."""
 
     origin: Origin
+    method: str
     target: str
     fields: list[Pair]
     mount: mapping.Mount | None
     scope: cookies.CookieScope | None
 
 
-def to_portal(portal: Origin, head: RequestHead, reference: str) -> Route:
+def to_portal(portal: Origin, head: RequestHead, sent: Sent, reference: str) -> Route:
     """Our own pages get the request nearly as it came: the facts are handed over as values, by its id."""
-    fields = request_to_origin(head)
-    fields += [("Host", head.fields.get("host") or "")]
+    fields = [*sent.origin_fields, ("Host", head.fields.get("host") or "")]
     fields += [("Cookie", value) for value in head.fields.all("cookie")]
     fields.append(("X-Request-Id", reference))
-    return Route(portal, head.target.encoded, fields, None, None)
+    method = head.method if head.method in PORTAL_METHODS else "OPTIONS"
+    return Route(portal, method, head.target.encoded, fields, None, None)
 
 
 def to_origin(
-    gate: Gate, client: ClientConnection, head: RequestHead, facts: Facts, decision: Decision, reference: str
+    gate: Gate,
+    client: ClientConnection,
+    head: RequestHead,
+    sent: Sent,
+    facts: Facts,
+    decision: Decision,
+    reference: str,
 ) -> Route:
     """A permitted request for its transaction's origin."""
     located, authorisation, grant = decision.located, decision.authorisation, decision.grant
@@ -45,15 +58,16 @@ def to_origin(
     if located is None or authorisation is None or grant is None or session is None or user is None:
         raise TypeError("a permit of a transaction without what it rests on")
     transaction = located.transaction
-    public = head.fields.get("host") or ""
+    # As it was decided on, not as it was spelt: an origin may route by it (THREATS row 7).
+    public = head.host.name if head.host.port is None else f"{head.host.name}:{head.host.port}"
     mount = mapping.mount(transaction.origin, located.match, public)
-    # Not the session's id, which a step-up replaces: the origin's cookies live as long as the sign-in does.
-    sign_in = f"{session.user_id} {session.created_at!r}"
-    scope = cookies.CookieScope(transaction.origin.cookies, sign_in, transaction.id, mount.prefix, mount.base)
-    fields = request_to_origin(head)
-    fields.append(("Host", mount.host_field))
-    if "cookie" in head.fields:
-        cookie = cookies.to_origin(head.fields.all("cookie"), scope)
+    # By the sign-in and not by the session's id, which a step-up replaces: the origin's cookies live as long as the sign-in does.
+    scope = cookies.scope_of(
+        transaction.origin.cookies, session.user_id, session.created_at, transaction.id, mount.prefix, mount.base
+    )
+    fields = [*sent.origin_fields, ("Host", mount.host_field)]
+    if sent.cookies:
+        cookie = cookies.to_origin(sent.cookies, scope)
         if cookie is not None:
             fields.append(("Cookie", cookie))
     if transaction.inbound_authorization and "authorization" in head.fields:
@@ -69,11 +83,11 @@ def to_origin(
         *_forwarded(client.remote, public, mount.prefix),
         ("X-Gateway-Assertion", assertion),
     )
-    return Route(
-        transaction.origin, mapping.origin_target(located.rest, head.target.query, mount), fields, mount, scope
-    )
+    target = mapping.origin_target(located.rest, head.target.query, mount)
+    return Route(transaction.origin, head.method, target, fields, mount, scope)
 
 
+@lru_cache(maxsize=4096)
 def _forwarded(address: str, public: str, prefix: str) -> tuple[Pair, ...]:
     """RFC 7239, and the older fields for frameworks that know nothing newer."""
     node = f'"[{address}]"' if ":" in address else address

@@ -126,7 +126,7 @@ class Forwarding:
         self._state = State.SENT
         origin.begin(self, head.method, websocket=head.upgrade_websocket)
         try:
-            start = write_request_head(head.method, route.target, route.fields, head.framing)
+            start = write_request_head(route.method, route.target, route.fields, head.framing)
         except WriteError as error:
             _log.error("request_not_written", id=self._exchange.reference, detail=str(error))
             self.break_off("gateway_error")
@@ -261,8 +261,10 @@ class Forwarding:
         origin, self._origin = self._origin, None
         whole = self._request_done or not self._has_body
         if origin is not None:
-            # An origin that ignores the body of a GET takes it for the next request: not on a connection that others use.
-            origin.finish(reusable=whole and not (self._has_body and self._head.method in SAFE_METHODS))
+            # An origin that ignores the body of a GET takes it for the next request, and one that was asked for a websocket and
+            # answered otherwise may still not speak HTTP on (THREATS row 18): not on a connection that others use.
+            doubtful = (self._has_body and self._head.method in SAFE_METHODS) or self._head.upgrade_websocket
+            origin.finish(reusable=whole and not doubtful)
         # An answer to a request that did not come whole: where the next one would begin is nobody's guess.
         self._exchange.answered("completed", self._status, close=self._close or not whole, read_whole=whole)
 

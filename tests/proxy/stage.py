@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from gateway.portal.language import choose
 from gateway.portal.refusals import FIELDS, Refusals
 from gateway.portal.settings import PortalSettings
 from gateway.proxy.assertion import Signer
-from gateway.proxy.client import ClientConnection
+from gateway.proxy.client import ClientConnection, tick_all
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import Pool
 from tests.decision import world
@@ -263,7 +264,7 @@ async def stage(
     )
     context = server_context(authority.server_pem, authority.server_key, table.names)
     acceptor = Acceptor(
-        loop, sockets, lambda: ClientConnection(gate, Channel.USER, port), asyncio.Protocol, lambda *_: None, context
+        loop, sockets, partial(ClientConnection, gate, Channel.USER, port), _no_plain, lambda *_: None, context
     )
     acceptor.start()
     ticking = asyncio.create_task(_tick(gate))
@@ -286,8 +287,11 @@ async def stage(
 async def _tick(gate: Gate) -> None:
     while True:
         await asyncio.sleep(0.1)
-        for connection in list(gate.connections):
-            connection.tick(gate.loop.time())
+        tick_all(gate, gate.loop.time())
+
+
+def _no_plain(address: str) -> asyncio.Protocol:
+    return asyncio.Protocol()
 
 
 def _key() -> bytes:

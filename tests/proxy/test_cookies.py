@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.cookies import CookieScope, from_origin, is_own, own_cookie, split, to_origin
+from gateway.proxy.cookies import from_origin, is_own, own_cookie, scope_of, split, to_origin
 
-PER_SESSION = CookieScope("per-session", "s1", "dossier", "/dossier/", "/app/")
-PLAIN = CookieScope("plain", "s1", "app", "/", "/")
+PER_SESSION = scope_of("per-session", "jansen01", 1.5, "dossier", "/dossier/", "/app/")
+PLAIN = scope_of("plain", "jansen01", 1.5, "app", "/", "/")
 NAMES = st.text("abcXYZ019_-", min_size=1, max_size=12)
 
 
@@ -56,27 +56,30 @@ def test_per_session_cookies_come_back_under_their_old_names_to_this_session_and
     assert mine is not None
     name = mine.partition("=")[0]
     assert name.startswith("__Secure-gw-")
-    assert to_origin([f"{name}=one; other=2"], PER_SESSION) == "sid=one"
-    assert to_origin([f"{name}=one"], PER_SESSION._replace(session="s2")) is None
-    assert to_origin([f"{name}=one"], PER_SESSION._replace(transaction="pension")) is None
+    assert to_origin(split([f"{name}=one; other=2"]), PER_SESSION) == "sid=one"
+    assert (
+        to_origin(split([f"{name}=one"]), scope_of("per-session", "jansen01", 2.5, "dossier", "/dossier/", "/app/"))
+        is None
+    )
+    assert to_origin(split([f"{name}=one"]), scope_of("per-session", "jansen01", 1.5, "pension", "/", "/")) is None
 
 
 def test_the_gateways_cookies_never_reach_an_origin() -> None:
     field = "__Host-gw-session=secret; a=1; __host-GW-start=x; __Secure-gw-t-x-y=z; b=2"
-    assert to_origin([field], PLAIN) == "a=1; b=2"
-    assert to_origin([field], PER_SESSION) is None
+    assert to_origin(split([field]), PLAIN) == "a=1; b=2"
+    assert to_origin(split([field]), PER_SESSION) is None
 
 
 def test_one_of_our_cookies_with_two_values_is_none() -> None:
-    assert own_cookie(["__Host-gw-session=a"], "__Host-gw-session") == "a"
-    assert own_cookie(["x=1; __Host-gw-session=a", "__Host-gw-session=a"], "__Host-gw-session") == "a"
-    assert own_cookie(["__Host-gw-session=a; __Host-gw-session=b"], "__Host-gw-session") is None
-    assert own_cookie(["x__Host-gw-session=a"], "__Host-gw-session") is None
+    assert own_cookie(split(["__Host-gw-session=a"]), "__Host-gw-session") == "a"
+    assert own_cookie(split(["x=1; __Host-gw-session=a", "__Host-gw-session=a"]), "__Host-gw-session") == "a"
+    assert own_cookie(split(["__Host-gw-session=a; __Host-gw-session=b"]), "__Host-gw-session") is None
+    assert own_cookie(split(["x__Host-gw-session=a"]), "__Host-gw-session") is None
 
 
 def test_pieces_without_a_name() -> None:
-    assert split("a=1;; b ; c=") == [("a", "1"), ("", "b"), ("c", "")]
-    assert to_origin(["flag; a=1"], PLAIN) == "flag; a=1"
+    assert split(["a=1;; b ; c="]) == (("a", "1"), ("", "b"), ("c", ""))
+    assert to_origin(split(["flag; a=1"]), PLAIN) == "flag; a=1"
 
 
 @given(NAMES, st.text("abc019", max_size=8))
@@ -87,4 +90,4 @@ def test_what_an_origin_set_comes_back_unchanged(name: str, value: str) -> None:
             assert seen is None
         else:
             assert seen is not None
-            assert to_origin([seen.split(";")[0]], scope) == f"{name}={value}"
+            assert to_origin(split([seen.split(";")[0]]), scope) == f"{name}={value}"
