@@ -198,7 +198,11 @@ async def connected(
     plain.setblocking(False)
     if receive_buffer:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    except OSError:
+        plain.close()
+        raise
     reader, writer = await asyncio.open_connection(
         sock=plain, ssl=context, server_hostname=(sni or "") if secure else None
     )
@@ -276,6 +280,6 @@ class Lines:
     async def completion(self, reference: str, seconds: float = 10.0) -> dict[str, Any]:
         """The completion line of a request, as soon as it is there."""
         async with asyncio.timeout(seconds):
-            while len(found := self.of(reference)) < 2:
+            while len(found := self.of(reference)) < 2:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
         return found[-1]

@@ -27,7 +27,7 @@ def demo(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     Its flood rule is set aside: each refusal has a line of its own, however quick the tests are.
     """
     state = tmp_path_factory.mktemp("demo") / "state"
-    house = House.copied(template, state, settings={"ledger": "flood_rate = 10000"})
+    house = House.copied(template, state, settings={"ledger": {"flood_rate": 10_000}})
     with house.demo():
         yield house
     written = house.log.read_bytes() + b"".join(

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from typing import Any
 from gateway.demo.facts import demo_facts
 from gateway.demo.files import GUIDE, OPERATOR, ORIGIN, PLAIN, USER, Plan, Ports
 from gateway.demo.people import populate
+from gateway.demo.toml import dump
 from gateway.demo.world import Home, build
 from gateway.policy.release import load_release
 from tests.browser.harness import free_offset
@@ -51,7 +53,7 @@ def _year() -> int:
 
 @dataclass
 class House:
-    """A state directory, not started yet. `settings` are lines for sections of gateway.toml: {"ledger": "flood_rate = 10000"}."""
+    """A state directory, not started yet. `copied` takes `settings` for gateway.toml: {"ledger": {"flood_rate": 10_000}}."""
 
     state: Path
     offset: int
@@ -59,17 +61,19 @@ class House:
 
     @classmethod
     def copied(
-        cls, template: Path, state: Path, origin: str | None = None, settings: dict[str, str] | None = None
+        cls, template: Path, state: Path, origin: str | None = None, settings: dict[str, dict[str, Any]] | None = None
     ) -> House:
         shutil.copytree(template, state)
         house = cls(state, free_offset(PORTS), origin)
         build(house.home, house.plan, time.time())
         file = house.config / "gateway.toml"
-        text = file.read_text()
-        for section, lines in (settings or {}).items():
-            heading = f"[{section}]\n"
-            text = text.replace(heading, heading + lines + "\n") if heading in text else f"{text}\n{heading}{lines}\n"
-        file.write_text(text)
+        content = tomllib.loads(file.read_text())
+        for section, values in (settings or {}).items():
+            content.setdefault(section, {}).update(values)
+        tables = {key: value for key, value in content.items() if isinstance(value, dict | list)}
+        file.write_text(
+            dump("The demo's, adjusted.", {key: content[key] for key in content.keys() - tables.keys()}, tables)
+        )
         return house
 
     @property

@@ -13,6 +13,7 @@ with its standard input.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import select
@@ -20,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha1
 from pathlib import Path
 
 BUFFER = 1024 * 1024
@@ -108,7 +110,7 @@ class Answerer:
             case "events":
                 await self.events()
             case "socket":
-                await self.echo()
+                await self.echo(fields["sec-websocket-key"])
             case _:
                 self.say(b"hello")
 
@@ -152,9 +154,12 @@ class Answerer:
             await self.writer.drain()
             await asyncio.sleep(0.1)
 
-    async def echo(self) -> None:
+    async def echo(self, key: str) -> None:
+        """RFC 6455: accept, then give every byte back."""
+        accept = base64.b64encode(sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
         self.writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode()
         )
         while data := await self.reader.read(BUFFER):
             self.writer.write(data)
