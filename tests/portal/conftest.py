@@ -396,7 +396,7 @@ class Page(HTMLParser):
 
     @property
     def words(self) -> str:
-        return " ".join(self.one("body").text.split())
+        return re.sub(r"[ \t\n]+", " ", self.one("body").text).strip()  # a no-break space is not white space of HTML
 
 
 @pytest.fixture(scope="session")
