@@ -4,11 +4,11 @@ from gateway.decision.decide import PERMITTED, Decision, Step, decide, explain, 
 from gateway.decision.facts import SAFE_METHODS, Agent, Connection, Facts, PageOrigin
 from gateway.decision.paths import PathPattern, PatternError
 from gateway.decision.places import OWN_PREFIX, Place
-from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Mender, Reason, Severity
+from gateway.decision.reasons import ATTEMPTS, NOT_FOR_YOU, REASONS, Kind, Mender, Reason, Severity
 from gateway.decision.snapshot import Located, Snapshot
 
 __all__ = [
-    "NOT_FOR_YOU", "OWN_PREFIX", "PERMITTED", "REASONS", "SAFE_METHODS", "Agent", "Connection", "Decision", "Facts",
+    "ATTEMPTS", "NOT_FOR_YOU", "OWN_PREFIX", "PERMITTED", "REASONS", "SAFE_METHODS", "Agent", "Connection", "Decision", "Facts",
     "Kind", "Located", "Mender", "PageOrigin", "PathPattern", "PatternError", "Place", "Reason", "Severity",
     "Snapshot", "Step", "decide", "explain", "place_of",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gateway.decision.criteria import CLOSED, CRITERIA, USER, Criterion
 from gateway.decision.places import Place
-from gateway.decision.reasons import REASONS, Kind, Reason
+from gateway.decision.reasons import ATTEMPTS, REASONS, Kind, Reason
 from gateway.model import Channel
 
 INTRODUCTION = """\
@@ -36,6 +36,13 @@ CODES = """\
 *Status* is the HTTP status; a challenge sends a navigating browser on by 303 instead. Codes marked † tell something
 of the person's own position: only who is, or was, designated for that transaction is shown them. Everybody else gets
 one page, one status (403) and one problem type for all of them; the ledger knows the difference.
+"""
+
+ATTEMPTS_TITLE = """\
+## Attempts to sign in
+
+Codes of the `sign-in` lines. The page says the same of an unknown and of a known user ID, and of every wrong password or
+code: so these codes stand in the ledger alone.
 """
 
 KINDS = {
@@ -65,7 +72,7 @@ OUTSIDE = {
 
 def reasons_page() -> str:
     """The whole page, as Markdown."""
-    return "\n".join([INTRODUCTION, _checks(), CODES, *(_codes(kind) for kind in Kind)])
+    return "\n".join([INTRODUCTION, _checks(), CODES, *(_codes(kind) for kind in Kind), ATTEMPTS_TITLE, _attempts()])
 
 
 def _checks() -> str:
@@ -81,6 +88,11 @@ def _checks() -> str:
         for number, row in enumerate(CRITERIA, 1)
     ]
     return _table(("", "check", "clause", "targets", "channels", "reasons"), rows)
+
+
+def _attempts() -> str:
+    rows = [(_code(row.code), row.clause, row.kind.value, row.mender.value, row.meaning) for row in ATTEMPTS.values()]
+    return _table(("code", "clause", "kind", "who can mend it", "meaning"), rows)
 
 
 def _places(row: Criterion) -> str:

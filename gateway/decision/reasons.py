@@ -152,3 +152,25 @@ _ROWS = (
 )  # fmt: skip
 
 REASONS: dict[str, Reason] = {row.code: row for row in _ROWS}
+
+_ATTEMPTS = (
+    _row("signed_in", "I5", _P, 303, Mender.NOBODY, _INFO, "the person proved who they are, and a session began"),
+    _row("stepped_up", "I2", _P, 303, Mender.NOBODY, _INFO, "the person proved it again, by a stronger means"),
+    _row("unknown_user_id", "I4", _D, 422, Mender.PERSON, _NOTICE, "no such user ID, or it has no password"),
+    _row("password_wrong", "I5", _D, 422, Mender.PERSON, _NOTICE, "the password is not this user ID's"),
+    _row("password_too_long", "I5", _D, 422, Mender.PERSON, _NOTICE, "longer than any password may be"),
+    _row("password_unreadable", "I5", _D, 422, Mender.PERSON, _NOTICE, "a password of characters that cannot be"),
+    _row("password_unusable", "I5", _D, 422, Mender.OPERATOR, _ERROR, "the stored hash cannot be read"),
+    _row("code_needed", "I2", _D, 422, Mender.PERSON, _INFO, "the password is good only together with a code"),
+    _row("code_unknown", "I5", _D, 422, Mender.ADMINISTRATOR, _NOTICE, "a code, but the user ID has no app registered"),
+    _row("code_malformed", "I5", _D, 422, Mender.PERSON, _NOTICE, "the code is not six digits"),
+    _row("code_wrong", "I5", _D, 422, Mender.PERSON, _NOTICE, "the code is not the app's of this moment"),
+    _row("code_used", "I5", _D, 422, Mender.PERSON, _WARNING, "the code was used before"),
+    _row("user_id_blocked", "P4", _D, 422, Mender.ADMINISTRATOR, _WARNING, "the user ID is blocked or has ended"),
+    _row("locked_out", "I5", _D, 422, Mender.PERSON, _WARNING, "an attempt during a wait: neither checked nor counted"),
+    _row("disabled", "I5", _D, 422, Mender.ADMINISTRATOR, _WARNING, "100 failures in a row: the password is disabled"),
+)  # fmt: skip
+
+ATTEMPTS: dict[str, Reason] = {row.code: row for row in _ATTEMPTS}
+"""What became of an attempt to sign in or step up: in its ledger line only. The page says the same of an unknown and a known user
+ID, so none of these has a text of its own; what is shown is the wait, and that a password is disabled."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.credentials import password as passwords
 from gateway.credentials import totp
+from gateway.decision import ATTEMPTS
 from gateway.errors import CredentialError
 from gateway.ledger.line import Record
 from gateway.ledger.pseudonym import Identity
@@ -99,8 +100,8 @@ def sign_in_line(
     return sign_in_record(
         ask.handed.reference,
         verdict="deny" if session is None else "permit",
-        reason=reason,
-        clause="I5",
+        reason=ATTEMPTS[reason].code,
+        clause=ATTEMPTS[reason].clause,
         client=ask.handed.address,
         user=user,
         institution=None if login is None else login.institution,
