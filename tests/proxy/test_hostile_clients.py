@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.proxy.client import ClientConnection
@@ -23,9 +24,16 @@ def handshake(it: Stage, path: str = "/dossier/live") -> bytes:
     return data.replace(b"Connection: close", b"Connection: Upgrade")
 
 
+async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    for _ in range(int(seconds * 1000)):
+        if true():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come to that")
+
+
 async def only_connection(it: Stage) -> ClientConnection:
-    while not it.gate.connections:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(it.gate.connections))
     (connection,) = it.gate.connections
     return connection
 
@@ -65,8 +73,7 @@ async def test_a_fault_in_one_connection_leaves_the_others_their_limits_and_revo
             return user(user_id)
 
         it.records.user = faulty  # type: ignore[method-assign, assignment]  # one look-up of the first tick fails
-        while asked < 3:
-            await asyncio.sleep(0.05)
+        await until(lambda: asked >= 3)
         assert told == ["a connection's tick failed"]
         assert len(it.gate.connections) == 1
         it.records.users.clear()
@@ -101,8 +108,8 @@ async def test_handshakes_without_a_request_are_under_the_flood_rule(tmp_path: P
             _, writer = await it.connect()
             writer.close()
             await writer.wait_closed()
-        while not (counted := it.lines("refusals")):
-            await asyncio.sleep(0.05)
+        await until(lambda: bool(it.lines("refusals")))
+        counted = it.lines("refusals")
         lines = [line for line in it.lines("connection") if line["reason"] == "no_request"]
         assert len(lines) + sum(line["reasons"].get("no_request", 0) for line in counted) <= 25
         assert len(lines) < 25
@@ -114,6 +121,7 @@ async def test_our_open_pages_leave_the_reserve_of_space_to_persons(tmp_path: Pa
         it.gate.ledger.user.spare_space(low=True)
         answer = await it.ask(it.request("GET /.gateway/language HTTP/1.1", signed_in=False))
         assert answer.startswith(b"HTTP/1.1 503 "), answer
+        assert it.gate.decisions["ledger_unavailable"] == 1
         assert (await it.ask(it.request())).startswith(b"HTTP/1.1 200 ")
 
 
@@ -122,8 +130,7 @@ async def test_what_waits_for_its_line_at_a_stop_is_forwarded_no_more(tmp_path: 
         _, writer = await it.connect()
         connection = await only_connection(it)
         writer.write(it.request())
-        while connection.exchange is None:
-            await asyncio.sleep(0)
+        await until(lambda: connection.exchange is not None)
         it.gate.draining = True
         connection.stop()
         completion = await it.completion()
