@@ -41,11 +41,14 @@ class Administration(Store):
     async def change_person(
         self, person: int, insz: str, name: str, by: By, now: float, before_commit: BeforeCommit | None = None
     ) -> None:
-        """Another name, or the national number that a bis number became: both numbers stay this person's for the history."""
+        """Another name, or the national number that a bis number became: both numbers stay this person's for the history.
+
+        Under a mandate only where the person acts for no other institution; so does `end_person`.
+        """
         insz, name = _checked_insz(insz), _checked_name(name)
         async with self._write(before_commit) as write:
-            await check_mandate(write, by, None, now)
             current = await _live_person(write, person)
+            await _check_mandate_for_all_of(write, by, person, now)
             taken = await _person_by_insz(write, insz)
             if taken is not None and taken != person:
                 raise Conflict("this INSZ belongs to another recorded person; the two cannot be joined by a change")
@@ -57,8 +60,8 @@ class Administration(Store):
     async def end_person(self, person: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """Ends a person with all their user IDs and sessions (they died, or were recorded by mistake)."""
         async with self._write(before_commit) as write:
-            await check_mandate(write, by, None, now)
             current = await _live_person(write, person)
+            await _check_mandate_for_all_of(write, by, person, now)
             for user_id in await _user_ids_of(write, person):
                 await end_user_id(write, user_id, by, now)
             await end_row(write, persons, current.id, by, now)
@@ -271,6 +274,14 @@ async def check_mandate(write: Write, by: By, institution: str | None, now: floa
     holder = await newest_user_id(write, row.user_id)
     if holder.blocked or not effective(holder).holds(now):
         raise Conflict(f"mandate {by.mandate}: its holder {row.user_id} is blocked or has ended")
+
+
+async def _check_mandate_for_all_of(write: Write, by: By, person: int, now: float) -> None:
+    """No administrator touches what is another institution's: a person who acts for two needs a written act."""
+    live = sa.and_(user_ids.c.person == person, user_ids.c.ended_at.is_(None))
+    institutions = await write.words(sa.select(user_ids.c.institution).where(live).distinct())
+    for institution in institutions or (None,):
+        await check_mandate(write, by, institution, now)
 
 
 async def end_row(write: Write, table: sa.Table, row_id: int, by: By, now: float) -> None:

@@ -47,6 +47,8 @@ class Watch(Store):
         self._version = version
         await self._read_everything()
         self._tasks = (asyncio.create_task(self._watch()), asyncio.create_task(self._keep_house()))
+        for task in self._tasks:
+            task.add_done_callback(_must_not_end)
 
     async def _end_work(self) -> None:
         """Ends the background work, and saves what is due."""
@@ -65,14 +67,12 @@ class Watch(Store):
     async def _read_everything(self) -> None:
         began = self._clock()
         version = await self._data_version()
-        # The index lives as long as the process and has no cycles. Left to the collector, a full collection of a hundred
-        # thousand persons would stop everything for the better part of a second.
+        # Nothing of the index is garbage: collections while it grows would take three quarters of the time.
         gc.disable()
         try:
             await self._read_whole_index(began)
         finally:
             gc.enable()
-        gc.freeze()
         self._seen_version = version
 
     async def _read_whole_index(self, began: float) -> None:
@@ -179,3 +179,9 @@ class Watch(Store):
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))
             )
         self.index.forget_ended(now)
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    """Says so when a mistake of ours ended the background work: from the stale limit on, nobody is let in."""
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("the records are no longer kept current; restart the gateway", exc_info=task.exception())

@@ -417,3 +417,37 @@ async def test_lists_by_user_id_and_institution(records: Records) -> None:
     assert [one.person for one in await records.persons(NORTH)] == [person]
     [entry] = await records.entries("role", user_id="peeters1")
     assert (entry.actor, entry.reason, entry.mandate, entry.recorded_at) == ("shell", BY_ACT.reason, None, NOW)
+
+
+async def test_no_administrator_touches_what_is_another_institutions(records: Records) -> None:
+    """A person who acts for two institutions is changed or ended by a written act, never under the mandate of one."""
+    north = await mandated(records)
+    person = await add_user(records)
+    await records.change_person(person, INSZ[0], "An Jansens", north, NOW + 1)
+    await records.add_user_id("jansen.sud", person, SOUTH, "fr", BY_ACT, NOW + 1)
+    with pytest.raises(Conflict, match=f"not for {SOUTH}"):
+        await records.change_person(person, INSZ[0], "Another", north, NOW + 2)
+    with pytest.raises(Conflict, match=f"not for {SOUTH}"):
+        await records.end_person(person, north, NOW + 2)
+    await records.end_user_id("jansen.sud", BY_ACT, NOW + 3)
+    await records.end_person(person, north, NOW + 4)
+    bare = await records.add_person(INSZ[1], "Bo", north, NOW + 4)
+    await records.end_person(bare, north, NOW + 5)
+
+
+@pytest.mark.parametrize("user_id", ["nobody01", "jansen01"])
+async def test_nothing_hangs_on_a_user_id_that_is_not_live(records: Records, user_id: str) -> None:
+    await add_user(records)
+    await records.end_user_id("jansen01", By("shell", "left", act=ACT), NOW + 1)
+    why = "has ended \\(left\\)" if user_id == "jansen01" else "does not exist"
+    for attempt in (
+        records.set_password(user_id, HASH, BY_ACT, NOW + 2, alone=True),
+        records.add_mandate(user_id, BY_ACT, NOW + 2),
+        records.add_designation(user_id, authorisation(), {Use.CONSULTATION}, BY_ACT, NOW + 2),
+        records.add_role(user_id, "DossierReader", BY_ACT, NOW + 2),
+        records.end_user_id(user_id, BY_ACT, NOW + 2),
+    ):
+        with pytest.raises(Conflict, match=why):
+            await attempt
+    with pytest.raises(Conflict, match="no person with this INSZ"):
+        await records.person_of(insz=INSZ[3])
