@@ -31,12 +31,17 @@ _PURPOSE = b"gateway start token v1"
 
 
 class Start(NamedTuple):
-    """Where to go back to. `target` is path and query on `host`; `cookie_hash` the hex SHA-256 of the start cookie's value."""
+    """Where to go back to, and why one was led away.
+
+    `target` is path and query on `host`; `cookie_hash` the hex SHA-256 of the start cookie's value; `reason` the code of the challenge
+    and `reference` that of its line in the ledger.
+    """
 
     host: str
     target: str
     cookie_hash: str
     reason: str
+    reference: str
     expires_at: float
 
 
@@ -58,11 +63,13 @@ class StartTokens:
     def __init__(self, secret: bytes) -> None:
         self._aead = AESGCM(derive_key(secret, _PURPOSE))
 
-    def seal(self, host: str, target: str, start_cookie: str, reason: str, now: float, nonce: bytes) -> str:
+    def seal(
+        self, host: str, target: str, start_cookie: str, reason: str, reference: str, now: float, nonce: bytes
+    ) -> str:
         """A token for the query of a portal page; `nonce` is 12 random bytes, never used twice."""
         if len(target) > MAX_TARGET_CHARACTERS:
             target = "/"
-        content = [host, target, cookie_hash(start_cookie), reason, now + LIFETIME_SECONDS]
+        content = [host, target, cookie_hash(start_cookie), reason, reference, now + LIFETIME_SECONDS]
         plain = json.dumps(content, separators=(",", ":")).encode("ascii")
         return base64.urlsafe_b64encode(nonce + self._aead.encrypt(nonce, plain, _PURPOSE)).decode("ascii").rstrip("=")
 

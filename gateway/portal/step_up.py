@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.credentials.start import Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.decision import Decision, decide
+from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
 from gateway.portal import cookies
 from gateway.portal.ask import Ask
@@ -152,6 +153,7 @@ def _page(
         "helpdesk": "" if institution is None else institution.helpdesk,
         "institution": "" if institution is None else institution.name.in_(ask.language),
         "service": ask.settings.help_desk,
+        "reference": "" if goal.start is None else format_reference(goal.start.reference),
         "general": general,
         "faults": faults or {},
     }

@@ -104,7 +104,7 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
         cookie = gate.random(32).hex()
         target = asked.target if decision.place is Place.TRANSACTION else "/"
         token = gate.start_tokens.seal(
-            asked.host_field, target, cookie, decision.reason.code, facts.now, gate.random(12)
+            asked.host_field, target, cookie, decision.reason.code, reference, facts.now, gate.random(12)
         )
         location = f"{location}?start={token}"
         pairs.append(

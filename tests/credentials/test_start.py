@@ -22,12 +22,17 @@ NONCE = bytes(12)
 
 
 def seal(target: str = "/dossier/1?x=%2F", now: float = 1000.0) -> str:
-    return TOKENS.seal("dossier.localhost", target, "cookie", "sign_in_required", now, NONCE)
+    return TOKENS.seal("dossier.localhost", target, "cookie", "sign_in_required", "ABCDEFGHJKMNPQRST", now, NONCE)
 
 
 def test_opens_as_it_was_sealed() -> None:
     assert TOKENS.open(seal(), 1000.0) == Start(
-        "dossier.localhost", "/dossier/1?x=%2F", cookie_hash("cookie"), "sign_in_required", 1000.0 + LIFETIME_SECONDS
+        "dossier.localhost",
+        "/dossier/1?x=%2F",
+        cookie_hash("cookie"),
+        "sign_in_required",
+        "ABCDEFGHJKMNPQRST",
+        1000.0 + LIFETIME_SECONDS,
     )
 
 

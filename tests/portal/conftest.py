@@ -328,11 +328,12 @@ class Browser:
         cookie = os.urandom(32).hex()
         self.jar.setdefault(host, {})["__Host-gw-start"] = cookie
         return self.world.start_tokens.seal(
-            f"{host}:8443", target, cookie, reason, self.world.clock.now, os.urandom(12)
+            f"{host}:8443", target, cookie, reason, REFERENCE, self.world.clock.now, os.urandom(12)
         )
 
 
 SESSION = "__Host-gw-session"
+REFERENCE = "ABCDEFGHJKMNPQRST"
 
 
 def token_hash(token: str) -> bytes:

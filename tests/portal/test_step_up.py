@@ -47,6 +47,7 @@ async def test_where_only_the_eid_would_do_the_page_says_so_and_who_can_help(wor
     _, page = await opened(browser, PENSION, "/careers/")
     assert "You cannot open this transaction now" in page.page.words
     assert "helpdesk@hulpkas.example" in page.page.words
+    assert "ABCD-EFGH-JKMN-PQRS-T" in page.page.words
     assert not [form for form in page.page.all("form") if form.attributes["action"] == "/step-up"]
     assert [a.attributes["href"] for a in page.page.all("a") if "button" in (a.attributes.get("class") or "")] == [
         "/applications"
