@@ -29,7 +29,6 @@ _PORTAL: dict[str, Place] = {
     "/applications": Place.ACCEPTED,
     "/regulation": Place.SIGNED_IN,
     "/step-up": Place.SIGNED_IN,
-    "/continue": Place.SIGNED_IN,
     "/sign-in": Place.OPEN,
     "/sign-out": Place.OPEN,
     "/language": Place.OPEN,
