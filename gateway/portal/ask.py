@@ -40,6 +40,7 @@ ONE_TIME_FIELDS: Final[dict[str, str]] = {"Referrer-Policy": "no-referrer"}
 """For answers with a one-time code in them (DESIGN section 6)."""
 
 HOST_PREFIX: Final = "/.gateway"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
 
@@ -142,11 +143,14 @@ class Ask:
         return self.tools.forms.make(self.form_holder)
 
     async def form(self) -> dict[str, str]:
-        """The fields of a form; a file, or a field that is there twice, is left out. Raises `HTTPBadRequest` when it cannot be read."""
+        """The fields of a form; a field that is there twice is left out. Raises `HTTPBadRequest` when it cannot be read."""
+        if self.request.content_type != FORM_TYPE:
+            # No form of ours sends a file; a reader of multipart bodies is one less that strangers can try.
+            raise web.HTTPBadRequest
         try:
             data = await self.request.post()
-        except (ValueError, LookupError) as error:
-            # Bytes or a character set that are none; aiohttp lets these out as they are.
+        except (ValueError, LookupError, ConnectionError, web.RequestPayloadError) as error:
+            # Bytes or a character set that are none, or a browser that left half-way; aiohttp lets these out as they are.
             raise web.HTTPBadRequest from error
         return {
             key: value

@@ -312,6 +312,10 @@ async def test_a_capital_in_front_makes_no_other_user_id(world: World) -> None:
             "multipart/form-data; boundary=b",
             b"--b\r\nContent-Disposition: form-data; name=csrf; filename=f\r\n\r\nx\r\n--b--\r\n",
         ),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\nContent-Disposition: form-data; name=csrf\r\nContent-Transfer-Encoding: foo\r\n\r\nx\r\n--b--\r\n",
+        ),
     ],
 )
 async def test_a_body_that_is_no_form_of_ours_gets_a_page_of_the_400s(world: World, kind: str, body: bytes) -> None:
