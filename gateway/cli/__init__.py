@@ -6,12 +6,32 @@ Exit codes (DESIGN section 7): 0 done, 1 the answer is no, 2 wrong use or a gate
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from gateway import __version__
 from gateway.errors import GatewayError
 
 WRONG_USE = 2
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"gateway {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Tell the version and exit.", callback=_tell_version, is_eager=True)
+]
+
+
+def everything(version: VersionOption = False) -> None:
+    """An HTTPS gateway to individual transactions of the KSZ: one authorisation, one institution, named persons.
+
+    Begin with: gateway demo, or gateway init DIR.
+    """
 
 
 def build() -> typer.Typer:
@@ -20,12 +40,12 @@ def build() -> typer.Typer:
 
     app = typer.Typer(
         name="gateway",
-        help="An HTTPS gateway to individual transactions of the KSZ: one authorisation, one institution, named persons.",
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(everything)
     app.command()(serve.serve)
     for module in (init, check, demo, explain):
         module.register(app)
@@ -38,7 +58,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Entry point of the `gateway` command."""
     try:
-        build()()
+        build()(prog_name="gateway")
     except GatewayError as error:
         print(f"gateway: {error}", file=sys.stderr)
         raise SystemExit(WRONG_USE) from None
