@@ -17,7 +17,7 @@ from gateway.records.schema import sessions as session_table
 from gateway.records.sessions import end_sessions
 from gateway.records.signin import recover, totp_owner
 from gateway.records.store import Store, Write
-from gateway.records.values import USER_ID, BeforeCommit, By, Change
+from gateway.records.values import USER_ID, BeforeCommit, By, Change, Detail
 
 MAX_NAME_CHARACTERS = 200
 
@@ -186,18 +186,21 @@ class Administration(Store):
             )
         return row
 
-    async def rehash_password(self, user_id: str, old_hash: str, password_hash: str, now: float) -> None:
+    async def rehash_password(
+        self, user_id: str, old_hash: str, password_hash: str, now: float, before_commit: BeforeCommit | None = None
+    ) -> None:
         """The same password, hashed with today's parameters, at a sign-in that proved it. Sessions stay."""
         by = By("gateway", "hashed anew with higher parameters")
-        async with self._write() as write:
-            row = await write.one(_live_credential(user_id, "password"))
-            if row is None or row.secret != old_hash.encode("ascii"):
-                return
-            await end_row(write, credentials, row.id, by, now)
-            secret = password_hash.encode("ascii")
-            await write.insert(
-                credentials, user_id=user_id, kind="password", secret=secret, alone=row.alone, **recorded(by, now)
-            )
+        async with self._write(before_commit) as write:
+            old = await write.one(_live_credential(user_id, "password"))
+            if old is None or old.secret != old_hash.encode("ascii"):
+                return  # another password was set meanwhile
+            user = await newest_user_id(write, user_id)
+            await end_row(write, credentials, old.id, by, now)
+            values = {"user_id": user_id, "kind": "password", "secret": password_hash.encode("ascii")}
+            row = await write.insert(credentials, alone=old.alone, **values, **recorded(by, now))
+            details: dict[str, Detail] = {"record": row, "kind": "password"}
+            write.change = Change("credential rehash", now, by, user_id, institution=user.institution, details=details)
 
     async def set_totp(
         self, user_id: str, secret: bytes, by: By, now: float, before_commit: BeforeCommit | None = None

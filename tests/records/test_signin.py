@@ -10,7 +10,7 @@ import pytest
 
 from gateway.credentials.lockout import DISABLED_AFTER, WAIT_SECONDS, LockState
 from gateway.errors import Conflict, RecordsError
-from gateway.records import Login, Records, RecordsSettings
+from gateway.records import Change, Login, Records, RecordsSettings
 from gateway.records.signin import UnknownCounters
 from tests.records.conftest import BY_ACT, DAY, INSZ, NORTH, NOW, SOUTH, Opener, add_user
 
@@ -284,10 +284,12 @@ async def test_a_new_secret_has_steps_of_its_own(records: Records) -> None:
 async def test_a_password_is_hashed_anew_without_ending_anything(records: Records) -> None:
     await add_user(records)
     await records.set_password("jansen01", HASH, BY_ACT, NOW, alone=True)
-    await records.rehash_password("jansen01", HASH, HASH + "3", NOW + 1)
+    told: list[Change] = []
+    await records.rehash_password("jansen01", HASH, HASH + "3", NOW + 1, told.append)
     login = await login_of(records)
     assert (login.password_hash, login.password_alone) == (HASH + "3", True)
-    await records.rehash_password("jansen01", HASH, HASH + "4", NOW + 2)
+    await records.rehash_password("jansen01", HASH, HASH + "4", NOW + 2, told.append)
+    assert [change.act for change in told] == ["credential rehash"]
     assert (await login_of(records)).password_hash == HASH + "3"
     history = await records.entries("credential", user_id="jansen01", ended=True)
     assert [entry.ended_at for entry in history] == [NOW + 1, None]
