@@ -71,16 +71,16 @@ async def enter(ask: Ask) -> web.StreamResponse:
     """`GET /.gateway/enter?code=…` on a transaction host: gives this browser a session cookie for this host."""
     spoken = language.known(ask.request.query.get("language"))
     entry = None
-    start_cookie = ask.cookie(cookies.START)
-    if start_cookie is not None:
-        try:
-            hashed = token_hash(ask.request.query.get("code", ""))
-        except CredentialError:
-            hashed = None
-        if hashed is not None:
-            entry = await ask.services.records.take_entry_code(
-                hashed, ask.host, cookie_hash(start_cookie), ask.services.clock()
-            )
+    try:
+        hashed = token_hash(ask.request.query.get("code", ""))
+    except CredentialError:
+        hashed = None
+    if hashed is not None:
+        # Without the cookie as well: a code that was shown in the wrong browser is used up, and good for nobody any more.
+        start_cookie = ask.cookie(cookies.START) or ""
+        entry = await ask.services.records.take_entry_code(
+            hashed, ask.host, cookie_hash(start_cookie), ask.services.clock()
+        )
     if entry is None:
         return _with_one_time_fields(
             ask.notice(

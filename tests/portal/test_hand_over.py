@@ -66,6 +66,21 @@ async def test_a_code_is_good_once_here_in_this_browser_for_a_minute(world: Worl
     assert "has been used, or is too old" in entered.page.words
 
 
+@pytest.mark.parametrize("shown", ["no start cookie", "another start cookie"])
+async def test_a_code_that_was_shown_in_the_wrong_browser_is_used_up(world: World, shown: str) -> None:
+    """A stranger's start token, opened by somebody who is signed in: the code must not wait for the stranger, who has the cookie."""
+    browser = world.browser()
+    answer = await handed_over(browser)
+    stranger = browser.jar[DOSSIER].pop("__Host-gw-start")
+    if shown == "another start cookie":
+        browser.jar[DOSSIER]["__Host-gw-start"] = "f" * 64
+    assert (await browser.get(answer.location)).status == 403
+    thief = world.browser()
+    thief.jar[DOSSIER] = {"__Host-gw-start": stranger}
+    assert (await thief.get(answer.location)).status == 403
+    assert SESSION not in thief.jar[DOSSIER]
+
+
 async def test_who_is_signed_in_reaches_a_second_host_without_a_form(world: World) -> None:
     browser = world.browser()
     await browser.get((await handed_over(browser)).location)
