@@ -46,10 +46,16 @@ class _Collector:
         )
 
 
-def make_operator_app(status: Callable[[], Status], jwks: bytes) -> web.Application:
-    """The application of the operator's port."""
+def make_registry(status: Callable[[], Status]) -> CollectorRegistry:
+    """What `/metrics` tells: these figures and no others."""
     registry = CollectorRegistry()
     registry.register(_Collector(status))
+    return registry
+
+
+def make_operator_app(status: Callable[[], Status], jwks: bytes) -> web.Application:
+    """The application of the operator's port."""
+    registry = make_registry(status)
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"live": True})
