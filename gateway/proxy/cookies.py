@@ -42,8 +42,11 @@ class CookieScope(NamedTuple):
 def scope_of(
     style: Literal["per-session", "plain"], user_id: str, signed_in_at: float, transaction: str, prefix: str, base: str
 ) -> CookieScope:
-    """The scope of one sign-in (`signed_in_at` in Unix seconds) at one transaction."""
-    tag = hashlib.sha256(f"{user_id} {signed_in_at!r}".encode()).hexdigest()[:12]
+    """The scope of one sign-in (`signed_in_at` in Unix seconds) at one transaction.
+
+    The transaction is in the tag as well: `a`, with a cookie `b-x`, must not meet transaction `a-b` with its cookie `x`.
+    """
+    tag = hashlib.sha256(f"{user_id} {signed_in_at!r} {transaction}".encode()).hexdigest()[:12]
     return CookieScope(style, f"{ORIGIN_PREFIX}{tag}-{transaction}-", prefix, base)
 
 

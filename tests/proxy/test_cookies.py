@@ -91,3 +91,14 @@ def test_what_an_origin_set_comes_back_unchanged(name: str, value: str) -> None:
         else:
             assert seen is not None
             assert to_origin(split([seen.split(";")[0]]), scope) == f"{name}={value}"
+
+
+def test_a_transaction_whose_name_goes_on_another_has_cookies_of_its_own() -> None:
+    short = scope_of("per-session", "jansen01", 1.0, "a", "/", "/")
+    long = scope_of("per-session", "jansen01", 1.0, "a-b", "/b/", "/")
+    forged = from_origin("b-sid=fixed", short)
+    assert forged is not None
+    assert to_origin(split([forged.partition(";")[0]]), long) is None
+    own = from_origin("sid=secret", long)
+    assert own is not None
+    assert to_origin(split([own.partition(";")[0]]), short) is None
