@@ -29,6 +29,7 @@ from gateway.demo.files import GUIDE, OPERATOR, ORIGIN, PLAIN, USER, Plan, Ports
 from gateway.demo.people import populate
 from gateway.demo.toml import dump
 from gateway.demo.world import Home, build
+from gateway.ledger.verify import verify
 from gateway.policy.release import load_release
 from tests.browser.harness import free_offset
 from tests.end_to_end.client import Lines
@@ -128,6 +129,10 @@ class House:
             check=False,
         )
 
+    def verified(self) -> bool:
+        """What `gateway log verify` says with its exit status, without the second that a command takes to start."""
+        return verify(self.home.ledger).exit_status == 0
+
     def ready(self) -> tuple[int, dict[str, Any]]:
         """The answer of /health/ready: status and body."""
         try:
@@ -149,7 +154,10 @@ class House:
             options += ["--origin", self.origin]
         with self._started("demo", *options) as running:
             running.wait_for_line()
+            children = running.children()
             yield running
+        left = [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        assert not left, f"the demo left processes behind: {left}"
 
     @contextlib.contextmanager
     def serve(self) -> Iterator[Running]:
@@ -166,11 +174,12 @@ class House:
                 [*GATEWAY, *words], stdout=subprocess.PIPE, stderr=errors, start_new_session=True
             ) as process,
         ):
-            running = Running(process, self.log)
+            running = Running(process, self.log, self.log.stat().st_size)
             try:
                 yield running
                 if process.poll() is None:
                     assert running.stop() == 0, running.said()
+                assert "Traceback" not in running.said(), running.said()
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -178,17 +187,22 @@ class House:
 
 @dataclass
 class Running:
-    """A started gateway. `log` is what it says on stderr."""
+    """A started gateway. `log` is what it says on stderr, from byte `since` on (an earlier one spoke before)."""
 
     process: subprocess.Popen[bytes]
     log: Path
+    since: int
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def said(self) -> str:
-        return self.log.read_text()
+        return self.log.read_bytes()[self.since :].decode()
+
+    def children(self) -> list[int]:
+        """The processes that it started."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Signal the gateway as a terminal would (its whole group), and give its exit status."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from gateway.ledger.verify import verify
 from tests.end_to_end.client import FETCH, Person, person
 from tests.end_to_end.house import House
 from tests.end_to_end.origin import Origin
@@ -30,7 +29,7 @@ async def test_kill_9_under_load(house: Callable[..., House], origin: Origin, so
     for number in range(SOAK_ROUNDS if soak else ROUNDS):
         with here.serve() as running:
             # Started again on what the kill before has left: it must be whole.
-            assert verify(here.home.ledger).exit_status == 0, f"round {number}"
+            assert here.verified(), f"round {number}"
             async with person(here.ca) as an:
                 answer = await an.sign_in(here.url("app"), "an.peeters", here.person("an.peeters")["password"])
                 assert answer.status == 200, await answer.text()
