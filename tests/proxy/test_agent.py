@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 from gateway.decision import Agent
-from gateway.proxy.agent import MAX_CHARACTERS, classify
+from gateway.proxy.agent import MAX_CHARACTERS, REFUSED_TAGS, classify
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,13 @@ def test_browsers(user_agent: str) -> None:
 )
 def test_office(user_agent: str) -> None:
     assert classify(user_agent) is Agent.OFFICE
+
+
+def test_words_and_patterns_find_what_the_list_says() -> None:
+    """The list's patterns are split into words and expressions: together they are the list."""
+    for entry in CRAWLER_USER_AGENTS_DATA:
+        whole = re.compile(entry["pattern"])
+        for seen in entry.get("instances", ()):
+            named = f"Mozilla/5.0 (compatible; {seen})"[:MAX_CHARACTERS]
+            if REFUSED_TAGS.intersection(entry.get("tags", ())) and whole.search(named):
+                assert classify(named) in (Agent.PROGRAM, Agent.OFFICE), named
