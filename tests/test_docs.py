@@ -115,6 +115,9 @@ def test_every_command_has_help_with_an_example_and_the_common_options(words: tu
     assert command.help
     if not is_group(command):
         assert f"gateway {' '.join(words)}" in " ".join(command.help.split())
+        options = {option for parameter in command.params for option in parameter.opts}
+        # `init` is told the directory itself, and the demo makes its own.
+        assert {"--json"} | (set() if words in (("init",), ("demo",)) else {"--config"}) <= options
 
 
 def test_every_metric_is_documented_and_no_other() -> None:

@@ -11,11 +11,15 @@ import sys
 import structlog
 
 
-def configure(*, quiet: bool = False) -> None:
-    """Readable lines on a terminal, JSON elsewhere. `quiet` keeps warnings and worse only."""
+def configure(*, quiet: bool = False, as_json: bool = False) -> None:
+    """Readable lines on a terminal, JSON elsewhere or where `as_json` asks for it. `quiet` keeps warnings and worse only."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    shared: list[structlog.typing.Processor] = [structlog.processors.add_log_level, stamp, structlog.processors.format_exc_info]
-    if sys.stderr.isatty():
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        stamp,
+        structlog.processors.format_exc_info,
+    ]
+    if sys.stderr.isatty() and not as_json:
         shared[-1:] = [structlog.dev.ConsoleRenderer()]
     else:
         shared.append(structlog.processors.JSONRenderer())

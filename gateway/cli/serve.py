@@ -9,14 +9,16 @@ import typer
 
 from gateway.app import serve as run_gateway
 from gateway.cli.logs import configure
+from gateway.cli.output import ConfigOption
 
 
 def serve(
-    config: Annotated[Path, typer.Option("--config", help="The configuration directory.", show_default=True)] = Path("config"),
+    config: ConfigOption = Path("config"),
+    as_json: Annotated[bool, typer.Option("--json", help="Log JSON lines on a terminal too.")] = False,
 ) -> None:
     """Run the gateway in the foreground. SIGHUP (or `gateway reload`) loads a changed table; SIGTERM or Ctrl-C stops it in order.
 
     Example: gateway serve --config /etc/gateway
     """
-    configure()
+    configure(as_json=as_json)
     run_gateway(config)
