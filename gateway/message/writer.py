@@ -19,6 +19,8 @@ LAST_CHUNK = b"0\r\n\r\n"
 """The end of a chunked body, without trailers."""
 
 _REQUEST_START = re.compile(r"[A-Z-]+ [!-~]+")
+CACHED_NAMES = 2048
+"""Field names whose verdict is remembered, as spelt: browsers and applications use some hundreds."""
 _FRAMING_NAMES = frozenset({"content-length", "transfer-encoding"})
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
@@ -65,14 +67,8 @@ def write_chunk(data: bytes) -> tuple[bytes, ...]:
 
 def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: bool) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    names = [name.lower() for name, _ in fields]
-    # Each line is a field line, there is one for each field, and each colon stands where it should: nothing is smuggled in.
-    if RESPONSE_FIELDS.fullmatch(lines) is None or lines.count("\n") != len(fields) or ":" in "".join(names):
-        raise WriteError("a field whose name is no token or whose value holds a control or a character beyond latin-1")
-    if not _FRAMING_NAMES.isdisjoint(names):
-        given = [name for name in names if name in _FRAMING_NAMES]
-        if not length_allowed or given != ["content-length"]:
-            raise WriteError("a framing field among the fields: framing is the writer's")
+    if not _plain(fields):
+        _check(lines, fields, length_allowed=length_allowed)
     match framing:
         case ContentLength(length):
             lines += f"Content-Length: {length}\r\n"
@@ -81,3 +77,39 @@ def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: b
         case _:
             pass  # NoBody and UntilClose are what remains when nothing is said
     return f"{start}{lines}\r\n".encode("latin-1")
+
+
+def _plain(fields: list[Pair]) -> bool:
+    """Whether every name is known to be good and every value printable ASCII: the everyday case, without a look at the grammar."""
+    names = [name for name, _ in fields]
+    if not _good_names.issuperset(names) and not all(map(_good_name, names)):
+        return False
+    values = "".join([value for _, value in fields])
+    return values.isascii() and values.isprintable()
+
+
+_good_names: set[str] = set()
+"""Names, as spelt, that are tokens and no framing field's: what `_good_name` has seen, at most CACHED_NAMES of them."""
+
+
+def _good_name(name: str) -> bool:
+    good = (
+        RESPONSE_FIELDS.fullmatch(f"{name}: \r\n") is not None
+        and ":" not in name
+        and name.lower() not in _FRAMING_NAMES
+    )
+    if good and len(_good_names) < CACHED_NAMES:
+        _good_names.add(name)
+    return good
+
+
+def _check(lines: str, fields: list[Pair], *, length_allowed: bool) -> None:
+    """Raises WriteError for what would split the message, and for framing that is not the writer's."""
+    names = [name.lower() for name, _ in fields]
+    # Each line is a field line, there is one for each field, and each colon stands where it should: nothing is smuggled in.
+    if RESPONSE_FIELDS.fullmatch(lines) is None or lines.count("\n") != len(fields) or ":" in "".join(names):
+        raise WriteError("a field whose name is no token or whose value holds a control or a character beyond latin-1")
+    if not _FRAMING_NAMES.isdisjoint(names):
+        given = [name for name in names if name in _FRAMING_NAMES]
+        if not length_allowed or given != ["content-length"]:
+            raise WriteError("a framing field among the fields: framing is the writer's")

@@ -286,6 +286,8 @@ class Exchange:
             subject=None if subject is None else gate.ledger.sealer.subject(subject),
         )
         gate.ledger.user.append(record, _follow)
+        # The two refer to each other: without this every request would be left to the garbage collector.
+        self._forwarding = None
 
 
 def _follow(error: LedgerError | None) -> None:
