@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger.journal import OnDurable
+from gateway.ledger.line import Record
 from gateway.proxy.client import ClientConnection
 from tests.proxy.stage import HOST, Stage, answering, stage
 
@@ -81,6 +83,7 @@ async def test_a_fault_in_one_connection_leaves_the_others_their_limits_and_revo
         it.records.users.clear()
         for reader, _ in connections:
             assert await asyncio.wait_for(_rest(reader), 5) == b""
+        await it.completion(2)
         outcomes = sorted(line["outcome"] for line in it.lines("completion"))
         assert outcomes == ["access_ended", "completed"]
 
@@ -143,6 +146,25 @@ async def test_what_waits_for_its_line_at_a_stop_is_forwarded_no_more(tmp_path: 
         assert completion["outcome"] == "draining"
         assert not it.seen
         writer.transport.abort()
+
+
+async def test_who_was_revoked_while_a_slow_disk_wrote_the_line_reaches_no_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as it:
+        stream, loop = it.gate.ledger.user, asyncio.get_running_loop()
+        append = stream.append
+
+        def slow(record: Record, on_durable: OnDurable, expendable: bool = False) -> None:
+            append(record, lambda error: loop.call_later(0.6, on_durable, error) and None, expendable)
+
+        monkeypatch.setattr(stream, "append", slow)
+        asked = asyncio.create_task(it.ask(it.request()))
+        await until(lambda: it.gate.decisions["permitted"] == 1)
+        it.records.users.clear()
+        assert (await asked).startswith(b"HTTP/1.1 403 ")
+        assert not it.seen
+        assert (await it.completion())["outcome"] == "access_ended"
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
