@@ -124,7 +124,12 @@ class Exchange:
             self._status = None
         acted = False
         try:
-            self._act()
+            # A disk that was slow leaves time for a revocation: what was decided on then is not done now.
+            ended = None if error is not None else self._ended_meanwhile(lasting=False)
+            if ended is None:
+                self._act()
+            else:
+                self.failed("access_ended", REASONS["access_ended"].status, request_done=False, cause=ended)
             acted = True
         finally:
             # A fault of ours is told by the loop; it must not leave the client waiting for ever.
@@ -212,23 +217,28 @@ class Exchange:
         forwarding = self._forwarding
         if self._over or forwarding is None or forwarding.too_late(loop_now):
             return
-        if (
-            self._evidence is not None
-            and self._decision.place is Place.TRANSACTION
-            and loop_now - self._decided_at >= RECHECK_SECONDS
-        ):
-            self._decided_at = loop_now
-            self._decide_anew(self._evidence, forwarding)
-
-    def _decide_anew(self, evidence: Evidence, forwarding: Forwarding) -> None:
         operation = self._decision.operation
-        lasting = forwarding.relaying or (operation is not None and operation.background)
+        ended = self._ended_meanwhile(lasting=forwarding.relaying or (operation is not None and operation.background))
+        if ended is not None:
+            forwarding.break_off("access_ended", ended)
+
+    def _ended_meanwhile(self, *, lasting: bool) -> str | None:
+        """Decides anew on a permit that is no longer fresh; the reason's code when it would be refused now."""
+        evidence, loop_now = self._evidence, self._gate.loop.time()
+        if (
+            evidence is None
+            or not self._decision.permitted
+            or self._decision.place is not Place.TRANSACTION
+            or loop_now - self._decided_at < RECHECK_SECONDS
+        ):
+            return None
+        self._decided_at = loop_now
         facts = renewed(evidence, self._gate.index, self._gate.clock(), lasting=lasting)
         decision = decide(facts, self._gate.snapshot)
         if decision.permitted or (not lasting and decision.reason.code == "authentication_too_old"):
-            return
+            return None
         _log.info("access_ended", id=self.reference, reason=decision.reason.code)
-        forwarding.break_off("access_ended", decision.reason.code)
+        return decision.reason.code
 
     def stop(self) -> None:
         """The gateway stops and waits no longer."""
