@@ -17,6 +17,7 @@ from gateway.message import (
     CHUNKED,
     LAST_CHUNK,
     NO_BODY,
+    UNTIL_CLOSE,
     Chunked,
     ContentLength,
     Data,
@@ -61,7 +62,7 @@ class Forwarding:
 
     __slots__ = (
         "_chunked_in", "_chunked_out", "_client", "_close", "_continue_at", "_deadline", "_decision", "_exchange", "_gate", "_has_body", "_head",
-        "_most_bytes", "_origin", "_out", "_request_done", "_retried", "_route", "_state", "_status", "bytes_in", "bytes_out",
+        "_most_bytes", "_origin", "_out", "_request_done", "_retried", "_route", "_state", "_status", "_told", "bytes_in", "bytes_out",
         "first_byte_at", "subject",
     )  # fmt: skip
 
@@ -86,7 +87,7 @@ class Forwarding:
         self._origin: OriginConnection | None = None
         self._has_body = type(head.framing) is not NoBody
         self._chunked_in = type(head.framing) is Chunked
-        self._chunked_out = self._request_done = self._retried = False
+        self._chunked_out = self._request_done = self._retried = self._told = False
         self._most_bytes = client.gate.most_body_bytes(decision)
         self._deadline = self._continue_at = NEVER
         self._status = 0
@@ -198,6 +199,7 @@ class Forwarding:
     def _start_relay(self, head: InformationalHead) -> None:
         """Only now, after the origin has accepted, do bytes of the client pass (THREATS row 18)."""
         self._state = State.RELAYING
+        self._told = True
         self._status = head.status
         self._deadline = NEVER
         self.first_byte_at = self._gate.loop.time()
@@ -228,7 +230,7 @@ class Forwarding:
             if self._head.version == "1.1":
                 framing, self._chunked_out = CHUNKED, True
             else:
-                self._close = True
+                framing, self._close = UNTIL_CLOSE, True
         self._close = self._close or self._gate.draining
         pairs += (
             HSTS,
@@ -249,6 +251,7 @@ class Forwarding:
         """All that one read of the origin brought goes out in one write."""
         if self._out:
             out, self._out = self._out, []
+            self._told = True
             self._client.send(out[0] if len(out) == 1 else b"".join(out))
             if self._client.write_paused and self._origin is not None and self._state is not State.OVER:
                 self._origin.pause_reading()
@@ -348,12 +351,12 @@ class Forwarding:
         return True
 
     def break_off(self, reason: str, cause: str | None = None, status: int | None = None) -> None:
-        """End it for a reason, with our page when nothing was answered yet, else visibly broken."""
-        begun = self._state in (State.ANSWERING, State.RELAYING)
+        """End it for a reason, with our page when nothing of an answer has gone to the client yet, else visibly broken."""
         self._give_up()
-        if begun:
+        if self._told:
             self._exchange.broken(reason, self._status, cause)
         else:
+            self._out, self.bytes_out = [], 0
             code = REASONS[reason].status if status is None else status
             self._exchange.failed(reason, code, request_done=self._request_done, cause=cause)
 
