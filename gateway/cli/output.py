@@ -138,8 +138,9 @@ def read_secret(source: str, what: str) -> str:
         else:
             content = sys.stdin.buffer.read(MAX_SECRET_FILE_BYTES + 1)
     except OSError as error:
+        # The name is not repeated: who mistakes the option gives the secret itself.
         fail(
-            f"{source}: cannot be read ({error.strerror}); give a file that holds the {what}, or - to type it",
+            f"the file that you named for the {what} cannot be read ({error.strerror}): give a file that holds it, or - to type it",
             WRONG_USE,
         )
     if len(content) > MAX_SECRET_FILE_BYTES:

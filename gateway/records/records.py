@@ -34,7 +34,6 @@ class RecordsDesk(SignIn, Sessions, Administration, Grants, Lists):
         try:
             await check_schema(database)
             database.check_file()
-            await records._check_key()
             await records._begin()
         except BaseException:
             await records._end_work()
@@ -50,21 +49,30 @@ class RecordsDesk(SignIn, Sessions, Administration, Grants, Lists):
             await self._database.close()
 
     async def _begin(self) -> None:
-        """Begins what goes on in the background: nothing here."""
+        """Begins what goes on in the background: nothing here. Commands work without the key that sealed what is stored, so
+        that codes by app whose key is lost can be ended and given out anew."""
 
     async def _end_work(self) -> None:
         """Ends what goes on in the background."""
 
+
+class Records(Watch, RecordsDesk):
+    """The records of a process that serves, one a process. `index` is what the hot path reads, kept current within a second."""
+
+    async def _begin(self) -> None:
+        await self._check_key()
+        await super()._begin()
+
     async def _check_key(self) -> None:
-        """That the secrets in the database were sealed with the key at hand: better said at the start than at a sign-in."""
+        """That the secrets in the database were sealed with the key at hand: better said at the start than at a sign-in.
+
+        Raises RecordsError.
+        """
         sealed = sa.select(credentials.c.key_id).where(credentials.c.kind == "totp", credentials.c.ended_at.is_(None))
         async with self._database.reading() as connection:
             used = set((await connection.execute(sealed.distinct())).scalars())
         if not used <= {self._key.id}:
             raise RecordsError(
-                f"{self._database.path}: secrets in it were sealed with another records key; put that key file back"
+                f"{self._database.path}: secrets in it were sealed with another records key. Put that key file back; or, "
+                "when it is lost, end each code by app that was sealed with it: gateway credential list, gateway credential end"
             )
-
-
-class Records(Watch, RecordsDesk):
-    """The records of a process that serves, one a process. `index` is what the hot path reads, kept current within a second."""

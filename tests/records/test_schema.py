@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 import gateway.records
 from gateway.errors import ConfigurationError, RecordsError, SchemaMismatch
 from gateway.model import Use
-from gateway.records import Records, RecordsSettings, upgrade_schema
+from gateway.records import Records, RecordsDesk, RecordsSettings, upgrade_schema
 from gateway.records.schema import LEGAL, metadata
 from gateway.records.upgrade import REVISIONS
 from tests.records.conftest import BY_ACT, NOW, Opener, add_user, authorisation
@@ -224,6 +224,20 @@ async def test_another_key_is_noticed_at_the_start(settings: RecordsSettings, op
     settings.key_file.write_bytes(bytes(32))
     with pytest.raises(RecordsError, match="another records key"):
         await Records.open(settings)
+
+
+async def test_a_code_whose_key_is_lost_can_be_ended_by_command(
+    settings: RecordsSettings, open_records: Opener
+) -> None:
+    records = await open_records()
+    await add_user(records)
+    credential = await records.set_totp("jansen01", bytes(20), BY_ACT, NOW)
+    await records.close()
+    settings.key_file.write_bytes(bytes(32))
+    desk = await RecordsDesk.open(settings)
+    await desk.end_credential(credential, BY_ACT, NOW)
+    await desk.close()
+    await (await open_records()).close()
 
 
 @pytest.mark.parametrize("content", [b"", bytes(31), bytes(33), b"x" * 64])
