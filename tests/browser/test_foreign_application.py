@@ -142,10 +142,10 @@ async def use(page: Page, home: str, tmp_path: Path) -> None:
 
     # a terminal, by another
     await page.goto(f"{home}terminals/1")
-    answer = tmp_path / "work" / "answer.txt"
+    answer = tmp_path / "answer.txt"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not answer.exists() or answer.read_text() != "42\n":  # what is typed before there is a shell is lost
             await page.locator(".xterm-screen").click()
-            await page.keyboard.type("expr 6 \\* 7 > answer.txt\n")
+            await page.keyboard.type(f"expr 6 \\* 7 > {answer}\n")
             await page.wait_for_timeout(1000)
     await screenshot(page, "foreign-terminal")
