@@ -8,6 +8,7 @@ which the gateway maps back; its pages link relatively, because bodies are not r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -178,10 +179,11 @@ class CaseFiles:
             }
         )
         await response.prepare(request)
-        if request.method != "HEAD":
-            for piece in archive():
-                await response.write(piece)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # who does not want the rest, or may not have it any more, is gone
+            if request.method != "HEAD":
+                for piece in archive():
+                    await response.write(piece)
+            await response.write_eof()
         return response
 
     async def _upload(self, request: web.Request) -> web.Response:
