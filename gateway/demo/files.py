@@ -117,7 +117,7 @@ def configuration(plan: Plan) -> dict[str, str]:
         files[f"regulation/{REGULATION_VERSION}/{language}.md"] = (texts / f"{language}.md").read_text("utf-8")
     files[f"regulation/{REGULATION_VERSION}/about.toml"] = dump(
         "The regulation of a demo.",
-        {"source": "The demo of the gateway: a text of its own, without legal meaning", "effective": REGULATION_FROM},
+        {"source": "gateway demo", "effective": REGULATION_FROM},
         {},
     )
     return files

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page
 
+from gateway.demo.files import LOOPBACK, Ports
 from tests.browser.barriers import barriers, misfits, unseen_focus
 from tests.browser.conftest import Visitors
 from tests.browser.harness import Demo, screenshot
@@ -131,3 +133,20 @@ async def test_longer_words_fit_too(demo: Demo, visitors: Visitors, name: str, l
     assert await language(page) == locale[:2]
     assert await misfits(page) == []
     await screenshot(page, f"{name}-{locale[:2]}-320")
+
+
+async def test_the_demo_practises_what_it_shows(demo: Demo, visitors: Visitors) -> None:
+    """Its guide, which the gateway does not serve, and the pages of its application."""
+    page = await visitors(viewport={"width": 320, "height": 640})
+    ports = Ports((urlsplit(demo.user).port or 0) - Ports(0).user)
+    await page.goto(f"http://{LOOPBACK}:{ports.guide}/")
+    assert await page.locator("#people + ul > li").count() == len(demo.facts["people"])
+    assert await barriers(page) == []
+    assert await unseen_focus(page) == []
+    await screenshot(page, "guide-320")
+    home = demo.transaction("dossier")["url"]
+    await page.goto(home)
+    await sign_in(page, demo.person("permitted:"))
+    for path in ("", "dossiers/93051822361", "documents", "live", "queue"):
+        await page.goto(home + path)
+        assert await barriers(page) == []

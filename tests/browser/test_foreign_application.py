@@ -69,6 +69,7 @@ async def running_application(environment: Path, work: Path) -> AsyncIterator[st
         subprocess.Popen(
             [str(program), *options, f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={work}"],
             env={**os.environ, "HOME": str(work.parent), "JUPYTER_PLATFORM_DIRS": "1", "SHELL": "/bin/sh"},
+            cwd=work,
             stdout=log,
             stderr=log,
         ) as process,
