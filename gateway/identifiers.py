@@ -53,23 +53,20 @@ def check_kbo(text: str) -> str:
 
 
 INSZ_MASK = "{insz}"
-_MAYBE_INSZ = re.compile(r"(?<![0-9])(?:[0-9]{11}|[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2})(?![0-9])")
+_DIGIT = r"(?:[0-9]|%3[0-9])"
+_FORM_OF_INSZ = re.compile(
+    rf"(?<![0-9])(?:{_DIGIT}{{2}}\.?){{2}}{_DIGIT}{{2}}(?:\.|-|%2[dD])?{_DIGIT}{{3}}\.?{_DIGIT}{{2}}(?![0-9])"
+)
+_MAY_BE_INSZ = re.compile(r"[0-9%][0-9.%Dd-]{10}")
+"""A quick look, for the many paths without one."""
 
 
-def mask_insz_in_path(path: str, subject: str | None = None) -> str:
-    """`path` with every INSZ in it replaced by `{insz}`, for a log or a page.
+def mask_insz(path: str, subject: str | None = None) -> str:
+    """The path with everything in it that has the form of an INSZ (DOMAIN section 2) masked, whatever its check digits: a mistyped
+    one still points to a person.
 
-    `subject` is the segment that the transaction's template names: it is masked even where it is no valid number, since a
-    mistyped one still points to a person.
+    `subject` is what stands where the transaction's template names the data subject; that segment is masked in any form.
     """
-    if subject:
-        path = "/".join(INSZ_MASK if segment == subject else segment for segment in path.split("/"))
-    return _MAYBE_INSZ.sub(_mask, path)
-
-
-def _mask(found: re.Match[str]) -> str:
-    try:
-        check_insz(found[0])
-    except IdentifierError:
-        return found[0]
-    return INSZ_MASK
+    if subject is not None:
+        path = "/".join([INSZ_MASK if segment == subject else segment for segment in path.split("/")])
+    return path if _MAY_BE_INSZ.search(path) is None else _FORM_OF_INSZ.sub(INSZ_MASK, path)

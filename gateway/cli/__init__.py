@@ -6,6 +6,8 @@ Exit codes (DESIGN section 7): 0 done, 1 the answer is no, 2 wrong use or a gate
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -34,10 +36,21 @@ def everything(version: VersionOption = False) -> None:
     """
 
 
-def build() -> typer.Typer:
-    """The whole command tree."""
-    from gateway.cli import certs, check, demo, explain, init, log, records, serve
+MODULES = {
+    "serve": "serve",
+    "init": "init",
+    "check": "check",
+    "reload": "check",
+    "demo": "demo",
+    "explain": "explain",
+    "log": "log",
+    "certs": "certs",
+}
+"""The module of each first word; every other word is one of `records`."""
 
+
+def build(words: Sequence[str] = ()) -> typer.Typer:
+    """The command tree; for `words` of a command line, only the part that they need, since a module costs time to load."""
     app = typer.Typer(
         name="gateway",
         no_args_is_help=True,
@@ -46,19 +59,22 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everything)
-    app.command()(serve.serve)
-    for module in (init, check, demo, explain):
-        module.register(app)
-    app.add_typer(log.app, name="log")
-    app.add_typer(certs.app, name="certs")
-    records.register(app)
+    for name in _needed(words):
+        import_module(f"gateway.cli.{name}").register(app)
     return app
+
+
+def _needed(words: Sequence[str]) -> list[str]:
+    if words and not words[0].startswith("-"):
+        return [MODULES.get(words[0], "records")]
+    return [*dict.fromkeys(MODULES.values()), "records"]
 
 
 def main() -> None:
     """Entry point of the `gateway` command."""
+    words = sys.argv[1:]
     try:
-        build()(prog_name="gateway")
+        build(words)(words, prog_name="gateway")
     except GatewayError as error:
         print(f"gateway: {error}", file=sys.stderr)
         raise SystemExit(WRONG_USE) from None

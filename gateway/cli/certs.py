@@ -29,6 +29,10 @@ ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+def register(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="certs")
+
+
 @app.command("dev")
 def dev(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> None:
     """Make a certificate for every TLS listener, and the authority that signs them, for a laptop only.

@@ -33,6 +33,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object
 _COLOURS = {"permit": "green", "challenge": "yellow", "deny": "red", "failure": "bold red"}
 
 
+def register(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="log")
+
+
 @app.command("tail")
 def tail(
     config: ConfigOption = Path("config"),

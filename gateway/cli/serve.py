@@ -12,6 +12,10 @@ from gateway.cli.logs import configure
 from gateway.cli.output import ConfigOption
 
 
+def register(app: typer.Typer) -> None:
+    app.command()(serve)
+
+
 def serve(
     config: ConfigOption = Path("config"),
     as_json: Annotated[bool, typer.Option("--json", help="Log JSON lines on a terminal too.")] = False,

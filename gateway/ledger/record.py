@@ -7,7 +7,6 @@ moments as Unix seconds just as they were compared, records by id with their val
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -16,6 +15,7 @@ from typing import TypeVar
 import orjson
 
 from gateway.decision import Decision, Facts, PageOrigin, Reason, Snapshot
+from gateway.identifiers import mask_insz
 from gateway.ledger.flood import Tally
 from gateway.ledger.line import Record, fragment, harmless_text, moment
 from gateway.ledger.pseudonym import Identity
@@ -26,19 +26,6 @@ MAX_RECORDS = 8
 _PURPOSE_CHARACTERS = 256
 REMEMBERED = 4096
 """Fragments of sessions and of users' records that are kept, each under 1 KiB."""
-
-_DIGIT = r"(?:[0-9]|%3[0-9])"
-_INSZ = re.compile(
-    rf"(?<![0-9])(?:{_DIGIT}{{2}}\.?){{2}}{_DIGIT}{{2}}(?:\.|-|%2[dD])?{_DIGIT}{{3}}\.?{_DIGIT}{{2}}(?![0-9])"
-)
-_MAY_BE_INSZ = re.compile(r"[0-9%][0-9.%Dd-]{10}")
-"""A quick look, for the many paths without one."""
-MASK = "{insz}"
-
-
-def mask_insz(path: str) -> str:
-    """The path with everything that has the form of an INSZ (DOMAIN section 2) masked, whatever its check digits."""
-    return path if _MAY_BE_INSZ.search(path) is None else _INSZ.sub(MASK, path)
 
 
 def decision_record(
@@ -72,7 +59,7 @@ def decision_record(
         "client": client.fragment,
         "method": facts.method,
         "host": facts.host,
-        "path": mask_insz(facts.path),
+        "path": mask_insz(facts.path, decision.subject),
         "agent": facts.agent,
         "user_agent": user_agent,
     }

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import Conflict, LedgerError, RecordsError
+from gateway.identifiers import mask_insz
 from gateway.portal import applications, hand_over, information, regulation, sign_in, sign_out, step_up
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
@@ -101,13 +102,13 @@ def _handler(tools: Tools, page: Page, portal: bool | None) -> Handler:
             # What the request rested on ended meanwhile: the session, or the user ID.
             return _over(ask)
         except (LedgerError, RecordsError) as error:
-            _log.error("portal_unavailable", request=handed.reference, path=request.path, reason=str(error))
+            _log.error("portal_unavailable", request=handed.reference, path=mask_insz(request.path), reason=str(error))
             return _unavailable(ask)
         except web.HTTPException as error:
             # aiohttp's own: a form that is too large or cannot be read.
             return ask.notice(UNREADABLE, UNREADABLE_FORM, status=error.status)
         except Exception:  # noqa: BLE001 - the last resort of a server: whatever went wrong, the person gets a page and the log the trace
-            _log.exception("portal_error", request=handed.reference, path=request.path)
+            _log.exception("portal_error", request=handed.reference, path=mask_insz(request.path))
             return _unavailable(ask)
 
     return handle

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gateway.ledger.line import TYPICAL_BYTES, UNCUT_BYTES, ZERO_LEAF, compose, moment, serialise
-from gateway.ledger.record import decision_record, mask_insz
+from gateway.ledger.record import decision_record
 from gateway.model import Means, Regulation, Session, Use, UseGrant, UserRecords, Validity
 from tests.ledger import samples
 from tests.ledger.samples import SAMPLES
@@ -63,31 +63,6 @@ def test_no_person_stands_in_a_line(name: str) -> None:
     line = line_of(name)
     for secret in (b"jan.peeters", b"Jan Peeters", b"85073003328", b"192.0.2"):
         assert secret not in line
-
-
-@pytest.mark.parametrize(
-    ("path", "masked"),
-    [
-        ("/dossiers/85073003328", "/dossiers/{insz}"),
-        ("/dossiers/85.07.30-033.28/edit", "/dossiers/{insz}/edit"),
-        ("/a/85073003328/b/17073003384", "/a/{insz}/b/{insz}"),
-        ("/dossiers/%38%3507300%33328", "/dossiers/{insz}"),
-        ("/dossiers/x85073003328.pdf", "/dossiers/x{insz}.pdf"),
-        ("/dossiers/81130103578", "/dossiers/{insz}"),
-        ("/dossiers/850730%2D033.28", "/dossiers/{insz}"),
-        ("/at/1795521600250", "/at/1795521600250"),
-        ("/kbo/0403019261", "/kbo/0403019261"),
-        ("/", "/"),
-    ],
-)
-def test_an_insz_in_a_path_is_masked(path: str, masked: str) -> None:
-    assert mask_insz(path) == masked
-
-
-@given(st.text(st.characters(codec="ascii")), st.text(st.characters(codec="ascii")))
-def test_an_insz_is_masked_wherever_it_stands(before: str, after: str) -> None:
-    path = f"{before.rstrip('0123456789')}/85073003328/{after}"
-    assert "85073003328" not in mask_insz(path)
 
 
 def decision(**changes: Any) -> dict[str, Any]:
