@@ -216,7 +216,7 @@ Arguments = list[str]
         (["designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", "--until", "2001-01-01", *UNDER], 2, "--until"),
         (["designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", "--until", "2999-01-01", *UNDER], 1, "stay within"),
         (["person", "add", "--name", "An", "--insz-file", "-", *UNDER], 1, "11 digits"),
-        (["person", "add", "--name", "An", "--insz-file", "/nowhere", *UNDER], 2, "/nowhere: cannot be read"),
+        (["person", "add", "--name", "An", "--insz-file", "/nowhere", *UNDER], 2, "the file that you named for the INSZ cannot be read"),
         (["person", "end", "--person", "nobody01", *ACT], 1, "does not exist"),
         (["session", "end", "--reason", "x"], 2, "name one session"),
         (["session", "end", "abc", "--person", "jansen01", "--reason", "x"], 2, "name one session"),
