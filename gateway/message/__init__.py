@@ -26,7 +26,15 @@ from gateway.message.hygiene import request_to_origin, response_to_client
 from gateway.message.limits import DEFAULT_LIMITS, Limits
 from gateway.message.reader import RequestReader, ResponseReader
 from gateway.message.target import Target, canonical_path, parse_target
-from gateway.message.writer import LAST_CHUNK, write_chunk, write_request_head, write_response_head
+from gateway.message.writer import (
+    LAST_CHUNK,
+    NO_FIELDS,
+    FieldBlock,
+    field_block,
+    write_chunk,
+    write_request_head,
+    write_response_head,
+)
 
 __all__ = [
     "CHUNKED",
@@ -34,12 +42,14 @@ __all__ = [
     "END_OF_MESSAGE",
     "LAST_CHUNK",
     "NO_BODY",
+    "NO_FIELDS",
     "UNTIL_CLOSE",
     "Authority",
     "Chunked",
     "ContentLength",
     "Data",
     "EndOfMessage",
+    "FieldBlock",
     "Fields",
     "Framing",
     "InformationalHead",
@@ -53,6 +63,7 @@ __all__ = [
     "Target",
     "UntilClose",
     "canonical_path",
+    "field_block",
     "parse_authority",
     "parse_target",
     "request_to_origin",

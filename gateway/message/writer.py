@@ -25,8 +25,29 @@ _FRAMING_NAMES = frozenset({"content-length", "transfer-encoding"})
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
-def write_request_head(method: str, encoded_target: str, fields: Iterable[Pair], framing: Framing) -> bytes:
-    """Request line, fields in the given order, framing, empty line. `fields` bear no framing field; Host is the caller's.
+class FieldBlock:
+    """Field lines that were checked once, to be written many times. Made by `field_block` alone."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: str) -> None:
+        self.lines = lines
+
+
+NO_FIELDS = FieldBlock("")
+
+
+def field_block(fields: Iterable[Pair]) -> FieldBlock:
+    """The lines of fields that bear no framing field. Raises WriteError for what would split the message."""
+    return FieldBlock(_lines(list(fields), length_allowed=False))
+
+
+def write_request_head(
+    method: str, encoded_target: str, fields: Iterable[Pair], framing: Framing, first: FieldBlock = NO_FIELDS
+) -> bytes:
+    """Request line, the fields of `first`, then `fields` in the given order, framing, empty line.
+
+    Neither bears a framing field; Host is the caller's.
 
     Raises WriteError: for what would split the message, framing fields among `fields`, `UntilClose`.
     """
@@ -35,7 +56,7 @@ def write_request_head(method: str, encoded_target: str, fields: Iterable[Pair],
         raise WriteError("the method or the target of a request cannot be written")
     if isinstance(framing, UntilClose):
         raise WriteError("a request body cannot be delimited by the end of the connection")
-    return _head(f"{start} HTTP/1.1\r\n", list(fields), framing, length_allowed=False)
+    return _head(f"{start} HTTP/1.1\r\n{first.lines}", list(fields), framing, length_allowed=False)
 
 
 def write_response_head(status: int, fields: Iterable[Pair], framing: Framing, *, to_head: bool = False) -> bytes:
@@ -66,9 +87,7 @@ def write_chunk(data: bytes) -> tuple[bytes, ...]:
 
 
 def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: bool) -> bytes:
-    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    if not _plain(fields):
-        _check(lines, fields, length_allowed=length_allowed)
+    lines = _lines(fields, length_allowed=length_allowed)
     match framing:
         case ContentLength(length):
             lines += f"Content-Length: {length}\r\n"
@@ -77,6 +96,13 @@ def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: b
         case _:
             pass  # NoBody and UntilClose are what remains when nothing is said
     return f"{start}{lines}\r\n".encode("latin-1")
+
+
+def _lines(fields: list[Pair], *, length_allowed: bool) -> str:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    if not _plain(fields):
+        _check(lines, fields, length_allowed=length_allowed)
+    return lines
 
 
 def _plain(fields: list[Pair]) -> bool:

@@ -19,6 +19,7 @@ from gateway.model import Channel
 from gateway.proxy.doorman import client_ip
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.facts import Sent, read_sent
+from gateway.proxy.forward import Lasting
 from gateway.proxy.gate import Gate
 
 HIGH_WATER_BYTES = 64 * 1024
@@ -36,7 +37,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_discarded", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since", "address", "exchange", "facts",
-        "gate", "ip", "public_port", "reader", "remote", "write_paused",
+        "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, channel: Channel, public_port: int, address: str) -> None:
@@ -57,6 +58,8 @@ class ClientConnection(asyncio.Protocol):
         self._requests = 0
         self._waiting_since = 0.0
         self._sent: Sent | None = None
+        self.lasting: Lasting | None = None
+        """What the last request to an origin leaves for the next one."""
 
     # --- asyncio's side -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.decision import REASONS, Decision, Facts, Kind, Place, decide
-from gateway.errors import LedgerError, RequestError
+from gateway.errors import LedgerError, RequestError, WriteError
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import completion_record, decision_record
 from gateway.message import ContentLength, NoBody, RequestHead
@@ -152,14 +152,22 @@ class Exchange:
             and not (decision.operation is not None and decision.operation.background)
         ):
             gate.index.touch(entry, self._facts.now)
-        sent = self._client.sent(head)
-        if decision.place is Place.TRANSACTION:
-            route = forward.to_origin(gate, self._client, head, sent, self._facts, decision, self.reference)
-        else:
-            gate.hand(self.reference, self._facts, decision, self._client.address)
-            route = forward.to_portal(gate.portal, head, sent, self.reference)
+        try:
+            route = self._route(head, decision)
+        except WriteError as error:
+            _log.error("request_not_written", id=self.reference, detail=str(error))
+            self.failed("gateway_error", REASONS["gateway_error"].status, request_done=False)
+            return
         self._forwarding = Forwarding(self, self._client, head, decision, route, close=self._close)
         self._forwarding.start()
+
+    def _route(self, head: RequestHead, decision: Decision) -> forward.Route:
+        """Raises WriteError for fields that cannot be written."""
+        sent = self._client.sent(head)
+        if decision.place is Place.TRANSACTION:
+            return forward.to_origin(self._gate, self._client, head, sent, self._facts, decision, self.reference)
+        self._gate.hand(self.reference, self._facts, decision, self._client.address)
+        return forward.to_portal(self._gate.portal, head, sent, self.reference)
 
     def _answer_ourselves(self, decision: Decision, status: int | None = None) -> None:
         """The gateway's own answer. What the client still sends of this request is read no more."""
@@ -238,6 +246,9 @@ class Exchange:
         if decision.permitted or (not lasting and decision.reason.code == "authentication_too_old"):
             return None
         _log.info("access_ended", id=self.reference, reason=decision.reason.code)
+        if evidence.facts.session is not None:
+            self._gate.signer.forget(evidence.facts.session.id)
+            self._client.lasting = None
         return decision.reason.code
 
     def stop(self) -> None:

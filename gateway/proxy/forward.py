@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.decision import Decision, Facts
 from gateway.ledger.reference import trace_id
-from gateway.message import InformationalHead, RequestHead, ResponseHead, response_to_client
-from gateway.model import Origin
+from gateway.message import (
+    NO_FIELDS,
+    FieldBlock,
+    InformationalHead,
+    RequestHead,
+    ResponseHead,
+    field_block,
+    response_to_client,
+)
+from gateway.model import Origin, Transaction
 from gateway.proxy import cookies, mapping
 from gateway.proxy.facts import Sent
 from gateway.proxy.gate import Gate
@@ -24,11 +32,12 @@ and repeats the request line with its query in the answer and in its log."""
 
 
 class Route(NamedTuple):
-    """Where an exchange goes: the origin, method, target and fields there, and how to map what comes back."""
+    """Where an exchange goes: the origin, method, target and fields there (`first`, then `fields`), and how to map what comes back."""
 
     origin: Origin
     method: str
     target: str
+    first: FieldBlock
     fields: list[Pair]
     mount: mapping.Mount | None
     scope: cookies.CookieScope | None
@@ -40,7 +49,7 @@ def to_portal(portal: Origin, head: RequestHead, sent: Sent, reference: str) -> 
     fields += [("Cookie", value) for value in head.fields.all("cookie")]
     fields.append(("X-Request-Id", reference))
     method = head.method if head.method in PORTAL_METHODS else "OPTIONS"
-    return Route(portal, method, head.target.encoded, fields, None, None)
+    return Route(portal, method, head.target.encoded, NO_FIELDS, fields, None, None)
 
 
 def to_origin(
@@ -65,6 +74,53 @@ def to_origin(
     scope = cookies.scope_of(
         transaction.origin.cookies, session.user_id, session.created_at, transaction.id, mount.prefix, mount.base
     )
+    assertion = gate.signer.assertion(
+        session, user.institution, transaction, authorisation, grant, mount.audience, facts.now
+    )
+    lasting = client.lasting
+    if lasting is None or not lasting.fits(sent, transaction, scope, assertion):
+        lasting = client.lasting = _lasting(client, head, sent, transaction, mount, scope, assertion)
+    trace = trace_id(reference)
+    fields = [
+        ("X-Request-Id", reference),
+        ("BelGov-Trace-Id", f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"),
+        ("traceparent", f"00-{trace}-{trace[:16]}-01"),
+    ]
+    target = mapping.origin_target(located.rest, head.target.query, mount)
+    return Route(transaction.origin, head.method, target, lasting.block, fields, mount, scope)
+
+
+class Lasting(NamedTuple):
+    """The fields of a connection's last request to an origin that the next one will have as well, and what they rest on.
+
+    Each part is compared by identity: whatever makes a part anew makes the fields anew.
+    """
+
+    sent: Sent
+    transaction: Transaction
+    scope: cookies.CookieScope
+    assertion: str
+    block: FieldBlock
+
+    def fits(self, sent: Sent, transaction: Transaction, scope: cookies.CookieScope, assertion: str) -> bool:
+        return (
+            self.sent is sent
+            and self.transaction is transaction
+            and self.scope is scope
+            and self.assertion is assertion
+        )
+
+
+def _lasting(
+    client: ClientConnection,
+    head: RequestHead,
+    sent: Sent,
+    transaction: Transaction,
+    mount: mapping.Mount,
+    scope: cookies.CookieScope,
+    assertion: str,
+) -> Lasting:
+    """Raises WriteError for what cannot be written."""
     fields = [*sent.origin_fields, ("Host", mount.host_field)]
     if sent.cookies:
         cookie = cookies.to_origin(sent.cookies, scope)
@@ -72,19 +128,8 @@ def to_origin(
             fields.append(("Cookie", cookie))
     if transaction.inbound_authorization and "authorization" in head.fields:
         fields.append(("Authorization", head.fields.get("authorization") or ""))
-    assertion = gate.signer.assertion(
-        session, user.institution, transaction, authorisation, grant, mount.audience, facts.now
-    )
-    trace = trace_id(reference)
-    fields += (
-        ("X-Request-Id", reference),
-        ("BelGov-Trace-Id", f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"),
-        ("traceparent", f"00-{trace}-{trace[:16]}-01"),
-        *_forwarded(client.remote, public, mount.prefix),
-        ("X-Gateway-Assertion", assertion),
-    )
-    target = mapping.origin_target(located.rest, head.target.query, mount)
-    return Route(transaction.origin, head.method, target, fields, mount, scope)
+    fields += (*_forwarded(client.remote, mount.public, mount.prefix), ("X-Gateway-Assertion", assertion))
+    return Lasting(sent, transaction, scope, assertion, field_block(fields))
 
 
 @lru_cache(maxsize=4096)

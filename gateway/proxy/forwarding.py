@@ -127,7 +127,7 @@ class Forwarding:
         self._state = State.SENT
         origin.begin(self, head.method, websocket=head.upgrade_websocket)
         try:
-            start = write_request_head(route.method, route.target, route.fields, head.framing)
+            start = write_request_head(route.method, route.target, route.fields, head.framing, route.first)
         except WriteError as error:
             _log.error("request_not_written", id=self._exchange.reference, detail=str(error))
             self.break_off("gateway_error")

@@ -15,6 +15,7 @@ from gateway.message import (
     EndOfMessage,
     RequestHead,
     ResponseHead,
+    field_block,
     write_chunk,
     write_request_head,
     write_response_head,
@@ -189,3 +190,18 @@ def test_any_text_is_written_as_it_is_or_refused(fields: list[tuple[str, str]]) 
     head = events[0]
     assert isinstance(head, ResponseHead)
     assert list(head.fields) == [(name, value.strip(" \t")) for name, value in fields]
+
+
+def test_a_block_of_fields_is_written_first_and_as_often_as_one_likes() -> None:
+    block = field_block([("Host", "a"), ("Cookie", "b=c")])
+    for reference in ("1", "2"):
+        head = write_request_head("GET", "/x", [("X-Request-Id", reference)], NO_BODY, block)
+        assert head == f"GET /x HTTP/1.1\r\nHost: a\r\nCookie: b=c\r\nX-Request-Id: {reference}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "field", [("A", "b\r\nC: d"), ("A\r\nB", "c"), ("Content-Length", "3"), ("Transfer-Encoding", "chunked")]
+)
+def test_a_block_is_held_to_the_same_rules(field: tuple[str, str]) -> None:
+    with pytest.raises(WriteError):
+        field_block([field])

@@ -196,7 +196,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nh
 @asynccontextmanager
 async def stage(
     directory: Path,
-    answer: Answerer = answering(OK),
+    answer: Answerer | None = None,
     *,
     origin: dict[str, Any] | None = None,
     origin_tls: ssl.SSLContext | None = None,
@@ -205,6 +205,7 @@ async def stage(
     **changes: Any,
 ) -> AsyncIterator[Stage]:
     loop = asyncio.get_running_loop()
+    answering_with = answer or answering(OK)
     seen: list[bytearray] = []
     writers: list[asyncio.StreamWriter] = []
 
@@ -221,7 +222,7 @@ async def stage(
         record.extend(bytes(reader._buffer))  # type: ignore[attr-defined]  # what came before we could listen
         reader.feed_data = feed_and_record  # type: ignore[method-assign]
         try:
-            await answer(reader, writer)
+            await answering_with(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -282,6 +283,14 @@ async def stage(
             writer.transport.abort()
         await asyncio.sleep(0)
         await ledger.close()
+
+
+async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    for _ in range(int(seconds * 1000)):
+        if true():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come to that")
 
 
 async def _tick(gate: Gate) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from gateway.ledger.journal import OnDurable
 from gateway.ledger.line import Record
 from gateway.proxy.client import ClientConnection
-from tests.proxy.stage import HOST, Stage, answering, stage
+from tests.proxy.stage import HOST, Stage, answering, stage, until
 
 WEBSOCKET = (
     "Upgrade: websocket",
@@ -26,14 +25,6 @@ SWITCH = (
 def handshake(it: Stage, path: str = "/dossier/live") -> bytes:
     data = it.request(f"GET {path} HTTP/1.1", f"Origin: https://{HOST}:{it.port}", *WEBSOCKET)
     return data.replace(b"Connection: close", b"Connection: Upgrade")
-
-
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    for _ in range(int(seconds * 1000)):
-        if true():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it did not come to that")
 
 
 async def only_connection(it: Stage) -> ClientConnection:
@@ -134,14 +125,20 @@ async def test_our_open_pages_leave_the_reserve_of_space_to_persons(
         assert (await it.ask(it.request())).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_what_waits_for_its_line_at_a_stop_is_forwarded_no_more(tmp_path: Path) -> None:
+async def test_what_waits_for_its_line_at_a_stop_is_forwarded_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with stage(tmp_path) as it:
         _, writer = await it.connect()
         connection = await only_connection(it)
-        writer.write(it.request())
-        await until(lambda: connection.exchange is not None)
-        it.gate.draining = True
-        connection.stop()
+        stream, held = it.gate.ledger.user, []
+        with monkeypatch.context() as slow_disk:
+            slow_disk.setattr(stream, "append", lambda *line: held.append(line))
+            writer.write(it.request())
+            await until(lambda: held)
+            it.gate.draining = True
+            connection.stop()
+        stream.append(*held[0])
         completion = await it.completion()
         assert completion["outcome"] == "draining"
         assert not it.seen
