@@ -22,7 +22,7 @@ run: $(VENV)/.installed-run
 test: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "test: running the test suite"
-	@$(BIN)/python -m pytest $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
 
 soak: $(VENV)/.installed-dev
 	@scripts/peers

@@ -23,12 +23,12 @@ def app() -> typer.Typer:
 
 
 def test_what_init_writes_passes_check(app: typer.Typer, tmp_path: Path) -> None:
-    directory = tmp_path / "new" / "gateway"
+    directory = tmp_path / "a" / "b"
     result = CliRunner().invoke(app, ["init", str(directory)])
     assert result.exit_code == 0, result.output
     assert "to the auditor and take them off this machine" in result.output
     assert CliRunner().invoke(app, ["check", "--config", str(directory)]).exit_code == 0
-    assert {entry.name for entry in (tmp_path / "new").iterdir()} == {"gateway"}
+    assert {entry.name for entry in (tmp_path / "a").iterdir()} == {"b"}
     settings = load_settings(directory)
     load_keys(settings.ledger.auditor_public_key, settings.ledger.pseudonym_key)
     for path in [*(directory / "keys").iterdir(), *(directory / "auditor").iterdir(), *directory.glob("certs/*.key")]:
