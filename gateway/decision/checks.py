@@ -65,17 +65,16 @@ def one_reading(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 def right_host(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     """SNI and Host are one name, and it is one of ours (DESIGN section 6).
 
-    A handshake without SNI gets the default certificate, and then a 421 whatever its Host says: what asked for no
-    name did not ask for the one in Host, and "SNI equals Host, else 421" (THREATS row 11) has no exemption for it.
-    `unknown_host` when the Host is not ours, `misdirected` when it is. It costs no person anything: all our names are
-    DNS names, and every browser sends those as SNI; what omits it is a program, or somebody who typed an address.
+    A handshake without SNI gets the default certificate, and then the Host alone is left to check: 421 `unknown_host` when it is
+    not ours. Nothing is won by leaving the name out: every name of a listener has the same TLS profile, and the Host is what
+    is decided on and forwarded.
     """
     host, sni = facts.host, facts.connection.sni
     if sni is not None and sni != host:
         return "misdirected"
     if host not in snapshot.names or not facts.port_is_ours:
         return "unknown_host"
-    return "misdirected" if sni is None else None
+    return None
 
 
 def not_a_program(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:

@@ -53,7 +53,7 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
     held = {
         "B3 https": str(connection.channel) != "plain" and connection.tls_version is not None,
         "B3 one reading": facts.fault is None,
-        "B3 host": facts.host == connection.sni and facts.host in set(snapshot.names) and facts.port_is_ours,
+        "B3 host": connection.sni in (None, facts.host) and facts.host in set(snapshot.names) and facts.port_is_ours,
         "B1 channel": str(connection.channel) == "user",
         "B1 client": str(facts.agent) in {"browser", "office"} and not facts.signature_agent,
         "B1 credential": not (facts.authorization and session is None),

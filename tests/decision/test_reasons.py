@@ -69,7 +69,7 @@ CASES: list[tuple[str, str, Change]] = [
     ("misdirected", "Host is another name of ours", lambda w: w.request(host="pension.localhost")),
     ("misdirected", "Host is strange, SNI is ours", lambda w: w.request(host="evil.example")),
     ("misdirected", "no Host", lambda w: w.request(host=None)),
-    ("misdirected", "no SNI, although Host is ours", lambda w: w.connection(sni=None)),
+    ("permitted", "no SNI: the Host alone is checked", lambda w: w.connection(sni=None)),
     ("unknown_host", "no SNI, and Host is an address", lambda w: w.connection(sni=None).request(host="127.0.0.1")),
     ("unknown_host", "SNI and Host agree on a name not ours", lambda w: w.connection(sni="x.test").request(host="x.test")),
     ("unknown_host", "a port in Host that is not the public one", lambda w: w.request(port_is_ours=False)),
