@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from gateway.ledger.pseudonym import Network
 
-FLOOD_RATE = 10
-"""Refusals a second that a network may cause with lines of their own: more than a person with a browser does."""
+FLOOD_RATE = 100
+"""Refusals a second that a network may cause with lines of its own. An office of 500 persons behind one address begins its morning with
+some tens of sign-in challenges a second; a flood has thousands."""
 MAX_NETWORKS = 4096
 WINDOW_SECONDS = 1.0
 

@@ -122,7 +122,7 @@ class Ledger(Section):
     write_deadline: Annotated[Duration, Field(ge=0.1, le=30)] = 5.0
     segment_bytes: Annotated[int, Field(ge=MIB, le=4096 * MIB)] = 64 * MIB
     reserve_bytes: Annotated[int, Field(ge=0, le=1024 * 1024 * MIB)] = 256 * MIB
-    flood_rate: Annotated[int, Field(ge=1, le=10_000)] = 10
+    flood_rate: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
 class SignIn(Section):

@@ -232,7 +232,9 @@ async def stage(
         directory / "certs", [HOST, "portal.localhost", "pension.localhost"], datetime.now(UTC)
     )
     keys = make_keys(directory / "keys" / "auditor.pem", directory / "keys" / "pseudonym.toml", directory / "auditor")
-    ledger = Ledger.open(LedgerSettings(directory / "ledger", keys.auditor_public, keys.pseudonym), 0, loop)
+    ledger = Ledger.open(
+        LedgerSettings(directory / "ledger", keys.auditor_public, keys.pseudonym, flood_rate=10), 0, loop
+    )
     table, transaction = snapshot(
         Origin(f"{'https' if origin_tls else 'http'}://{origin_host}:{origin_port}/app/", **(origin or {})), **changes
     )
