@@ -124,18 +124,26 @@ class Exchange:
             self._status = None
         acted = False
         try:
-            # A disk that was slow leaves time for a revocation: what was decided on then is not done now.
-            ended = None if error is not None else self._ended_meanwhile(lasting=False)
-            if ended is None:
-                self._act()
-            else:
-                self.failed("access_ended", REASONS["access_ended"].status, request_done=False, cause=ended)
+            self._act_on(error)
             acted = True
         finally:
             # A fault of ours is told by the loop; it must not leave the client waiting for ever.
             if not acted:
                 self._over = True
                 self._client.abort()
+
+    def _act_on(self, error: LedgerError | None) -> None:
+        if error is None and self._decision.permitted:
+            if not self._gate.ledger.healthy:
+                # This line found room, but another stream's did not: 503 for everyone until all can be written.
+                self.failed("ledger_unavailable", REASONS["ledger_unavailable"].status, request_done=False)
+                return
+            # A disk that was slow leaves time for a revocation: what was decided on then is not done now.
+            ended = self._ended_meanwhile(lasting=False)
+            if ended is not None:
+                self.failed("access_ended", REASONS["access_ended"].status, request_done=False, cause=ended)
+                return
+        self._act()
 
     def _failure(self, code: str) -> Decision:
         return Decision(REASONS[code], self._decision.place, disclosed=True)

@@ -107,7 +107,13 @@ async def test_a_full_disk_stops_everything_and_mends_itself(house: Callable[...
             gaps = [line for line in Lines(here.home.ledger / "request").all() if line["kind"] == "gap"]
             assert gaps
             counted = sum(line["by_kind"].get("decision", 0) for line in gaps)
-            assert counted >= turned_away + 1, gaps
+            # A line or two may still have found room in the last page of the file: they are told in completions.
+            written = [
+                line
+                for line in Lines(here.home.ledger / "request").all()
+                if line.get("outcome") == "ledger_unavailable"
+            ]
+            assert counted + len(written) >= turned_away + 1, gaps
             assert "No space left" in gaps[-1]["cause"]
         assert here.verified()
 

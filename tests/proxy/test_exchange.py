@@ -269,3 +269,18 @@ async def test_nothing_is_forwarded_while_no_line_can_be_written(tmp_path: Path)
         it.ledger.unlink()
         await until(lambda: it.gate.ledger.healthy)
         assert (await it.ask(it.request())).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_one_stream_that_cannot_be_written_stops_everything(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        shutil.rmtree(it.ledger / "administration")
+        (it.ledger / "administration").write_text("no directory")
+        await until(lambda: not it.gate.ledger.healthy)
+        assert it.gate.ledger.user.healthy
+        answer = await it.ask(it.request())
+        assert answer.startswith(b"HTTP/1.1 503 "), answer
+        assert not it.seen
+        assert (await it.completion())["outcome"] == "ledger_unavailable"
+        (it.ledger / "administration").unlink()
+        await until(lambda: it.gate.ledger.healthy)
+        assert (await it.ask(it.request())).startswith(b"HTTP/1.1 200 ")
