@@ -38,14 +38,13 @@ from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.reference import ReferenceSource
 from gateway.message import DEFAULT_LIMITS
-from gateway.model import Channel, Language, Origin
+from gateway.model import Channel, Origin
 from gateway.policy.material import load_secret, require_material
 from gateway.policy.release import Release, keep_release, load_release, refusing_snapshot
 from gateway.policy.settings import Listener, Settings, SettingsError, load_settings
 from gateway.portal.app import make_app
 from gateway.portal.handed import Handed
-from gateway.portal.language import choose
-from gateway.portal.refusals import FIELDS, Refusals
+from gateway.portal.refusals import Refusals
 from gateway.portal.services import PortalServices
 from gateway.portal.settings import HTTPS_PORT, PortalSettings
 from gateway.proxy.assertion import Signer
@@ -152,7 +151,7 @@ class Worker:
         self._ticking: asyncio.TimerHandle | None = None
         port = self._public_port = settings.listeners_of(Channel.USER)[0].public_port
         authority = settings.portal.host if port == HTTPS_PORT else f"{settings.portal.host}:{port}"
-        self._portal_settings = _portal_settings(settings, port)
+        self._portal_settings = PortalSettings.of(settings, port)
         signer = Signer(prepared.assertion_key, f"https://{authority}", secrets.token_bytes)
         refusals = Refusals(self._portal_settings, lambda: self.gate.snapshot)
         self.gate = Gate(
@@ -165,7 +164,7 @@ class Worker:
             ledger=ledger,
             signer=signer,
             start_tokens=StartTokens(prepared.secret),
-            pages=_Pages(refusals, settings.portal.default_language),
+            pages=refusals,
             pool=Pool(self._loop, settings.origins.keep_alive),
             portal=Origin(f"{UNIX_SCHEME}{settings.portal_socket}"),
             portal_authority=authority,
@@ -383,37 +382,6 @@ class Worker:
             self._ticking.cancel()
         # One turn of the loop, so that what was cut leaves its completion lines before the ledger closes.
         await asyncio.sleep(0)
-
-
-class _Pages:
-    """The portal's refusal pages as the proxy wants them."""
-
-    fields = FIELDS
-
-    def __init__(self, refusals: Refusals, default: Language) -> None:
-        self.page = refusals.page
-        self.problem = refusals.problem
-        self._default = default
-
-    def language(self, accept_language: str | None, cookie: str | None, facts: Facts) -> Language:
-        return choose(accept_language, cookie, self._default if facts.user is None else facts.user.language)
-
-
-def _portal_settings(settings: Settings, port: int) -> PortalSettings:
-    portal = settings.portal
-    return PortalSettings(
-        host=portal.host,
-        public_port=port,
-        default_language=portal.default_language,
-        help_desk=portal.help_desk,
-        fault_report=portal.fault_report,
-        privacy_url=portal.privacy_url,
-        accessibility_url=portal.accessibility_url,
-        idle_seconds=settings.sessions.idle,
-        absolute_seconds=settings.sessions.absolute,
-        warn_before_seconds=settings.sessions.warn_before,
-        hashing_threads=settings.sign_in.hashing_threads,
-    )
 
 
 def _context(listener: Listener) -> ssl.SSLContext:

@@ -1,10 +1,11 @@
-"""What the portal needs to know of the settings; `app.py` makes it from `policy.settings`."""
+"""What the portal needs to know of the settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from gateway.model import Language
+from gateway.policy.settings import Settings
 
 HTTPS_PORT = 443
 
@@ -27,6 +28,24 @@ class PortalSettings:
     absolute_seconds: float
     warn_before_seconds: float
     hashing_threads: int
+
+    @classmethod
+    def of(cls, settings: Settings, public_port: int) -> PortalSettings:
+        """The portal's part of gateway.toml, in its own words."""
+        portal, sessions = settings.portal, settings.sessions
+        return cls(
+            host=portal.host,
+            public_port=public_port,
+            default_language=portal.default_language,
+            help_desk=portal.help_desk,
+            fault_report=portal.fault_report,
+            privacy_url=portal.privacy_url,
+            accessibility_url=portal.accessibility_url,
+            idle_seconds=sessions.idle,
+            absolute_seconds=sessions.absolute,
+            warn_before_seconds=sessions.warn_before,
+            hashing_threads=settings.sign_in.hashing_threads,
+        )
 
     def address_of(self, host: str) -> str:
         """`https://host[:port]`, without a slash at the end; `host` is one of ours, never taken from a request unchecked."""

@@ -33,8 +33,7 @@ from gateway.ledger.settings import LedgerSettings
 from gateway.message import DEFAULT_LIMITS
 from gateway.model import Channel, Match, Means, Operation, Origin, Session, Subjects, Transaction, Use, UserRecords
 from gateway.policy.certificates import make_dev_authority
-from gateway.portal.language import choose
-from gateway.portal.refusals import FIELDS, Refusals
+from gateway.portal.refusals import Refusals
 from gateway.portal.settings import PortalSettings
 from gateway.proxy.assertion import Signer
 from gateway.proxy.client import ClientConnection, tick_all
@@ -81,17 +80,6 @@ class Records:
 
     def touch(self, entry: Entry, now: float) -> None:
         entry.last_seen = now
-
-
-class Pages:
-    fields = FIELDS
-
-    def __init__(self, refusals: Refusals) -> None:
-        self.page = refusals.page
-        self.problem = refusals.problem
-
-    def language(self, accept_language: str | None, cookie: str | None, facts: object) -> Any:
-        return choose(accept_language, cookie, "en")
 
 
 @dc.dataclass
@@ -255,7 +243,7 @@ async def stage(
         ledger=ledger,
         signer=Signer(_key(), f"https://portal.localhost:{port}", secrets.token_bytes),
         start_tokens=StartTokens(bytes(32)),
-        pages=Pages(Refusals(settings, lambda: table)),
+        pages=Refusals(settings, lambda: table),
         pool=Pool(loop, 30.0),
         portal=Origin(f"unix:{directory}/portal.sock"),
         portal_authority=f"portal.localhost:{port}",
