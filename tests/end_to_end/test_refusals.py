@@ -218,7 +218,6 @@ async def test_a_connection_to_the_plain_port_that_says_nothing_is_a_line(demo: 
         ("elsewhere.example", None, "unknown_host"),
         ("127.0.0.1", None, "unknown_host"),
         (f"{HOST}:1", HOST, "unknown_host"),
-        (HOST, None, "misdirected"),
     ],
 )
 async def test_a_wrong_host_is_421(demo: House, host: str, sni: str | None, reason: str) -> None:
