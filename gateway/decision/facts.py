@@ -32,6 +32,20 @@ class PageOrigin(enum.StrEnum):
     FOREIGN = "foreign"
 
 
+class Hello(NamedTuple):
+    """What a client's TLS says first (its ClientHello), as far as it tells kinds of clients apart (CLIENTS). It names no person.
+
+    `fingerprint` is the family's: the same for a browser whether it resumes or opens a websocket. `server_name` is lower case, as
+    asked; `newest_version` and `alpn` are the newest TLS version and the first protocol on offer, "" when none can be read.
+    """
+
+    fingerprint: str
+    newest_version: str
+    alpn: str
+    server_name: str | None
+    post_handshake_auth: bool
+
+
 class Connection(NamedTuple):
     """Facts of the connection, the same for each request on it. `sni` is lower case; TLS names are OpenSSL's."""
 
@@ -39,6 +53,7 @@ class Connection(NamedTuple):
     tls_version: str | None
     tls_cipher: str | None
     sni: str | None
+    hello: Hello | None = None
 
 
 class Facts(NamedTuple):

@@ -13,6 +13,8 @@ from functools import partial
 
 import structlog
 
+from gateway.decision import Hello
+
 HANDSHAKE_SECONDS = 10.0
 """For the whole TLS handshake: phones on a bad network need two or three."""
 TLS_HANDSHAKE = b"\x16"
@@ -26,12 +28,12 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 _log = structlog.get_logger("gateway.edge")
 
-Failed = Callable[[str, str], None]
-"""Told of a connection that never became one: the client's address, and why."""
+Failed = Callable[[str, str, Hello | None], None]
+"""Told of a connection that never became one: the client's address, why, and what its TLS said first."""
 
 
-MakeProtocol = Callable[[str], asyncio.Protocol]
-"""Makes the protocol of a connection, given the client's address."""
+MakeProtocol = Callable[[str, Hello | None, Callable[[], None]], asyncio.Protocol]
+"""Makes the protocol of a connection, given the client's address, what its TLS said first, and whom to tell when it is gone."""
 
 
 class Acceptor:
@@ -97,14 +99,14 @@ class Acceptor:
     async def _open(self, connection: socket.socket, address: str) -> None:
         try:
             if self.context is None:
-                await self._loop.connect_accepted_socket(partial(self._factory, address), connection)
+                await self._loop.connect_accepted_socket(partial(self._factory, address, None, _gone), connection)
             elif await self._first_byte(connection) == TLS_HANDSHAKE:
                 await self._shake_hands(connection, address, self.context)
             else:
-                await self._loop.connect_accepted_socket(partial(self._plain, address), connection)
+                await self._loop.connect_accepted_socket(partial(self._plain, address, None, _gone), connection)
         except (OSError, ssl.SSLError) as error:
             connection.close()
-            self._failed(address, handshake_fault(error))
+            self._failed(address, handshake_fault(error), None)
         except asyncio.CancelledError:
             connection.close()
             raise
@@ -115,7 +117,10 @@ class Acceptor:
         with connection.dup() as spare:
             try:
                 await self._loop.connect_accepted_socket(
-                    partial(self._factory, address), connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                    partial(self._factory, address, None, _gone),
+                    connection,
+                    ssl=context,
+                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
                 )
             except ssl.SSLError as error:
                 alert = _ALERTS.get(handshake_fault(error))
@@ -136,6 +141,10 @@ class Acceptor:
         if not first:
             raise ConnectionResetError("closed before a byte")
         return first
+
+
+def _gone() -> None:
+    """Nobody counts connections yet."""
 
 
 def _tell(readable: asyncio.Future[None]) -> None:

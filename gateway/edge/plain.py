@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from gateway.decision import Hello
 from gateway.errors import RequestError
 from gateway.message import RequestHead, RequestReader
 
@@ -23,8 +24,19 @@ Refuse = Callable[[str, RequestHead | None, Callable[[bytes], None]], None]
 class PlainConnection(asyncio.Protocol):
     """One connection: one request, one refusal, closed."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, refuse: Refuse, address: str) -> None:
-        """`address` is the client's, as the accepted socket gave it: a connection that is gone has none any more."""
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        refuse: Refuse,
+        address: str,
+        hello: Hello | None,
+        left: Callable[[], None],
+    ) -> None:
+        """`address` is the client's, as the accepted socket gave it: a connection that is gone has none any more.
+
+        `hello` is None: no TLS was spoken. `left` is called once, when the connection is gone.
+        """
+        self._left = left
         self._loop = loop
         self._refuse = refuse
         self._reader = RequestReader()
@@ -53,6 +65,7 @@ class PlainConnection(asyncio.Protocol):
         if not self._asked:
             self._ask(None)
         self._transport = None
+        self._left()
         if self._timer is not None:
             self._timer.cancel()
 

@@ -7,10 +7,11 @@ many wait, the socket is not read.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
-from gateway.decision import REASONS, Connection
+from gateway.decision import REASONS, Connection, Hello
 from gateway.errors import LedgerError, RequestError
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import connection_record
@@ -36,15 +37,27 @@ class ClientConnection(asyncio.Protocol):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (
-        "_discarded", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since", "address", "exchange", "facts",
+        "_discarded", "_left", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since", "address", "exchange", "facts",
         "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
-    def __init__(self, gate: Gate, channel: Channel, public_port: int, address: str) -> None:
-        """`address` is the client's, as the accepted socket gave it: a connection that is gone has none any more."""
+    def __init__(
+        self,
+        gate: Gate,
+        channel: Channel,
+        public_port: int,
+        address: str,
+        hello: Hello | None,
+        left: Callable[[], None],
+    ) -> None:
+        """`address` is the client's, as the accepted socket gave it: a connection that is gone has none any more.
+
+        `left` is called once, when the connection is gone.
+        """
+        self._left = left
         self.gate = gate
         self.public_port = public_port
-        self.facts = Connection(channel, None, None, None)
+        self.facts = Connection(channel, None, None, None, hello)
         self.reader = RequestReader(gate.limits)
         self.exchange: Exchange | None = None
         self.write_paused = False
@@ -74,6 +87,7 @@ class ClientConnection(asyncio.Protocol):
                 tls.version(),
                 None if cipher is None else cipher[0],
                 getattr(tls, "requested_name", None),
+                self.facts.hello,
             )
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)
@@ -102,6 +116,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._left()
         self.gate.connections.discard(self)
         if self.gate.draining and not self.gate.connections:
             self.gate.emptied.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from gateway.decision import REASONS, Connection, Decision, Facts, Place, decide
+from gateway.decision import REASONS, Connection, Decision, Facts, Hello, Place, decide
 from gateway.errors import LedgerError
 from gateway.ledger.record import connection_record, decision_record
 from gateway.message import RequestHead
@@ -26,7 +26,7 @@ class Doorman:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def handshake_failed(self, address: str, why: str) -> None:
+    def handshake_failed(self, address: str, why: str, hello: Hello | None) -> None:
         """`why` is a word of `edge.accept`. Nobody waits for the line."""
         gate = self._gate
         gate.decisions["tls_failed"] += 1

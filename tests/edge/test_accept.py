@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import uvloop
 
+from gateway.decision import Hello
 from gateway.edge.accept import Acceptor
 from gateway.edge.plain import PlainConnection
 from gateway.edge.sockets import listen
@@ -32,10 +33,10 @@ def test_a_connection_that_was_reset_at_once_is_refused_by_its_address_like_any_
         sockets = listen([("127.0.0.1", 0)], "plain")
         port = sockets[0].getsockname()[1]
 
-        def make(address: str) -> asyncio.Protocol:
-            return PlainConnection(loop, refuse, address)
+        def make(address: str, hello: Hello | None, left: Callable[[], None]) -> asyncio.Protocol:
+            return PlainConnection(loop, refuse, address, hello, left)
 
-        acceptor = Acceptor(loop, sockets, make, make, lambda address, why: refused.append(address), None)
+        acceptor = Acceptor(loop, sockets, make, make, lambda address, *_: refused.append(address), None)
         acceptor.start()
         for number in range(20):
             with socket.create_connection(("127.0.0.1", port)) as client:

@@ -289,7 +289,7 @@ async def _tick(gate: Gate) -> None:
         tick_all(gate, gate.loop.time())
 
 
-def _no_plain(address: str) -> asyncio.Protocol:
+def _no_plain(*_: object) -> asyncio.Protocol:
     return asyncio.Protocol()
 
 
