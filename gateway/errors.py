@@ -39,6 +39,14 @@ class WriteError(GatewayError):
     """The gateway itself tried to write a head that could be read as two messages: a fault of ours, nothing was sent."""
 
 
+class OpeningError(GatewayError):
+    """A connection that begins with something else than it should. `why` is a word for the ledger; no byte of it is repeated."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
 class CredentialError(GatewayError):
     """A credential does not verify. `reason` is a stable word for the ledger, never shown to the person."""
 
