@@ -1,0 +1,62 @@
+"""How long a decision stands if nothing changes but the time: what an open exchange waits for instead of asking all the time.
+
+Conservative: each moment at which a comparison of a check with `now` can turn, of anything that the checks may look at for these facts,
+whether it matters now or not. To wake too early costs one more decision; too late would be a hole (`tests/decision/test_until.py`
+holds this against `decide` at every moment in between).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.decision.decide import Decision
+from gateway.decision.facts import Facts
+from gateway.decision.snapshot import Snapshot
+from gateway.model import FOR_EVER, Session, UserRecords, Validity
+
+
+def stands_until(facts: Facts, decision: Decision, snapshot: Snapshot) -> float:
+    """Unix seconds: until then, `decide` says of the same facts and snapshot what it says at `facts.now`.
+
+    A moment that is just now counts as well: some last for it, and end behind it.
+    """
+    return min((moment for moment in _moments(facts, decision, snapshot) if moment >= facts.now), default=FOR_EVER)
+
+
+def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[float]:
+    for regulation in snapshot.regulations:
+        yield regulation.effective
+    if facts.session is not None:
+        yield from _session(facts.session, facts.last_seen, decision, snapshot)
+    user, transaction = facts.user, decision.transaction
+    if user is None:
+        return
+    yield from _ends(user.validity)
+    if transaction is None:
+        return
+    for authorisation in snapshot.authorisations.get((user.institution, transaction.id), ()):
+        yield from _ends(authorisation.validity)
+        yield from _designations(user, authorisation.reference, snapshot.mandate_review_seconds)
+    for role in user.roles.get(transaction.role or "", ()):
+        yield from _ends(role.validity)
+
+
+def _session(session: Session, last_seen: float, decision: Decision, snapshot: Snapshot) -> Iterator[float]:
+    yield session.created_at
+    yield session.expires_at
+    yield last_seen + snapshot.idle_seconds
+    yield session.auth_time
+    if decision.grant is not None:
+        yield session.auth_time + decision.grant.max_authentication_age
+
+
+def _designations(user: UserRecords, reference: str, review_seconds: float) -> Iterator[float]:
+    for designation in user.designations.get(reference, ()):
+        yield from _ends(designation.validity)
+        if designation.mandate is not None:
+            yield designation.mandate.validity.end + review_seconds
+
+
+def _ends(validity: Validity) -> Iterator[float]:
+    yield validity.start
+    yield validity.end

@@ -1,0 +1,79 @@
+"""Until then, the decision is the same; nothing may end earlier than we look again."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import math
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from gateway.decision import decide
+from gateway.decision.until import stands_until
+from gateway.model import FOR_EVER, Validity
+from tests.decision.test_properties import worlds
+from tests.decision.world import DESIGNATION, HOUR, MANDATE, NOW, USER, WORLD, YEAR, World
+
+MANY = settings(max_examples=max(400, settings().max_examples))
+
+
+@MANY
+@given(worlds(), st.floats(0, 1), st.lists(st.floats(0, 90 * 86400.0), max_size=5))
+def test_nothing_changes_before(world: World, fraction: float, later: list[float]) -> None:
+    facts, snapshot = world.facts, world.snapshot
+    decision = decide(facts, snapshot)
+    until = stands_until(facts, decision, snapshot)
+    assert until >= NOW
+    last = min(until, NOW + 365 * 86400.0)
+    tried = {NOW + (last - NOW) * fraction, math.nextafter(last, NOW), *(NOW + after for after in later)}
+    for now in tried:
+        if NOW <= now < until:
+            again = decide(facts._replace(now=now), snapshot)
+            assert again.reason is decision.reason, (now - NOW, until - NOW)
+    event("permitted" if decision.permitted else "refused")
+
+
+def test_what_ends_a_permit_is_among_the_moments() -> None:
+    """Each of these is the first end of its world, and the decision turns there."""
+    worlds_that_end = {
+        NOW + 1: WORLD.session(expires_at=NOW + 1),
+        NOW + 2: WORLD.request(last_seen=NOW + 2 - 1800),
+        NOW + 3: WORLD.session(auth_time=NOW + 3 - 8 * HOUR),
+        NOW + 4: WORLD.designated(dc.replace(DESIGNATION, validity=Validity(YEAR.start, NOW + 4))),
+        NOW + 5: WORLD.designated(
+            dc.replace(
+                DESIGNATION,
+                mandate=dc.replace(MANDATE, validity=Validity(YEAR.start, NOW + 5)),
+            )
+        ).table(mandate_review_seconds=0.0),
+        NOW + 6: WORLD.user(validity=Validity(YEAR.start, NOW + 6)),
+        NOW + 7: WORLD.user(
+            roles={
+                "DossierReader": (dc.replace(USER.roles["DossierReader"][0], validity=Validity(YEAR.start, NOW + 7)),)
+            }
+        ),
+    }
+    for end, world in worlds_that_end.items():
+        decision = world.decide()
+        assert decision.permitted
+        assert stands_until(world.facts, decision, world.snapshot) == end
+        # An authentication lasts for its last moment, everything else ends at it.
+        assert not decide(world.facts._replace(now=end + 0.001), world.snapshot).permitted
+
+
+def test_a_moment_that_is_just_now_is_looked_at_again() -> None:
+    world = WORLD.session(auth_time=NOW - 8 * HOUR)
+    assert world.decide().permitted
+    assert stands_until(world.facts, world.decide(), world.snapshot) == NOW
+
+
+def test_without_anything_that_ends_it_stands_for_ever() -> None:
+    world = WORLD.anonymous().table(regulations=())
+    assert stands_until(world.facts, world.decide(), world.snapshot) == FOR_EVER
+
+
+def test_without_a_person_or_a_transaction_only_what_is_known_counts() -> None:
+    nobody = dc.replace(WORLD, the_user=None)
+    assert stands_until(nobody.facts, nobody.decide(), nobody.snapshot) > NOW
+    nowhere = WORLD.request(path="/nowhere")
+    assert stands_until(nowhere.facts, nowhere.decide(), nowhere.snapshot) > NOW
