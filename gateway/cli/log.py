@@ -155,7 +155,7 @@ def describe(event: Event) -> Text:
     match kind:
         case "decision":
             line.append(f"{_text(record, 'reason')} ({_text(record, 'clause')})", "bold")
-            line.append(f"  {_text(record, 'method')} {_text(record, 'host')}{_text(record, 'path')}  {_who(record)}")
+            line.append(f"  {_asked(record)}  {_who(record)}")
             line.append(_ending(event))
         case "completion":
             line.append(f"completed {_text(record, 'outcome')} {_text(record, 'status')}")
@@ -190,6 +190,13 @@ def _text(record: dict[str, Any], key: str) -> str:
         case dict():
             value = ", ".join(f"{name} {count}" for name, count in value.items())
     return "".join(character if " " <= character <= "~" else "?" for character in str(value))
+
+
+def _asked(record: dict[str, Any]) -> str:
+    """What was asked for; of a message that could not be read, which rule it broke and how it began."""
+    if "fault" in record:
+        return f"{_text(record, 'detail')}: {_text(record, 'excerpt')}".rstrip(": ")
+    return f"{_text(record, 'method')} {_text(record, 'host')}{_text(record, 'path')}"
 
 
 def _who(record: dict[str, Any]) -> str:

@@ -39,8 +39,14 @@ def decision_record(
     subject: Identity | None = None,
     user_agent: str | None = None,
     status: int | None = None,
+    detail: str | None = None,
+    excerpt: str | None = None,
 ) -> Record:
-    """The line that is on the disk before anything happens. `status` is the answer's, when it is not the reason's own."""
+    """The line that is on the disk before anything happens. `status` is the answer's, when it is not the reason's own.
+
+    Of a message that could not be read, `detail` says which rule it broke, and `excerpt` is the printable beginning of its request
+    line, cut before anything that could be a secret.
+    """
     reason, connection = decision.reason, facts.connection
     record: dict[str, object] = {
         "kind": "decision",
@@ -64,6 +70,10 @@ def decision_record(
         "user_agent": user_agent,
     }
     _add_exceptions(record, facts, decision)
+    if detail is not None:
+        record["detail"] = detail
+    if excerpt is not None:
+        record["excerpt"] = mask_insz(excerpt)
     session, records = facts.session, facts.user
     if session is not None:
         record["means"] = session.means

@@ -14,6 +14,8 @@ Nothing is lenient but what the grammar allows: optional white space around valu
 
 from __future__ import annotations
 
+import re
+
 from gateway.errors import GatewayError, MessageError, RequestError, ResponseError
 from gateway.message.body import Body, body_of
 from gateway.message.buffer import Buffer, blame
@@ -28,10 +30,14 @@ from gateway.message.events import (
 from gateway.message.limits import DEFAULT_LIMITS, Limits
 from gateway.message.request import Seen, read_request_head
 from gateway.message.response import START, SWITCHING_PROTOCOLS, read_response_head
-from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS, excerpt
+from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS
 
-EXCERPT_CHARACTERS = 120
-"""Longest excerpt of a refused start line, in characters: a line of the ledger stays short."""
+EXCERPT_BYTES = 120
+"""Longest excerpt of a refused start line: a line of the ledger stays short."""
+# What stands behind a path may be secret (a query, path parameters, a fragment), and so may all of a "request line" that is a
+# misplaced body: a form, JSON, a field line. User information stands before its "@". A number that was cut cannot be masked.
+_SECRETS = re.compile(rb"//[^/?#]*(?:@|\Z)|[?#;=&\"'{<].*|:(?!//).*", re.DOTALL)
+_CUT_NUMBER = re.compile(rb"[0-9%.-]+\Z")
 
 __all__ = ["Limits", "RequestReader", "ResponseReader"]
 
@@ -76,8 +82,8 @@ class RequestReader(_Reader):
         super().__init__(limits)
         self._skipped = False  # whether the one empty line before this request was there
         self._seen = Seen()
-        self.excerpt = ""
-        """After a fault in a head: method and path as they came, printable, bounded, cut before any query or field."""
+        self.excerpt: str | None = None
+        """After a fault in a head: method and path as they came, bounded, cut before anything that could be secret. Hostile text."""
 
     def start_next(self) -> None:
         """Go on to the next request. Only after EndOfMessage; raises GatewayError otherwise."""
@@ -113,7 +119,7 @@ class RequestReader(_Reader):
         if not self._skipped and buffer.peek(2) == b"\r\n":
             buffer.skip(2)
             self._skipped = True
-        start = buffer.peek(EXCERPT_CHARACTERS)
+        start = buffer.peek(EXCERPT_BYTES)
         try:
             if start[:2] == b"\r\n":
                 raise MessageError("malformed", "empty lines before the request line")
@@ -213,6 +219,11 @@ def _request_error(error: MessageError) -> RequestError:
 
 
 def _start_line_excerpt(start: bytes) -> str:
-    """The beginning of a refused start line, cut at the end of the line and before a query."""
-    line = start.split(b"\n", 1)[0].rstrip(b"\r").split(b"?", 1)[0]
-    return excerpt(line.decode("latin-1"), EXCERPT_CHARACTERS)
+    """The beginning of a refused start line, without what could be secret."""
+    line, end, _ = start.partition(b"\n")
+    line = line.rstrip(b"\r") if end else _CUT_NUMBER.sub(b"", line)
+    return _SECRETS.sub(_left_out, line).decode("latin-1")
+
+
+def _left_out(secret: re.Match[bytes]) -> bytes:
+    return b"//..." if secret[0].startswith(b"//") else secret[0][:1] + b"..."

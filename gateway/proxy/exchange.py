@@ -33,14 +33,15 @@ class Exchange:
     """One request of one client connection, from its decision to its end."""
 
     __slots__ = (
-        "_client", "_close", "_decided_at", "_decision", "_evidence", "_facts", "_forwarding", "_gate", "_head", "_over", "_request_done",
-        "_started", "_status", "reference",
+        "_client", "_close", "_decided_at", "_decision", "_evidence", "_facts", "_fault", "_forwarding", "_gate", "_head", "_over",
+        "_request_done", "_started", "_status", "reference",
     )  # fmt: skip
 
     def __init__(self, client: ClientConnection, head: RequestHead | None) -> None:
         self._client = client
         self._gate = client.gate
         self._head = head
+        self._fault: RequestError | None = None
         self._evidence: Evidence | None = None
         self._facts: Facts
         self._decision: Decision
@@ -64,6 +65,7 @@ class Exchange:
     def refuse(self, error: RequestError) -> None:
         """Refuse a message that could not be read, and close the connection when the answer is out."""
         self._close = True
+        self._fault = error
         self._status = error.status
         self._decide(faulty(self._client.facts, error.reason, self._gate.clock()))
 
@@ -97,6 +99,8 @@ class Exchange:
             subject=None if decision.subject is None else gate.ledger.sealer.subject(decision.subject),
             user_agent=None if head is None else head.fields.get("user-agent"),
             status=self._status,
+            detail=None if self._fault is None else self._fault.detail,
+            excerpt=None if self._fault is None else self._client.reader.excerpt,
         )
         gate.ledger.user.append(record, self._durable, expendable)
 

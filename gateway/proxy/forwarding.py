@@ -303,7 +303,7 @@ class Forwarding:
     def _fail(self, error: OriginError) -> None:
         _log.warning("origin_failed", id=self._exchange.reference, reason=error.reason, detail=error.detail)
         own = self._decision.place is not Place.TRANSACTION
-        self.break_off("gateway_error" if own else error.reason)
+        self.break_off("gateway_error" if own else error.reason, error.detail)
 
     # --- from the client ----------------------------------------------------------------------------------------------
 
@@ -334,7 +334,7 @@ class Forwarding:
 
     def _client_failed(self, error: RequestError) -> None:
         """The body could not be read, is too large or too slow: the exchange ends, and the connection with it."""
-        self.break_off(error.reason, status=error.status)
+        self.break_off(error.reason, error.detail, error.status)
 
     # --- time and trouble ---------------------------------------------------------------------------------------------
 

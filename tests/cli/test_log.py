@@ -16,7 +16,7 @@ from gateway.ledger.writer import Writer
 from tests.ledger.conftest import opening, references
 from tests.ledger.samples import SAMPLES
 
-KINDS_OF_REQUESTS = ("decision-permit", "decision-deny", "decision-challenge")
+KINDS_OF_REQUESTS = ("decision-permit", "decision-deny", "decision-malformed", "decision-challenge")
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def test_tail_shows_one_line_for_each_event(ledger: Path) -> None:
     assert "permit" in shown[-1]
     assert "GET dossier.localhost/dossier/dossiers/{insz}" in shown[-1]
     assert shown[-1].endswith("-> 200 completed, 1234 bytes in 0.012346 s")
+    assert any("more than one host field: GET /dossiers/{insz} HTTP/1.1  client" in line for line in shown)
     assert any("the outcome is unknown" in line for line in shown)
     assert any("9 refused" in line and "network bbbbbbbb" in line for line in shown)
     assert any("3 turned away" in line and "No space left" in line for line in shown)

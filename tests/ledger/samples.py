@@ -158,6 +158,15 @@ SAMPLES: dict[str, Record] = {
         REFERENCE, FACTS, PERMIT, SNAPSHOT, client=CLIENT, user=USER, subject=SUBJECT, user_agent=BROWSER
     ),
     "decision-deny": decision_record(REFERENCE, STRANGER, REFUSAL, SNAPSHOT, client=CLIENT, user_agent=None),
+    "decision-malformed": decision_record(
+        REFERENCE,
+        STRANGER._replace(port_is_ours=False, websocket=False, authorization=False),
+        REFUSAL,
+        SNAPSHOT,
+        client=CLIENT,
+        detail="more than one host field",
+        excerpt="GET /dossiers/85073003328 HTTP/1.1",
+    ),
     "decision-challenge": decision_record(
         REFERENCE,
         FACTS._replace(session=None, user=None),

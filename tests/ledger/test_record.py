@@ -149,7 +149,14 @@ hostile = st.text(st.characters(codec=None), max_size=200) | st.sampled_from(["\
 def test_a_hostile_request_fits_the_schema_too(method: str, host: str, path: str, agent: str | None) -> None:
     facts = samples.FACTS._replace(method=method, host=host, path=path)
     made = decision_record(
-        samples.REFERENCE, facts, samples.PERMIT, samples.SNAPSHOT, client=samples.CLIENT, user_agent=agent
+        samples.REFERENCE,
+        facts,
+        samples.PERMIT,
+        samples.SNAPSHOT,
+        client=samples.CLIENT,
+        user_agent=agent,
+        detail=host,
+        excerpt=path,
     )
     line = compose("user-0", 7, ZERO_LEAF, moment(samples.NOW), serialise(made))
     VALIDATOR.validate(json.loads(line))
