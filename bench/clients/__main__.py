@@ -1,0 +1,131 @@
+"""Run the clients, keep what was found, write the tables."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bench.clients.browsers import BROWSERS, Driven
+from bench.clients.programs import PROGRAMS, Program
+from bench.clients.table import write
+from bench.clients.world import Ask, World, as_json, victims_agent
+from tests.browser.harness import chromium, running_demo
+
+RESULTS = Path(__file__).parent / "results.json"
+SECONDS = 60.0
+VERSION = re.compile(r"\d+(?:\.\d+)+[\w.+~-]*")
+SHOWN_OUTPUT = 300
+
+
+def digest(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the ledger says of one client's stay: how often each reason, its evidence, its ClientHello."""
+    decisions = [line for line in lines if line["kind"] in ("decision", "connection")]
+    reasons = Counter(f"{line['reason']} {line['status']}" for line in decisions)
+    for counted in (line for line in lines if line["kind"] == "refusals"):
+        reasons.update({f"{reason} (counted)": count for reason, count in counted["counts"].items()})
+    scores = [evidence(line) for line in decisions]
+    return {
+        "first": decisions[0]["reason"] if decisions else None,
+        "reasons": dict(reasons),
+        "fingerprints": dict(Counter(print_ for line in decisions if (print_ := fingerprint(line)))),
+        "score": max((score for score, _ in scores), default=0),
+        "parts": dict(Counter(part for _, parts in scores for part in parts)),
+        "requests": sum(line["kind"] == "decision" for line in decisions),
+        "websockets": sum(bool(line.get("websocket")) for line in decisions),
+        "agents": sorted({line["user_agent"] for line in decisions if line.get("user_agent")}),
+    }
+
+
+def fingerprint(line: dict[str, Any]) -> str | None:
+    hello = line.get("hello")
+    found = hello.get("fingerprint") if isinstance(hello, dict) else line.get("fingerprint")
+    return None if found is None else str(found)
+
+
+def evidence(line: dict[str, Any]) -> tuple[float, tuple[str, ...]]:
+    """The score of a decision line, and the names of the signals that made it."""
+    found = line.get("evidence") or {}
+    return float(line.get("score") or found.get("score") or 0), tuple(line.get("parts") or found.get("parts") or ())
+
+
+async def version_of(world: World, program: Program) -> str:
+    argv = [*program.version]
+    if argv == ["--version"]:
+        argv = [*program.argv(Ask(world.url, "", ""), world.tools), "--version"]
+    said = await world.run(argv, world.environment("version"), SECONDS)
+    found = VERSION.search(said.output)
+    return found[0] if found else ""
+
+
+async def try_program(world: World, program: Program) -> dict[str, Any]:
+    modes: dict[str, Any] = {}
+    agent = victims_agent()
+    for mode in program.modes:
+        cookie = await world.stolen_cookie() if mode == "session" else ""
+        ask = Ask(world.url, "" if mode == "itself" else agent, cookie)
+        await world.new_lines()
+        said = await world.run(program.argv(ask, world.tools), world.environment(program.name[:30], ask), SECONDS)
+        modes[mode] = digest(await world.new_lines()) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
+    return {"kind": program.kind, "version": await version_of(world, program), "modes": modes}
+
+
+async def try_browser(world: World, browser: Driven) -> dict[str, Any]:
+    await world.new_lines()
+    said = await world.run(browser.argv(world.tools), world.environment(browser.name) | browser.environment, browser.seconds)
+    found = digest(await world.new_lines()) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
+    version = await world.run(browser.version, world.environment("version"), SECONDS)
+    shown = VERSION.search(version.output)
+    return {"kind": browser.kind, "version": shown[0] if shown else "", "modes": {"work": found}}
+
+
+async def run(tools: Path, names: list[str]) -> None:
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    clients = [one for one in (*PROGRAMS, *BROWSERS) if not names or any(word.lower() in one.name.lower() for word in names)]
+    (tools / "words.txt").write_text("admin\nbackup\ndossiers\n")
+    with tempfile.TemporaryDirectory(prefix="clients-") as directory:
+        scratch = Path(directory)
+        async with (
+            running_demo(scratch / "state") as demo,
+            chromium(scratch / "victim", demo.ca) as victim,
+        ):
+            world = World(demo, scratch / "clients", tools, victim)
+            world.prepare()
+            for client in clients:
+                missing = client.missing(tools)
+                if missing:
+                    print(f"{client.name}: skipped, there is no {missing}", flush=True)
+                    continue
+                found = await (try_program if isinstance(client, Program) else try_browser)(world, client)  # type: ignore[operator]
+                results[client.name] = found
+                shown = {mode: one["reasons"] | {"score": one["score"]} for mode, one in found["modes"].items()}
+                print(f"{client.name} {found['version']}: {shown}", flush=True)
+                for mode, one in found["modes"].items():
+                    if not one["reasons"] or (mode == "work" and one["exit"] != 0):
+                        print(f"    {mode}: exit {one['exit']}: {one['said']}", flush=True)
+                RESULTS.write_text(as_json(results))
+    write(results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.clients", description=sys.modules["bench.clients"].__doc__)
+    parser.add_argument("--tools", type=Path, default=Path.home() / ".cache" / "gateway-clients", help="where venv and node_modules are")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="clients whose name has one of these words")
+    parser.add_argument("--list", action="store_true", help="the names, and what is missing")
+    options = parser.parse_args()
+    options.tools.mkdir(parents=True, exist_ok=True)
+    if options.list:
+        for client in (*PROGRAMS, *BROWSERS):
+            print(client.name, *([f"(no {missing})"] if (missing := client.missing(options.tools)) else []))
+        return
+    asyncio.run(run(options.tools, options.only))
+
+
+if __name__ == "__main__":
+    main()
