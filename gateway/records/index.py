@@ -6,7 +6,7 @@ stale limit knows of no revocation, so `current` says no and everybody is refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.model import Session, UserRecords
@@ -29,6 +29,10 @@ class SessionRow(NamedTuple):
     cookies: tuple[tuple[bytes, str], ...]
 
 
+Changed = Callable[[Collection[str], Collection[SessionEntry]], None]
+"""Told which user IDs' records and which sessions are not what they were, once the index has them. It must not raise."""
+
+
 class Index:
     """The hot path's view of the records. Used from the event loop's thread alone."""
 
@@ -40,6 +44,7 @@ class Index:
         self._cookies: dict[bytes, tuple[str, SessionEntry, str]] = {}
         self._hashes: dict[str, tuple[bytes, ...]] = {}
         self._unsaved: dict[str, SessionEntry] = {}
+        self._changed: Changed = _unheard
 
     # --- asked by the hot path
 
@@ -63,6 +68,10 @@ class Index:
             if now - entry.saved_at >= SAVE_SECONDS:
                 self._unsaved[entry.session.id] = entry
 
+    def listen(self, changed: Changed) -> None:
+        """Whoever holds exchanges open is told of each change."""
+        self._changed = changed
+
     # --- kept current by the records
 
     def read_at(self, moment: float) -> None:
@@ -78,11 +87,15 @@ class Index:
         self._read_at = float("-inf")
 
     def put_users(self, users: Mapping[str, UserRecords | None]) -> None:
-        for user_id, user in users.items():
+        changed = {user_id for user_id, user in users.items() if self._users.get(user_id) != user}
+        for user_id in changed:
+            user = users[user_id]
             if user is None:
-                self._users.pop(user_id, None)
-            elif self._users.get(user_id) != user:
+                del self._users[user_id]
+            else:
                 self._users[user_id] = user
+        if changed:
+            self._changed(changed, ())
 
     def put_sessions(self, rows: Iterable[SessionRow]) -> None:
         """Takes over sessions as the database has them.
@@ -100,10 +113,13 @@ class Index:
                 entry = None if row.renews is None else self._entries.pop(row.renews, None)
                 if entry is not None:
                     self._entries[row.session.id] = entry
+        changed: set[SessionEntry] = set()
         for row in fresh:
             known = self._entries.get(row.session.id)
             if known is None:
                 known = self._entries[row.session.id] = SessionEntry(row.session, row.last_seen)
+            elif known.session != row.session:
+                changed.add(known)
             known.session = row.session
             known.last_seen = max(known.last_seen, row.last_seen)
             known.saved_at = max(known.saved_at, row.last_seen)
@@ -116,6 +132,8 @@ class Index:
             self._hashes[session_id] = tuple(token_hash for token_hash, _ in row.cookies)
             for token_hash, host in row.cookies:
                 self._cookies[token_hash] = (host, entry, session_id)
+        if changed:
+            self._changed((), changed)
 
     def put_last_seen(self, session_id: str, last_seen: float) -> None:
         """Another process saw the person."""
@@ -147,3 +165,7 @@ class Index:
 
     def __len__(self) -> int:
         return len(self._users)
+
+
+def _unheard(users: Collection[str], entries: Collection[SessionEntry]) -> None:
+    """Nobody holds anything open."""
