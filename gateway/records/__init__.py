@@ -1,5 +1,6 @@
 """Persons, credentials, mandates, designations, roles, acceptances and sessions: what local administrators manage, with history."""
 
+from gateway.records.forms import KeptForm
 from gateway.records.index import Index
 from gateway.records.records import Records, RecordsDesk
 from gateway.records.settings import RecordsSettings
@@ -7,6 +8,6 @@ from gateway.records.upgrade import upgrade_schema
 from gateway.records.values import Act, BeforeCommit, By, Change, EntryCode, Login, SessionEntry
 
 __all__ = [
-    "Act", "BeforeCommit", "By", "Change", "EntryCode", "Index", "Login", "Records", "RecordsDesk", "RecordsSettings", "SessionEntry",
+    "Act", "BeforeCommit", "By", "Change", "EntryCode", "Index", "KeptForm", "Login", "Records", "RecordsDesk", "RecordsSettings", "SessionEntry",
     "upgrade_schema",
 ]  # fmt: skip

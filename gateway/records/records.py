@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gateway.errors import RecordsError
 from gateway.records.administration import Administration
 from gateway.records.database import Database
+from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
 from gateway.records.index import Index
 from gateway.records.lists import Lists
@@ -22,7 +23,7 @@ from gateway.records.upgrade import check_schema
 from gateway.records.watch import Watch
 
 
-class RecordsDesk(SignIn, Sessions, Administration, Grants, Lists):
+class RecordsDesk(SignIn, Sessions, KeptForms, Administration, Grants, Lists):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""
 
     @classmethod

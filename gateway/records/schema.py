@@ -171,6 +171,17 @@ entry_codes = Table(
     Column("target", Text, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
 )
+kept_forms = Table(
+    "kept_forms",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="the hash of what the browser shows to get the form back"),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("host", Text, nullable=False),
+    Column("browser", LargeBinary, nullable=False, comment="the hash of the cookie of the browser that sent the form"),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+)
 failures = Table(
     "failures",
     metadata,

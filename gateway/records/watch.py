@@ -17,13 +17,14 @@ from gateway.errors import RecordsError
 from gateway.records.database import DataVersion
 from gateway.records.index import ENDED_KEPT_SECONDS
 from gateway.records.loading import read_sessions, read_users
-from gateway.records.schema import changes, entry_codes, sessions
+from gateway.records.schema import changes, entry_codes, kept_forms, sessions
 from gateway.records.store import Store
 
 POLL_SECONDS = 0.25
 """A change must be known within 1 s (revocation), the reading included."""
 SAVE_EVERY_SECONDS = 5.0
-TIDY_EVERY_SECONDS = 3_600.0
+TIDY_EVERY_SECONDS = 600.0
+"""A kept form that nobody came back for is gone so soon after it lapsed."""
 CHANGES_KEPT_SECONDS = 86_400.0
 """A process that read nothing for half of this reads everything anew, since rows it never saw may be gone."""
 _CHANGES_AT_ONCE = 5_000
@@ -170,11 +171,12 @@ class Watch(Store):
             await write.execute(later.values(last_seen=sa.bindparam("seen")), rows)
 
     async def _tidy(self, now: float) -> None:
-        """Throws away working state that has served: old changes, one-time codes that lapsed, sessions that ended a day ago."""
+        """Throws away working state that has served: old changes, codes and forms that lapsed, sessions that ended a day ago."""
         long_gone = now - ENDED_KEPT_SECONDS
         async with self._write() as write:
             await write.execute(sa.delete(changes).where(changes.c.at < now - CHANGES_KEPT_SECONDS))
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.expires_at < now))
+            await write.execute(sa.delete(kept_forms).where(kept_forms.c.expires_at < now))
             await write.execute(
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))
             )
