@@ -8,6 +8,7 @@ size, extensions without end).
 from __future__ import annotations
 
 import re
+from collections import deque
 from enum import Enum
 from typing import Protocol
 
@@ -87,6 +88,20 @@ class OpenBody:
         if buffer:
             return Data(buffer.take(len(buffer)))
         return END_OF_MESSAGE if buffer.ended else None
+
+
+class ReadAhead:
+    """A body of which pieces were read already: they come first, then the rest."""
+
+    __slots__ = ("_pieces", "_rest")
+
+    def __init__(self, pieces: list[Data | EndOfMessage], rest: Body) -> None:
+        self._pieces = deque(pieces)
+        self._rest = rest
+
+    def next(self, buffer: Buffer) -> Data | EndOfMessage | None:
+        """As `rest` would have given it."""
+        return self._pieces.popleft() if self._pieces else self._rest.next(buffer)
 
 
 class _At(Enum):

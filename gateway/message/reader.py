@@ -17,9 +17,10 @@ from __future__ import annotations
 import re
 
 from gateway.errors import GatewayError, MessageError, RequestError, ResponseError
-from gateway.message.body import Body, body_of
+from gateway.message.body import Body, ReadAhead, body_of
 from gateway.message.buffer import Buffer, blame
 from gateway.message.events import (
+    CHUNKED,
     END_OF_MESSAGE,
     Data,
     EndOfMessage,
@@ -83,7 +84,7 @@ class RequestReader(_Reader):
         self._skipped = False  # whether the one empty line before this request was there
         self._seen = Seen()
         self.excerpt: str | None = None
-        """After a fault in a head: method and path as they came, bounded, cut before anything that could be secret. Hostile text."""
+        """After a fault in a head or in chunks: method and path, bounded, cut before anything that could be secret. Hostile text."""
 
     def start_next(self) -> None:
         """Go on to the next request. Only after EndOfMessage; raises GatewayError otherwise."""
@@ -110,9 +111,31 @@ class RequestReader(_Reader):
                 self._complete = True
             return event
         except MessageError as error:
-            self._error = _request_error(error)
-            self._buffer.clear()
-            raise self._error from None
+            raise self._failed(error) from None
+
+    def look_ahead(self) -> None:
+        """Check what has come of a chunked body, right after its head, so that a fault there is found before anything is done.
+
+        The events are the same as without. Raises RequestError as `next_event` would have later.
+        """
+        body, pieces = self._body, []
+        try:
+            while body is not None:
+                piece = body.next(self._buffer)
+                if piece is None:
+                    break
+                pieces.append(piece)
+                if piece is END_OF_MESSAGE:
+                    break
+        except MessageError as error:
+            raise self._failed(error) from None
+        if body is not None and pieces:
+            self._body = ReadAhead(pieces, body)
+
+    def _failed(self, error: MessageError) -> RequestError:
+        self._error = _request_error(error)
+        self._buffer.clear()
+        return self._error
 
     def _head(self) -> RequestHead | None:
         buffer = self._buffer
@@ -136,6 +159,8 @@ class RequestReader(_Reader):
             self.excerpt = _start_line_excerpt(start)
             raise
         self._body = body_of(head.framing, REQUEST_FIELDS, self._limits)
+        if head.framing is CHUNKED:
+            self.excerpt = f"{head.method} {head.target.path[:EXCERPT_BYTES]}"
         return head
 
     def _block(self) -> bytes | None:

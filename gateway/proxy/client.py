@@ -7,6 +7,8 @@ many wait, the socket is not read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
@@ -15,7 +17,7 @@ from gateway.decision import REASONS, Connection, Hello
 from gateway.errors import LedgerError, RequestError
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import connection_record
-from gateway.message import RequestHead, RequestReader
+from gateway.message import CHUNKED, RequestHead, RequestReader
 from gateway.model import Channel
 from gateway.proxy.doorman import client_ip
 from gateway.proxy.exchange import Exchange
@@ -95,8 +97,8 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._lingering:
             self._discarded += len(data)
-            if self._discarded > LINGER_BYTES:
-                self.close()
+            if self._discarded > LINGER_BYTES and self._transport is not None:
+                self._transport.pause_reading()
             return
         exchange = self.exchange
         if exchange is not None and exchange.relaying:
@@ -187,15 +189,24 @@ class ClientConnection(asyncio.Protocol):
             self.gate.loop.call_soon(self._go_on)
 
     def linger(self) -> None:
-        """Close so that what was written arrives: read on for a moment, and throw it away."""
+        """Close so that what was written arrives: say that it was all, read on for a moment, and throw it away."""
         self.exchange = None
         self._lingering = True
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             return
+        half_close(transport)
         if self._reading_paused:
             self._reading_paused = False
-            self._transport.resume_reading()
-        self.gate.loop.call_later(LINGER_SECONDS, self.close)
+            transport.resume_reading()
+        self.gate.loop.call_later(LINGER_SECONDS, self._lingered)
+
+    def _lingered(self) -> None:
+        """The moment is over. Who still sends is cut off; who only reads slowly gets the rest."""
+        if self._discarded > LINGER_BYTES and not self.write_paused:
+            self.abort()
+        else:
+            self.close()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -221,6 +232,9 @@ class ClientConnection(asyncio.Protocol):
             return
         try:
             event = self.reader.next_event()
+            if type(event) is RequestHead and event.framing is CHUNKED:
+                # What came with the head is looked at now: of a body with two readings the origin does not even see the head.
+                self.reader.look_ahead()
         except RequestError as error:
             self._requests += 1
             self.exchange = Exchange(self, None)
@@ -278,6 +292,19 @@ class ClientConnection(asyncio.Protocol):
             sni=facts.sni,
         )
         self.gate.ledger.conn.append(record, _ignore, expendable=True)
+
+
+def half_close(transport: asyncio.Transport) -> None:
+    """Tell the client that nothing more comes, and leave the other direction open; asyncio can do neither half of that with TLS.
+
+    The closing alert goes into the connection's own TLS object, and out with the next write, which is an empty one.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if transport.is_closing() or tls is None:
+        return
+    with contextlib.suppress(ssl.SSLError):  # the alert is out, and the client's own has not come yet
+        tls.unwrap()
+    transport.writelines([])
 
 
 def tick_all(gate: Gate, loop_now: float) -> None:

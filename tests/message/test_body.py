@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.message import EndOfMessage
+from gateway.errors import RequestError
+from gateway.message import END_OF_MESSAGE, Data, EndOfMessage, RequestHead, RequestReader
 from tests.message.dialogue import body_of, read_requests, read_response, request, response
 
 CHUNKED_REQUEST = request("Transfer-Encoding: chunked", start="POST / HTTP/1.1")
@@ -124,3 +125,49 @@ def test_any_data_in_any_pieces(chunks: list[bytes], step: int) -> None:
     assert error is None
     assert body_of(events) == b"".join(chunks)
     assert isinstance(events[-1], EndOfMessage)
+
+
+CHUNKED_HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def ahead(*pieces: bytes) -> tuple[RequestReader, list[object]]:
+    """The reader after a head that was looked ahead of, and the events until it wants more."""
+    reader = RequestReader()
+    reader.feed(pieces[0])
+    assert isinstance(reader.next_event(), RequestHead)
+    reader.look_ahead()
+    for piece in pieces[1:]:
+        reader.feed(piece)
+    return reader, list(iter(reader.next_event, None))
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (CHUNKED_HEAD + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",),
+        (CHUNKED_HEAD + b"3\r\nabc\r\n2\r\nd", b"e\r\n0\r\n\r\n"),
+        (CHUNKED_HEAD, b"5\r\nabcde\r\n0\r\n\r\n"),
+        (CHUNKED_HEAD + b"5", b"\r\nabcde\r\n0\r\n\r\n"),
+    ],
+)
+def test_looking_ahead_changes_no_event(pieces: tuple[bytes, ...]) -> None:
+    reader, events = ahead(*pieces)
+    assert b"".join(item.data for item in events if isinstance(item, Data)) == b"abcde"
+    assert events[-1] is END_OF_MESSAGE
+    reader.start_next()
+    reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert isinstance(reader.next_event(), RequestHead)
+    reader.look_ahead()  # a request without a body has nothing to look at, and still its end
+    assert reader.next_event() is END_OF_MESSAGE
+    reader.look_ahead()
+    assert reader.next_event() is None
+
+
+def test_looking_ahead_finds_what_came_with_the_head() -> None:
+    reader = RequestReader()
+    reader.feed(CHUNKED_HEAD + b"1\r\na\r\n1\nb\r\n0\r\n\r\n")
+    assert isinstance(reader.next_event(), RequestHead)
+    for act in (reader.look_ahead, reader.next_event):
+        with pytest.raises(RequestError, match="chunk-size line"):
+            act()
+    assert (reader.excerpt, reader.buffered) == ("POST /", 0)

@@ -7,7 +7,7 @@ import dataclasses as dc
 from pathlib import Path
 
 from tests.decision import world
-from tests.proxy.stage import BROWSER, stage
+from tests.proxy.stage import BROWSER, OK, stage
 
 FORWARDED = (
     "X-Forwarded-For: 127.0.0.1",
@@ -75,12 +75,20 @@ async def test_inbound_identity_is_deleted_where_nothing_is_set(tmp_path: Path) 
 
 
 async def test_trailers_never_reach_the_origin_as_fields(tmp_path: Path) -> None:
-    """Row 5."""
-    body = b"5\r\nhello\r\n0\r\nX-Gateway-Assertion: forged\r\n\r\n"
-    async with stage(tmp_path) as it:
-        await it.ask(it.request("POST /dossier/x HTTP/1.1", "Transfer-Encoding: chunked", body=body))
+    """Row 5: a trailer that would change what was decided on is refused, any other is dropped."""
+    body = b"5\r\nhello\r\n0\r\n%b: forged\r\n\r\n"
+
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.write(OK)
+
+    async with stage(tmp_path, origin) as it:
+        post = it.request("POST /dossier/x HTTP/1.1", "Transfer-Encoding: chunked")
+        assert (await it.ask(post + body % b"X-Gateway-Assertion")).startswith(b"HTTP/1.1 400 ")
+        assert not it.seen  # it came with the head: nothing went before it was looked at
+        assert (await it.ask(post + body % b"X-Checksum")).startswith(b"HTTP/1.1 200 ")
         (seen,) = it.seen
-        assert b"hello" in seen
+        assert seen.endswith(b"5\r\nhello\r\n0\r\n\r\n")
         assert b"forged" not in seen
 
 
