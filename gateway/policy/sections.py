@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 
 # Two rooms of the same floor: gateway.toml is read here alone, and each room gets its part as its own value.
 from gateway.ledger.settings import LedgerSettings
-from gateway.message import DEFAULT_LIMITS
 from gateway.model import Channel, Language
 from gateway.policy.faults import FileModel
 from gateway.policy.kinds import (
@@ -153,9 +152,9 @@ class Limits(Section):
     body_idle: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 60.0
     drain: Annotated[Duration, Field(ge=0, le=10 * MINUTE)] = 30.0
     max_body_bytes: Annotated[int, Field(ge=1, le=1024 * 1024 * MIB)] = 2048 * MIB
-    header_bytes: Annotated[int, Field(ge=1024, le=MIB)] = DEFAULT_LIMITS.header_bytes
-    field_count: Annotated[int, Field(ge=10, le=10_000)] = DEFAULT_LIMITS.field_count
-    target_bytes: Annotated[int, Field(ge=256, le=MIB)] = DEFAULT_LIMITS.target_bytes
+    header_bytes: Annotated[int, Field(ge=1024, le=MIB)] = 32 * 1024
+    field_count: Annotated[int, Field(ge=10, le=10_000)] = 100
+    target_bytes: Annotated[int, Field(ge=256, le=MIB)] = 8000
 
 
 _Level = Annotated[int, Field(ge=1, le=4)]

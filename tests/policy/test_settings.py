@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.message import DEFAULT_LIMITS, Limits
 from gateway.model import Channel
 from gateway.policy.kinds import Address
 from gateway.policy.sections import CertificatePair
@@ -49,6 +50,8 @@ def test_defaults_and_relative_paths() -> None:
     assert settings.records_settings.database == Path("/c/state/records.sqlite")
     assert settings.ledger_settings.directory == Path("/c/state/ledger")
     assert settings.pid_file == Path("/c/state/gateway.pid")
+    limits = settings.limits
+    assert Limits(limits.header_bytes, limits.field_count, limits.target_bytes) == DEFAULT_LIMITS
     (listener,) = settings.listeners
     assert listener.kind is Channel.USER
     assert listener.addresses == (Address("127.0.0.1", 0),)
