@@ -34,7 +34,8 @@ class Start(NamedTuple):
     """Where to go back to, and why one was led away.
 
     `target` is path and query on `host`; `cookie_hash` the hex SHA-256 of the start cookie's value; `reason` the code of the challenge
-    and `reference` that of its line in the ledger.
+    and `reference` that of its line in the ledger. `form` is the key of the kept form when it was one that met the challenge, sent to
+    `target` by POST; else "".
     """
 
     host: str
@@ -43,6 +44,7 @@ class Start(NamedTuple):
     reason: str
     reference: str
     expires_at: float
+    form: str = ""
 
 
 def derive_key(secret: bytes, purpose: bytes) -> bytes:
@@ -64,12 +66,20 @@ class StartTokens:
         self._aead = AESGCM(derive_key(secret, _PURPOSE))
 
     def seal(
-        self, host: str, target: str, start_cookie: str, reason: str, reference: str, now: float, nonce: bytes
+        self,
+        host: str,
+        target: str,
+        start_cookie: str,
+        reason: str,
+        reference: str,
+        now: float,
+        nonce: bytes,
+        form: str = "",
     ) -> str:
         """A token for the query of a portal page; `nonce` is 12 random bytes, never used twice."""
         if len(target) > MAX_TARGET_CHARACTERS:
             target = "/"
-        content = [host, target, cookie_hash(start_cookie), reason, reference, now + LIFETIME_SECONDS]
+        content = [host, target, cookie_hash(start_cookie), reason, reference, now + LIFETIME_SECONDS, form]
         plain = json.dumps(content, separators=(",", ":")).encode("ascii")
         return base64.urlsafe_b64encode(nonce + self._aead.encrypt(nonce, plain, _PURPOSE)).decode("ascii").rstrip("=")
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 import enum
 
 OWN_PREFIX = "/.gateway/"
+FORM_PAGE = "/.gateway/form"
+"""On a transaction host: a form that was kept, shown before it is sent; a POST there sends it on (docs/adr/0009)."""
+FORM_DISCARDED = "/.gateway/form/discard"
 
 
 class Place(enum.StrEnum):
@@ -46,6 +49,8 @@ _HAND_OVER: dict[str, Place] = {
     "/.gateway/enter": Place.OPEN,
     "/.gateway/sign-out": Place.OPEN,
     "/.gateway/language": Place.OPEN,
+    FORM_PAGE: Place.ACCEPTED,
+    FORM_DISCARDED: Place.SIGNED_IN,
 }
 _HOST_STATIC = "/.gateway/static/"
 

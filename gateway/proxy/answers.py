@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from gateway.decision import Agent, Decision, Facts, Kind
 from gateway.decision.facts import SAFE_METHODS
-from gateway.decision.places import Place
+from gateway.decision.places import FORM_PAGE, Place
 from gateway.message import ContentLength, Fields, write_response_head
 from gateway.model import Language
-from gateway.proxy.cookies import LANGUAGE_COOKIE, START_COOKIE, own_cookie, split
+from gateway.proxy.cookies import KEPT_COOKIE, LANGUAGE_COOKIE, START_COOKIE, own_cookie, split
 from gateway.proxy.gate import Gate
+from gateway.proxy.keeping import Kept
 
 HSTS = ("Strict-Transport-Security", "max-age=63072000")
 """Two years, on every answer over TLS, and only ours (DESIGN section 6; RFC 6797 section 7.2 forbids it over plain HTTP)."""
@@ -30,16 +31,22 @@ _STEP = {
     "means_too_weak": "/step-up",
     "means_not_agreed": "/step-up",
     "authentication_too_old": "/step-up",
+    "session_moved": "/step-up",
+    "doubtful_client": "/step-up",
 }
 """The portal's page that mends a challenge."""
 
 
 class Asked(NamedTuple):
-    """What an answer depends on beyond the decision. All None for a message that could not be read."""
+    """What an answer depends on beyond the decision. All None for a message that could not be read.
+
+    `kept` is the form that the request was, when it can be had again after the challenge.
+    """
 
     target: str
     fields: Fields | None
     host_field: str | None
+    kept: Kept | None = None
 
 
 def answer(
@@ -53,7 +60,8 @@ def answer(
     status: int | None = None,
 ) -> bytes:
     """The whole answer to what was not permitted, ready to be written."""
-    code = status_of(decision, facts, readable=asked.fields is not None) if status is None else status
+    readable = asked.fields is not None
+    code = status_of(decision, facts, readable=readable, kept=asked.kept is not None) if status is None else status
     if decision.kind is Kind.CHALLENGE:
         if code == OFFICE_STATUS:
             return _write(
@@ -82,8 +90,9 @@ def answer(
     return _write(code, pairs, body, facts, close)
 
 
-def status_of(decision: Decision, facts: Facts, *, readable: bool) -> int:
-    """The status of the gateway's own answer; `readable` is False for a message that could not be read."""
+def status_of(decision: Decision, facts: Facts, *, readable: bool, kept: bool = False) -> int:
+    """The status of the gateway's own answer; `readable` is False for a message that could not be read, `kept` True for a form
+    that was kept."""
     if decision.kind is not Kind.CHALLENGE:
         return decision.reason.status
     safe = facts.method in SAFE_METHODS
@@ -92,8 +101,8 @@ def status_of(decision: Decision, facts: Facts, *, readable: bool) -> int:
         return OFFICE_STATUS
     if not facts.navigation:
         return 401 if facts.session is None else decision.reason.status
-    # A form that was not sent is told so on a page, which no browser may make a prompt of: so not 401.
-    return CHALLENGE_STATUS if safe and readable else 403
+    # A form that was neither sent nor kept is told so on a page, which no browser may make a prompt of: so not 401.
+    return CHALLENGE_STATUS if readable and (safe or kept) else 403
 
 
 def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, reference: str, close: bool) -> bytes:
@@ -102,16 +111,31 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
     pairs = [("X-Request-Id", reference), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")]
     if facts.host != gate.snapshot.portal_host and asked.host_field is not None:
         cookie = gate.random(32).hex()
-        target = asked.target if decision.place is Place.TRANSACTION else "/"
         token = gate.start_tokens.seal(
-            asked.host_field, target, cookie, decision.reason.code, reference, facts.now, gate.random(12)
+            asked.host_field,
+            _way_back(decision, facts, asked),
+            cookie,
+            decision.reason.code,
+            reference,
+            facts.now,
+            gate.random(12),
+            "" if asked.kept is None else asked.kept.key,
         )
         location = f"{location}?start={token}"
         pairs.append(
             ("Set-Cookie", f"{START_COOKIE}={cookie}; Path=/; Max-Age={START_SECONDS}; Secure; HttpOnly; SameSite=Lax")
         )
+        if asked.kept is not None and asked.kept.browser:
+            pairs.append(("Set-Cookie", f"{KEPT_COOKIE}={asked.kept.browser}; Path=/; Secure; HttpOnly; SameSite=Lax"))
     pairs.append(("Location", location))
     return _write(303, pairs, b"", facts, close)
+
+
+def _way_back(decision: Decision, facts: Facts, asked: Asked) -> str:
+    """Where to go when the challenge is met. Of a kept form only the path is needed: the rest is kept with it."""
+    if decision.place is Place.TRANSACTION:
+        return asked.target if asked.kept is None else facts.path
+    return asked.target if facts.path == FORM_PAGE else "/"
 
 
 def _language(gate: Gate, facts: Facts, fields: Fields | None) -> Language:

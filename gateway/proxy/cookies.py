@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 
 SESSION_COOKIE = "__Host-gw-session"
 START_COOKIE = "__Host-gw-start"
+KEPT_COOKIE = "__Host-gw-kept"
+"""Ties a kept form to the browser that sent it (docs/adr/0009)."""
 LANGUAGE_COOKIE = "__Host-gw-language"
 OWN_PREFIXES = ("__host-gw-", "__secure-gw-")
 """Lower case: browsers compare the prefixes of cookie names without regard to case (RFC 6265bis section 4.1.3)."""

@@ -19,6 +19,7 @@ from gateway.proxy import forward
 from gateway.proxy.answers import Asked, answer, status_of
 from gateway.proxy.facts import Evidence, faulty, gather, renewed
 from gateway.proxy.forwarding import Forwarding
+from gateway.proxy.keeping import Keeping, Kept, keepable
 
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
@@ -33,8 +34,8 @@ class Exchange:
     """One request of one client connection, from its decision to its end."""
 
     __slots__ = (
-        "_client", "_close", "_decided_at", "_decision", "_evidence", "_facts", "_fault", "_forwarding", "_gate", "_head", "_over",
-        "_request_done", "_started", "_status", "reference",
+        "_client", "_close", "_decided_at", "_decision", "_evidence", "_facts", "_fault", "_forwarding", "_gate", "_head", "_keeping", "_kept",
+        "_over", "_request_done", "_started", "_status", "reference",
     )  # fmt: skip
 
     def __init__(self, client: ClientConnection, head: RequestHead | None) -> None:
@@ -46,6 +47,8 @@ class Exchange:
         self._facts: Facts
         self._decision: Decision
         self._forwarding: Forwarding | None = None
+        self._keeping: Keeping | None = None
+        self._kept: Kept | None = None
         self._started = self._decided_at = self._gate.loop.time()
         self._status: int | None = None
         self._over = self._request_done = False
@@ -78,8 +81,24 @@ class Exchange:
             decision = decision._replace(reason=REASONS["too_large"])
         self._decision = decision
         gate.decisions[decision.reason.code] += 1
+        if head is not None and keepable(self._client, head, facts, decision):
+            self._keeping = Keeping(self._client, head, facts, self._keeping_over)
+            self._keeping.pump()
+        else:
+            self._tell()
+
+    def _keeping_over(self, kept: Kept | None) -> None:
+        """A form that met the challenge was read and kept, or it could not be: now there is something to tell."""
+        self._kept = kept
+        keeping, self._keeping = self._keeping, None
+        self._request_done = keeping is not None and keeping.whole
+        self._tell()
+
+    def _tell(self) -> None:
+        """The decision's line; what follows waits for it."""
+        gate, head, facts, decision = self._gate, self._head, self._facts, self._decision
         if not decision.permitted and self._status is None:
-            self._status = status_of(decision, facts, readable=head is not None)
+            self._status = status_of(decision, facts, readable=head is not None, kept=self._kept is not None)
         # What nobody signed in asks for, our open pages included, leaves the reserve of space to the persons who are at work.
         expendable = facts.session is None
         if expendable and not decision.permitted:
@@ -185,13 +204,12 @@ class Exchange:
         """The gateway's own answer. What the client still sends of this request is read no more."""
         self._over = True
         head = self._head
-        has_body = head is not None and type(head.framing) is not NoBody
+        has_body = head is not None and type(head.framing) is not NoBody and not self._request_done
         self._close = self._close or has_body or decision.kind is Kind.FAILURE or decision.reason.clause == "B3"
         asked = Asked("", None, None)
         if head is not None:
-            asked = Asked(
-                head.target.encoded, head.fields, head.fields.get("host") if self._facts.port_is_ours else None
-            )
+            host = head.fields.get("host") if self._facts.port_is_ours else None
+            asked = Asked(head.target.encoded, head.fields, host, self._kept)
         data = answer(self._gate, decision, self._facts, asked, self.reference, close=self._close, status=status)
         self._client.send(data)
         if head is not None and not has_body and not self._request_done:
@@ -208,6 +226,8 @@ class Exchange:
     def pump(self) -> None:
         if self._forwarding is not None:
             self._forwarding.pump()
+        elif self._keeping is not None:
+            self._keeping.pump()
 
     def client_raw(self, data: bytes) -> None:
         if self._forwarding is not None:
@@ -227,6 +247,8 @@ class Exchange:
             return
         if self._forwarding is None:
             self._over = True  # `_durable` leaves the completion line, when there is something to complete
+            if self._keeping is not None:
+                self._keeping.give_up()
         else:
             self._forwarding.client_lost()
 
@@ -267,6 +289,8 @@ class Exchange:
         """The gateway stops and waits no longer."""
         if self._forwarding is None:
             self._over = True  # its line is still on its way to the disk: nothing is forwarded any more
+            if self._keeping is not None:
+                self._keeping.give_up()
         elif not self._over:
             self._forwarding.break_off("draining")
 

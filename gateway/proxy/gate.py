@@ -20,6 +20,7 @@ from gateway.records.index import Index
 
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
+    from gateway.proxy.keeping import FormStore, Keeping
 
 
 class Pages(Protocol):
@@ -68,6 +69,12 @@ class Gate:
     timeouts: Timeouts
     limits: Limits
     max_body_bytes: int
+    forms: FormStore | None = None
+    """Where forms that met a challenge are kept; None where there are no records to keep them in."""
+    max_form_bytes: int = 0
+    """Of a form that is kept; a larger one gets the page of a form that was not sent."""
+    keeping: set[Keeping] = field(default_factory=set)
+    """Forms that are being read or stored."""
     draining: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a draining gateway has no connection left."""
