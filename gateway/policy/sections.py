@@ -145,13 +145,15 @@ class Origins(Section):
 
 
 class Limits(Section):
-    """Bounds on the client's side. `max_body_bytes` holds where a transaction has none of its own."""
+    """Bounds on the client's side. `max_body_bytes` holds where a transaction has none of its own, `kept_form_bytes` for a form that
+    meets a challenge."""
 
     header: Annotated[Duration, Field(ge=1, le=2 * MINUTE)] = 15.0
     keep_alive: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 75.0
     body_idle: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 60.0
     drain: Annotated[Duration, Field(ge=0, le=10 * MINUTE)] = 30.0
     max_body_bytes: Annotated[int, Field(ge=1, le=1024 * 1024 * MIB)] = 2048 * MIB
+    kept_form_bytes: Annotated[int, Field(ge=0, le=MIB)] = MIB // 4
     header_bytes: Annotated[int, Field(ge=1024, le=MIB)] = 32 * 1024
     field_count: Annotated[int, Field(ge=10, le=10_000)] = 100
     target_bytes: Annotated[int, Field(ge=256, le=MIB)] = 8000
