@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.cli.logs import configure
+from gateway.cli.serve import WorkersOption
 from gateway.demo.files import OPERATOR
 from gateway.demo.run import Audience, run_demo
 
@@ -33,6 +34,7 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object when it is ready, then stay quiet.")
     ] = False,
+    workers: WorkersOption = 1,
     origin: Annotated[
         str | None,
         typer.Option("--origin", metavar="URL", help="Your own application, in place of the demo's first transaction."),
@@ -49,7 +51,7 @@ def demo(
     configure(quiet=True)
     audience = Audience(_silent, _as_json) if as_json else Audience(_doing, _for_people)
     try:
-        run_demo(state, offset, origin, audience)
+        run_demo(state, offset, origin, audience, workers)
     except KeyboardInterrupt:  # before the gateway runs, and takes the signal itself
         raise typer.Exit(0) from None
     if not as_json:

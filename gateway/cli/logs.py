@@ -15,6 +15,7 @@ def configure(*, quiet: bool = False, as_json: bool = False) -> None:
     """Readable lines on a terminal, JSON elsewhere or where `as_json` asks for it. `quiet` keeps warnings and worse only."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,  # which worker speaks, when there are several
         structlog.processors.add_log_level,
         stamp,
         structlog.processors.format_exc_info,

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-import uvloop
-
 from gateway import app
 from gateway.demo.facts import demo_facts, guide_facts
 from gateway.demo.files import LOOPBACK, Plan, Ports
@@ -41,7 +39,7 @@ class Audience:
     ready: Callable[[dict[str, Any], str], None]
 
 
-def run_demo(state: Path, offset: int, origin: str | None, audience: Audience) -> None:
+def run_demo(state: Path, offset: int, origin: str | None, audience: Audience, workers: int = 1) -> None:
     """Runs the demo in `state` with all ports shifted by `offset`, until a signal ends it.
 
     `origin` is the address of somebody's own application, which takes the first transaction's place. Raises GatewayError, with what
@@ -54,16 +52,15 @@ def run_demo(state: Path, offset: int, origin: str | None, audience: Audience) -
         audience.doing(f"certificates, keys and table: {home.config}")
         settings = build(home, plan, now)
         snapshot = load_release(settings, now).snapshot
-        prepared = app.prepare(home.config)
+        prepared = app.prepare(home.config, workers)
         write_whole(home.guide, json.dumps(guide_facts(home, plan)).encode())
         audience.doing(f"the application behind the gateway: {plan.ports.origin_url}/")
         with _origin(home, plan.ports) as started:
             audience.doing("people, passwords and designations (a few seconds the first time)")
             asyncio.run(populate(settings, snapshot, now))
             _wait_for(started)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                guide = f"http://{LOOPBACK}:{plan.ports.guide}/"
-                runner.run(app.run(prepared, lambda: audience.ready(demo_facts(home, plan), guide)))
+            guide = f"http://{LOOPBACK}:{plan.ports.guide}/"
+            app.serve(prepared, lambda: audience.ready(demo_facts(home, plan), guide))
 
 
 @contextlib.contextmanager

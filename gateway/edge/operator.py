@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -19,6 +20,33 @@ class Status(NamedTuple):
     ledger_lines: Mapping[str, int]
     table: str
     started: float
+
+    @staticmethod
+    def of_all(answers: Mapping[int, Sequence[Any] | None]) -> Status:
+        """The gateway's, from what its workers answered, by their number; None is a worker that was silent.
+
+        Figures are summed. It is ready when every worker is, and all decide by the same table.
+        """
+        each = {number: Status(*answer) for number, answer in sorted(answers.items()) if answer is not None}
+        reasons = [f"worker {number}: no answer" for number in sorted(answers.keys() - each.keys())]
+        for status in each.values():
+            reasons += [reason for reason in status.not_ready if reason not in reasons]
+        tables = {status.table for status in each.values()}
+        if len(tables) > 1:
+            reasons.append("tables_differ")
+        decisions: Counter[str] = Counter()
+        lines: Counter[str] = Counter()
+        for status in each.values():
+            decisions.update(status.decisions)
+            lines.update(status.ledger_lines)
+        return Status(
+            tuple(reasons),
+            decisions,
+            sum(status.connections for status in each.values()),
+            lines,
+            next(iter(each.values())).table,
+            min(status.started for status in each.values()),
+        )
 
 
 class _Collector:
@@ -53,20 +81,22 @@ def make_registry(status: Callable[[], Status]) -> CollectorRegistry:
     return registry
 
 
-def make_operator_app(status: Callable[[], Status], jwks: bytes) -> web.Application:
+def make_operator_app(status: Callable[[], Awaitable[Status]], jwks: bytes) -> web.Application:
     """The application of the operator's port."""
-    registry = make_registry(status)
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"live": True})
 
     async def ready(_: web.Request) -> web.Response:
-        now = status()
+        now = await status()
         body = {"ready": not now.not_ready, "reasons": list(now.not_ready), "table": now.table}
         return web.json_response(body, status=503 if now.not_ready else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        now = await status()
+        return web.Response(
+            body=generate_latest(make_registry(lambda: now)), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
 
     async def keys(_: web.Request) -> web.Response:
         return web.Response(body=jwks, content_type="application/json")

@@ -28,6 +28,8 @@ from gateway.records.settings import RecordsSettings
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MIB = 1024 * 1024
+MAX_WORKERS = 64
+"""More cores than that in one machine are two machines; each worker is some 20 threads and a copy of the index of records."""
 
 
 class CertificatePair(NamedTuple):
@@ -223,9 +225,13 @@ class Settings(Section):
         """Where a running gateway writes how the last reload went: `{"at", "ok", "hash", "faults"}`."""
         return self.state / "reload.json"
 
-    @property
-    def portal_socket(self) -> Path:
-        return self.state / "portal.sock"
+    def portal_socket(self, worker: int) -> Path:
+        """Where a worker reaches its own portal."""
+        return self.state / f"portal-{worker}.sock"
+
+    def worker_socket(self, worker: int) -> Path:
+        """Where the other workers reach this one."""
+        return self.state / f"worker-{worker}.sock"
 
     def listeners_of(self, *channels: Channel) -> tuple[Listener, ...]:
         return tuple(listener for listener in self.listeners if listener.kind in channels)

@@ -9,9 +9,10 @@ from typing import Any
 from gateway.errors import ConfigurationError, Fault
 from gateway.model import Channel
 from gateway.policy.faults import UNREAD, read_model, read_toml, readable, run_checks
-from gateway.policy.sections import CertificatePair, Listener, Settings
+from gateway.policy.sections import MAX_WORKERS, CertificatePair, Listener, Settings
 
 __all__ = [
+    "MAX_WORKERS",
     "SETTINGS_FILE",
     "CertificatePair",
     "Listener",
@@ -197,7 +198,7 @@ def _session_ends_in_order(settings: Settings) -> Iterator[Fault]:
 
 
 def _socket_path_fits(settings: Settings) -> Iterator[Fault]:
-    if len(bytes(settings.portal_socket)) > MAX_SOCKET_PATH_BYTES:
+    if len(bytes(settings.portal_socket(MAX_WORKERS - 1))) > MAX_SOCKET_PATH_BYTES:
         what = f"the path of a socket in it would be longer than {MAX_SOCKET_PATH_BYTES} bytes"
         yield _fault("state", what, "Name a directory with a shorter path")
 

@@ -44,6 +44,7 @@ class Index:
         self._cookies: dict[bytes, tuple[str, SessionEntry, str]] = {}
         self._hashes: dict[str, tuple[bytes, ...]] = {}
         self._unsaved: dict[str, SessionEntry] = {}
+        self._touched: dict[str, SessionEntry] = {}
         self._changed: Changed = _unheard
 
     # --- asked by the hot path
@@ -65,6 +66,7 @@ class Index:
         """The person did something at `now`; it is saved in the background, at most once a minute."""
         if now > entry.last_seen:
             entry.last_seen = now
+            self._touched[entry.session.id] = entry
             if now - entry.saved_at >= SAVE_SECONDS:
                 self._unsaved[entry.session.id] = entry
 
@@ -142,11 +144,27 @@ class Index:
             entry.last_seen = max(entry.last_seen, last_seen)
             entry.saved_at = max(entry.saved_at, last_seen)
 
+    def take_touched(self) -> dict[str, float]:
+        """Last-seen times that changed since the last call, by session: for the other processes, which serve the same person."""
+        touched, self._touched = self._touched, {}
+        return {entry.session.id: entry.last_seen for entry in touched.values()}
+
+    def take_seen(self, seen: Mapping[str, float]) -> None:
+        """What another process told: the database may not have it yet, so it is not counted as saved."""
+        for session_id, last_seen in seen.items():
+            entry = self._entries.get(session_id)
+            if entry is not None and last_seen > entry.last_seen:
+                entry.last_seen = last_seen
+
+    def unsaved(self) -> dict[str, float]:
+        """Last-seen times that the database does not have, by session; they stay due."""
+        return {name: entry.last_seen for name, entry in self._entries.items() if entry.last_seen > entry.saved_at}
+
     def take_unsaved(self, *, all_of_them: bool = False) -> dict[str, float]:
         """Last-seen times that are due to be saved, by session."""
         due = self._unsaved
         if all_of_them:
-            due = {name: entry for name, entry in self._entries.items() if entry.last_seen > entry.saved_at}
+            due = {name: self._entries[name] for name in self.unsaved()}
         self._unsaved = {}
         for entry in due.values():
             entry.saved_at = entry.last_seen

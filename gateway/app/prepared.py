@@ -1,0 +1,89 @@
+"""All that can be had before there is an event loop, a thread or a database: workers are forked from it, and share it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.edge.admission import room_for
+from gateway.edge.openssl import GROUPS, groups_in_force
+from gateway.edge.sockets import listen
+from gateway.edge.tls import ServerCertificate, ServerContexts, read_certificates
+from gateway.model import Channel
+from gateway.policy.material import load_secret, require_material
+from gateway.policy.settings import Listener, Settings, load_settings
+
+
+_log = structlog.get_logger("gateway")
+
+
+@dataclass(slots=True)
+class Door:
+    """A public listener, bound. `contexts` is None on the plain port."""
+
+    listener: Listener
+    sockets: list[socket.socket]
+    contexts: ServerContexts | None
+
+
+class NewCertificates(NamedTuple):
+    """Read and tried for a listener: it answers to `names` with these."""
+
+    door: Door
+    names: tuple[str, ...]
+    certificates: tuple[ServerCertificate, ...]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What every worker starts from. `started` is Unix seconds; `connections` is how many of clients a worker has room for."""
+
+    config: Path
+    settings: Settings
+    workers: int
+    doors: list[Door]
+    operator: list[socket.socket]
+    assertion_key: bytes
+    secret: bytes
+    connections: int
+    started: float = field(default_factory=time.time)
+
+    def close(self) -> None:
+        """Closes the listening sockets in this process; they live on where another still has them."""
+        for door in self.doors:
+            for listener in door.sockets:
+                listener.close()
+        for listener in self.operator:
+            listener.close()
+
+
+def prepare(config: Path, workers: int = 1) -> Prepared:
+    """Raises ConfigurationError: bad settings, keys or certificates, or a port in use, stop the start (THREATS row 10)."""
+    settings = load_settings(config)
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_material(settings, time.time())
+    if (groups := groups_in_force()) != GROUPS:
+        _log.warning(
+            "tls_groups", offered=[f"{code:04x}" for code in groups], do="unset OPENSSL_CONF, or see docs/tls.md"
+        )
+    assertion_key = settings.keys.assertion.read_bytes()
+    secret = load_secret(settings.keys.gateway)
+    contexts = {
+        id(listener): ServerContexts(listener.names, read_certificates(listener.certificates))
+        for listener in settings.listeners
+        if listener.kind is Channel.USER
+    }
+    doors: list[Door] = []
+    operator: list[socket.socket] = []
+    for listener in settings.listeners:
+        sockets = listen([(address.host, address.port) for address in listener.addresses], listener.channel)
+        if listener.kind is Channel.OPERATOR:
+            operator += sockets
+        else:
+            doors.append(Door(listener, sockets, contexts.get(id(listener))))
+    return Prepared(
+        config, settings, workers, doors, operator, assertion_key, secret, room_for(settings.connections.total)
+    )

@@ -1,0 +1,124 @@
+"""What a reload brings: read anew and checked whole beside the traffic, then swapped by the worker; and how it is told."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from gateway.app.prepared import NewCertificates, Prepared
+from gateway.edge.tls import read_certificates
+from gateway.errors import Fault, TableError
+from gateway.policy.material import require_material
+from gateway.policy.release import Release, keep_release, load_release
+from gateway.policy.settings import Listener, Settings, load_settings
+
+TAKEN = frozenset({"levels", "sessions.idle", "mandates.review", "listener"})
+"""The settings that a reload takes: what decisions read (it is part of the release), and the certificates. Of `listener` see `_rest`."""
+
+
+class Outcome(TypedDict):
+    """How a reload went, as `gateway reload` reads it from `reload.json`. `hash` is the table's that runs now."""
+
+    at: float
+    ok: bool
+    hash: str
+    faults: list[dict[str, str]]
+    restart_for: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """Good as a whole. `restart_for` names the settings that differ from the running ones and wait for the next start."""
+
+    release: Release
+    certificates: list[NewCertificates]
+    restart_for: list[str]
+
+
+def read_anew(prepared: Prepared) -> Renewed:
+    """Raises TableError, SettingsError or ConfigurationError; nothing is changed yet. Reads files: to be called in a thread."""
+    settings = load_settings(prepared.config)
+    require_material(settings, time.time())
+    certificates = [
+        NewCertificates(door, listener.names, read_certificates(listener.certificates))
+        for door in prepared.doors
+        if door.contexts is not None and (listener := _same_listener(settings, door.listener)) is not None
+    ]
+    return Renewed(checked_release(settings), certificates, waiting_for_a_start(prepared.settings, settings))
+
+
+def checked_release(settings: Settings) -> Release:
+    """The release, kept by its hash before it is served: else a line could name a table that nobody finds any more.
+
+    Raises TableError.
+    """
+    release = load_release(settings, time.time())
+    try:
+        keep_release(release, settings.table.releases)
+    except OSError as error:
+        what = f"the release cannot be kept ({error.strerror})"
+        raise TableError([Fault(str(settings.table.releases), "", what, "Make room, or mend the rights")]) from None
+    return release
+
+
+def waiting_for_a_start(running: Settings, new: Settings) -> list[str]:
+    """The keys that were changed and that a reload does not take."""
+    before, after = _rest(running), _rest(new)
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+def _rest(settings: Settings) -> dict[str, object]:
+    """Settings that only a start takes, by key. Of a listener: its channel, addresses and ports."""
+    flat: dict[str, object] = {}
+    for section, values in settings.model_dump(by_alias=True, exclude={"listeners"}).items():
+        for key, value in values.items() if isinstance(values, dict) else [("", values)]:
+            name = f"{section}.{key}" if key else section
+            if name not in TAKEN and section not in TAKEN:
+                flat[name] = value
+    for number, listener in enumerate(settings.listeners, 1):
+        taken = {"names", "certificate"}
+        for key, value in listener.model_dump(by_alias=True, exclude=taken).items():
+            flat[f"listener[{number}].{key}"] = value
+    return flat
+
+
+def outcome_of(table: str, faults: Iterable[Fault], restart_for: Sequence[str] = ()) -> Outcome:
+    told = [fault.as_dict() for fault in faults]
+    return Outcome(at=time.time(), ok=not told, hash=table, faults=told, restart_for=list(restart_for))
+
+
+def write_outcome(path: Path, outcome: Outcome) -> None:
+    """For `gateway reload`, which waits for the file: written whole, then renamed. `restart_for` only when there is some."""
+    told: dict[str, Any] = dict(outcome)
+    if not told["restart_for"]:
+        del told["restart_for"]
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(told))
+    draft.replace(path)
+
+
+def merged(outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome for all workers: good when all are good and run the same table."""
+    faults = [fault for outcome in outcomes for fault in outcome["faults"]]
+    tables = dict.fromkeys(outcome["hash"] for outcome in outcomes)
+    if not faults and len(tables) > 1:
+        what = "the workers read different tables: the files changed meanwhile"
+        faults = [Fault("", "", what, "Run `gateway reload` again when the files are as they should be").as_dict()]
+    return Outcome(
+        at=time.time(),
+        ok=not faults,
+        hash=next(iter(tables), ""),
+        faults=[fault for number, fault in enumerate(faults) if fault not in faults[:number]],
+        restart_for=sorted({key for outcome in outcomes for key in outcome["restart_for"]}),
+    )
+
+
+def _same_listener(settings: Settings, old: Listener) -> Listener | None:
+    for listener in settings.listeners:
+        if listener.kind is old.kind and listener.addresses == old.addresses:
+            return listener
+    return None
