@@ -101,6 +101,8 @@ class Worker:
             max_body_bytes=settings.limits.max_body_bytes,
             forms=records,
             max_form_bytes=settings.limits.kept_form_bytes,
+            forms=records,
+            max_form_bytes=settings.limits.kept_form_bytes,
             decisions=decisions,
         )
         self._doors = Doors(prepared, self.gate)

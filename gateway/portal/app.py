@@ -12,9 +12,10 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from gateway.decision.places import FORM_DISCARDED, FORM_PAGE
 from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
-from gateway.portal import applications, hand_over, information, regulation, sign_in, sign_out, step_up
+from gateway.portal import applications, hand_over, information, kept_form, regulation, sign_in, sign_out, step_up
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
@@ -56,6 +57,9 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
 )
 HOST_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", f"{HOST_PREFIX}/enter", hand_over.enter),
+    ("GET", FORM_PAGE, kept_form.show),
+    ("POST", FORM_PAGE, kept_form.send),
+    ("POST", FORM_DISCARDED, kept_form.discard),
     ("GET", f"{HOST_PREFIX}/sign-out", sign_out.form_page),
     ("POST", f"{HOST_PREFIX}/sign-out", sign_out.submit),
     ("GET", f"{HOST_PREFIX}/language", information.switch_language),

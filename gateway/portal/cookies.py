@@ -11,6 +11,8 @@ from gateway.portal.language import LANGUAGE_COOKIE
 SESSION: Final = "__Host-gw-session"
 START: Final = "__Host-gw-start"
 """Set by the proxy with a challenge: this browser asked for the target (DESIGN section 6)."""
+KEPT: Final = "__Host-gw-kept"
+"""Set by the proxy with a challenge to a form: that form was sent by this browser (docs/adr/0009)."""
 FORM: Final = "__Host-gw-form"
 """Ties a form to the browser that it was given to, before anybody is signed in."""
 LAST: Final = "__Host-gw-last"

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.credentials.start import Start, cookie_hash
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
+from gateway.decision.places import FORM_PAGE
 from gateway.errors import CredentialError
 from gateway.model import Session
 from gateway.portal import cookies, language
@@ -44,6 +45,11 @@ def host_name(start: Start) -> str:
     return start.host.partition(":")[0].lower()
 
 
+def way_back(start: Start) -> str:
+    """Where the person comes back to on that host: the page they asked for, or the one of the form that was kept."""
+    return f"{FORM_PAGE}?key={quote(start.form)}" if start.form else own_path(start.target)
+
+
 def regulation_page(token: str) -> str:
     return f"/regulation?start={quote(token)}" if token else "/regulation"
 
@@ -59,7 +65,7 @@ async def onward(ask: Ask, session: Session, start: Start | None) -> web.Respons
         session.id,
         host,
         start.cookie_hash,
-        own_path(start.target),
+        way_back(start),
         ask.services.clock() + CODE_SECONDS,
     )
     response = ask.redirect(f"{ask.settings.address_of(host)}/.gateway/enter?code={code}&language={ask.language}")

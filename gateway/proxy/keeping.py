@@ -25,8 +25,6 @@ from gateway.records.forms import FORM_SECONDS, KeptForm
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
 
-DEFAULT_FORM_BYTES = 256 * 1024
-"""A text area of 64 KiB as people type it: percent-encoding makes up to three bytes of each, and the other fields want room."""
 MOST_AT_ONCE = 64
 """Forms being read or stored at one moment by one worker: 16 MiB at the most."""
 MOST_OF_A_SESSION = 4
