@@ -24,7 +24,12 @@ from gateway.model import (
     UseGrant,
 )
 
-PROGRAMS = frozenset({Agent.PROGRAM, Agent.ABSENT})
+AGENTS = {
+    Agent.ABSENT: "user_agent_missing",
+    Agent.PROGRAM: "machine_client",
+    Agent.AUTOMATION: "automated_browser",
+}
+"""What a client says it is, and is refused for."""
 
 MESSAGE_FAULTS = ("malformed", "ambiguous_framing", "unsafe_target", "field_refused", "too_large", "too_slow")
 """What the reader of messages can say of one that it refused."""
@@ -80,13 +85,18 @@ def right_host(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 def not_a_program(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     """No network signal proves a person; a client that says it is a program is believed (CLIENTS).
 
-    An Authorization field beside a session that has ended is no reason here: the person's page is told of the
-    session's end.
+    A credential beside a session that has ended is no reason here: the person's page is told of the session's end.
     """
-    if facts.agent in PROGRAMS or facts.signature_agent:
-        return "machine_client"
-    if facts.authorization and facts.session is None:
-        return "inbound_credential"
+    if facts.agent in AGENTS:
+        return AGENTS[facts.agent]
+    if facts.signature_agent:
+        return "signed_agent"
+    if facts.session is None:
+        if facts.authorization or facts.credential is not None:
+            return "inbound_credential"
+        if facts.agent is Agent.OFFICE:
+            # The same for every path of ours, before anything else is looked at: the answer tells nothing.
+            return "office_link" if facts.method in SAFE_METHODS and not facts.websocket else "machine_client"
     if facts.websocket:
         # A script of a strange page could otherwise use the person's cookies (RFC 6455 section 10.2).
         return None if facts.page_origin is PageOrigin.OURS else "foreign_websocket"

@@ -52,7 +52,11 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion("the channel serves this", "P1", checks.channel_serves, ("no_transaction",), EVERYWHERE, CLOSED),
     Criterion(
         "the client is not a program", "B1",
-        checks.not_a_program, ("machine_client", "inbound_credential", "foreign_websocket", "cross_site"),
+        checks.not_a_program,
+        (
+            "user_agent_missing", "machine_client", "automated_browser", "signed_agent", "inbound_credential", "office_link",
+            "foreign_websocket", "cross_site",
+        ),
         NOT_MACHINE, USER,
     ),
     Criterion("a checked table is in force", "E1", checks.table_loaded, ("table_unavailable",), EVERYWHERE, USER),

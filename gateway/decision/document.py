@@ -55,6 +55,7 @@ KINDS = {
 OUTSIDE = {
     "permitted": "every check above was met",
     "tls_failed": "at the handshake: no message came",
+    "too_many_connections": "at the beginning of a connection: no message came",
     "no_request": "at the end of a connection: no message came",
     "ledger_unavailable": "after the checks: the line could not be written, so nothing was forwarded",
     "gateway_error": "anywhere: an error of ours",

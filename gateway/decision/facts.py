@@ -19,8 +19,12 @@ class Agent(enum.StrEnum):
 
     BROWSER = "browser"
     OFFICE = "office"
+    """Microsoft Office, which fetches a link itself before it opens the browser."""
     ABSENT = "absent"
     PROGRAM = "program"
+    """A library, a command-line tool, a crawler."""
+    AUTOMATION = "automation"
+    """A browser that a program drives, and that says so."""
 
 
 class PageOrigin(enum.StrEnum):
@@ -62,7 +66,8 @@ class Facts(NamedTuple):
     `now` is Unix seconds. `host` is the Host field's name in lower case, None when it is absent or unreadable;
     `port_is_ours` that its port is the public one or absent. `path` is canonical (`message.target`). `fault` is the
     reason code of a message that the reader refused. `fetch_site` is Sec-Fetch-Site; `navigation` that the request is
-    a browser's navigation; `activity` that a person's own act made it (navigation or form), which resets the idle
+    a browser's navigation; `credential` is the name, in lower case, of a field that carries a
+    key of its own (an API key, a client's assertion), besides Authorization; `activity` that a person's own act made it (navigation or form), which resets the idle
     time. `last_seen` is the last such act, Unix seconds. `records_current` is False when the records are older than
     their limit.
     """
@@ -77,6 +82,7 @@ class Facts(NamedTuple):
     agent: Agent = Agent.ABSENT
     signature_agent: bool = False
     authorization: bool = False
+    credential: str | None = None
     websocket: bool = False
     fetch_site: str | None = None
     page_origin: PageOrigin = PageOrigin.NONE

@@ -91,6 +91,7 @@ _ROWS = (
     # HTTPS, and the right host (B3)
     _row("plain_http", "B3", _D, 403, Mender.PERSON, _NOTICE, "the connection was plain HTTP"),
     _row("tls_failed", "B3", _D, 0, Mender.CLIENT, _NOTICE, "the TLS handshake failed"),
+    _row("too_many_connections", "B3", _D, 0, Mender.NOBODY, _WARNING, "more connections than the configuration lets in"),
     _row("no_request", "B3", _D, 0, Mender.NOBODY, _INFO, "a good handshake, then no request (browsers do this)"),
     _row("misdirected", "B3", _D, 421, Mender.CLIENT, _NOTICE, "the Host field is not the name the handshake asked for"),
     _row("unknown_host", "B3", _D, 421, Mender.CLIENT, _NOTICE, "the Host field names no host of this listener"),
@@ -102,8 +103,12 @@ _ROWS = (
     _row("too_large", "B3", _D, 413, Mender.CLIENT, _NOTICE, "the target, a field or the body is over its limit"),
     _row("too_slow", "B3", _D, 408, Mender.CLIENT, _NOTICE, "the message did not arrive in time"),
     # natural persons only (B1)
-    _row("machine_client", "B1", _D, 403, Mender.CLIENT, _WARNING, "the client is, or names itself, a program"),
-    _row("inbound_credential", "B1", _D, 403, Mender.CLIENT, _WARNING, "an Authorization field came without a session"),
+    _row("user_agent_missing", "B1", _D, 403, Mender.CLIENT, _WARNING, "the client does not say what it is"),
+    _row("machine_client", "B1", _D, 403, Mender.CLIENT, _WARNING, "the client names itself a library, a tool or a crawler"),
+    _row("automated_browser", "B1", _D, 403, Mender.CLIENT, _WARNING, "the browser says that a program drives it, or that it has no window"),
+    _row("signed_agent", "B1", _D, 403, Mender.CLIENT, _WARNING, "a Signature-Agent field: an agent that signs its requests"),
+    _row("inbound_credential", "B1", _D, 403, Mender.CLIENT, _WARNING, "a key or token of its own came without a session"),
+    _row("office_link", "B1", _C, 200, Mender.NOBODY, _INFO, "Microsoft Office fetched a link before the browser: an empty answer"),
     _row("foreign_websocket", "B1", _D, 403, Mender.CLIENT, _WARNING, "a websocket whose Origin is not ours or is absent"),
     _row("cross_site", "B1", _D, 403, Mender.CLIENT, _WARNING, "an unsafe request that another site's page made"),
     # the gateway's own trouble

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import orjson
 
-from gateway.decision import Decision, Facts, PageOrigin, Reason, Snapshot
+from gateway.decision import Decision, Facts, Hello, PageOrigin, Reason, Snapshot
 from gateway.identifiers import mask_insz
 from gateway.ledger.flood import Tally
 from gateway.ledger.line import Record, fragment, harmless_text, moment
@@ -113,6 +113,8 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["signature_agent"] = True
     if facts.authorization:
         record["authorization"] = True
+    if facts.credential is not None:
+        record["credential"] = facts.credential
     if facts.websocket:
         record["websocket"] = True
     if facts.navigation:
@@ -252,21 +254,27 @@ def connection_record(
     tls_version: str | None = None,
     tls_cipher: str | None = None,
     sni: str | None = None,
+    hello: Hello | None = None,
+    status: int | None = None,
     seconds: float | None = None,
     detail: str | None = None,
 ) -> Record:
-    """A connection that brought no request: plain HTTP, a handshake that failed, or nothing at all (clause B3)."""
+    """A connection that brought no request: plain HTTP, a handshake that failed, or nothing at all (clause B3).
+
+    `hello` is what the client's TLS said first; `status` the answer's, when it is not the reason's own.
+    """
     return {
         "kind": "connection",
         "id": reference,
         "verdict": reason.kind,
         "reason": reason.code,
         "clause": reason.clause,
-        "status": reason.status,
+        "status": reason.status if status is None else status,
         "channel": channel,
         "tls_version": tls_version,
         "tls_cipher": tls_cipher,
         "sni": sni,
+        **({} if hello is None else {"hello": hello._asdict()}),
         "client": client.fragment,
         "seconds": seconds,
         "detail": detail,

@@ -20,6 +20,9 @@ _ADDRESS = N_("Check the address for typing errors.")
 _BROWSER = N_(
     "Use an up-to-date browser, such as Firefox, Chrome, Edge or Safari, without extensions that change requests."
 )
+_HIDDEN = N_(
+    "If you were using such a browser, an extension, a setting or your institution's network may hide that: ask your ICT service, and keep the reference at hand."
+)
 _LOCAL = N_("If you need this transaction for your work, ask the local administrator of your institution.")
 _LOCAL_KSZ = N_(
     "Ask the local administrator of your institution; they can ask the Crossroads Bank what the state of the authorisation is."
@@ -52,6 +55,13 @@ WORDS: Final[dict[str, Words]] = {
         (_BROWSER, _STILL),
         Act.NONE,
         Where.CLIENT,
+        linked=False,
+    ),
+    "too_many_connections": Words(
+        _UNAVAILABLE,
+        N_("More connections are open than this service takes, in all or from your network."),
+        (_AGAIN, _STILL),
+        Act.NONE,
         linked=False,
     ),
     "no_request": Words(
@@ -133,25 +143,43 @@ WORDS: Final[dict[str, Words]] = {
         Where.CLIENT,
         linked=False,
     ),
+    "user_agent_missing": Words(
+        _PROGRAMS,
+        N_("This service is for persons with a browser. What contacted it does not say what it is."),
+        (_BROWSER, _HIDDEN),
+        Act.NONE,
+        linked=False,
+    ),
+    "automated_browser": Words(
+        _PROGRAMS,
+        N_("This service is for persons with a browser. This browser says that a program drives it."),
+        (_BROWSER, _HIDDEN),
+        Act.NONE,
+        linked=False,
+    ),
+    "signed_agent": Words(
+        _PROGRAMS,
+        N_("This service is for persons with a browser. This request bears the signature of an automatic agent."),
+        (N_("Open the address yourself in a browser, without an assistant that acts for you."), _STILL),
+        Act.NONE,
+        linked=False,
+    ),
+    "office_link": Words(
+        N_("Open this link in your browser"),
+        N_("An office program fetched the link. The page itself opens in your browser."),
+        (N_("Open the link in a browser and sign in with your user ID."),),
+        Act.NONE,
+    ),
     "machine_client": Words(
         _PROGRAMS,
-        N_(
-            "This service is for persons with a browser. What contacted it says that it is a program, or does not say what it is."
-        ),
-        (
-            _BROWSER,
-            N_(
-                "If you were using such a browser, an extension, a setting or your institution's network may hide that: ask your ICT service, and keep the reference at hand."
-            ),
-        ),
+        N_("This service is for persons with a browser. What contacted it says that it is a program."),
+        (_BROWSER, _HIDDEN),
         Act.NONE,
         linked=False,
     ),
     "inbound_credential": Words(
         _PROGRAMS,
-        N_(
-            "The request brought a key or password of its own (an Authorization field). Here a person signs in, in a browser."
-        ),
+        N_("The request brought a key, a password or a token of its own. Here a person signs in, in a browser."),
         (N_("Open the address in a browser and sign in with your user ID."), _STILL),
     ),
     "foreign_websocket": Words(

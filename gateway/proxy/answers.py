@@ -6,7 +6,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.decision import Agent, Decision, Facts, Kind
+from gateway.decision import Decision, Facts, Kind
 from gateway.decision.facts import SAFE_METHODS
 from gateway.decision.places import FORM_PAGE, Place
 from gateway.message import ContentLength, Fields, write_response_head
@@ -19,7 +19,7 @@ HSTS = ("Strict-Transport-Security", "max-age=63072000")
 """Two years, on every answer over TLS, and only ours (DESIGN section 6; RFC 6797 section 7.2 forbids it over plain HTTP)."""
 
 CHALLENGE_STATUS = 303
-OFFICE_STATUS = 200
+OFFICE = "office_link"
 START_SECONDS = 600
 RETRY_SECONDS = "5"
 
@@ -63,7 +63,7 @@ def answer(
     readable = asked.fields is not None
     code = status_of(decision, facts, readable=readable, kept=asked.kept is not None) if status is None else status
     if decision.kind is Kind.CHALLENGE:
-        if code == OFFICE_STATUS:
+        if decision.reason.code == OFFICE:
             return _write(
                 200, [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")], b"", facts, close
             )
@@ -96,9 +96,9 @@ def status_of(decision: Decision, facts: Facts, *, readable: bool, kept: bool = 
     if decision.kind is not Kind.CHALLENGE:
         return decision.reason.status
     safe = facts.method in SAFE_METHODS
-    if facts.agent is Agent.OFFICE and facts.session is None and safe:
+    if decision.reason.code == OFFICE:
         # Office opens a link itself before it opens the browser; a 401 would keep the browser shut (CLIENTS).
-        return OFFICE_STATUS
+        return decision.reason.status
     if not facts.navigation:
         return 401 if facts.session is None else decision.reason.status
     # A form that was neither sent nor kept is told so on a page, which no browser may make a prompt of: so not 401.

@@ -6,15 +6,32 @@ import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
-from gateway.decision import Agent, Connection, Facts, PageOrigin
+from gateway.decision import Connection, Facts, PageOrigin
 from gateway.decision.facts import SAFE_METHODS
 from gateway.message import Fields, RequestHead, request_to_origin
-from gateway.proxy.agent import classify
+from gateway.proxy.agent import Named, read_agent
 from gateway.proxy.cookies import SESSION_COOKIE, own_cookie, split
 from gateway.records.index import Index
 from gateway.records.values import SessionEntry
 
 HTTPS_PORT = 443
+CREDENTIAL_FIELDS = (
+    "proxy-authorization",
+    "dpop",
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-auth-token",
+    "x-access-token",
+    "x-authorization",
+    "ocp-apim-subscription-key",
+    "client-assertion",
+    "oauth-client-attestation",
+    "oauth-client-attestation-pop",
+)
+"""Fields, besides Authorization, that carry a key or a proof of a client's own: RFC 9110 section 11.7.2, RFC 9449, the usual names of
+API keys, and the draft of OAuth client attestation. No browser sends one before somebody has signed in. What a query or a body
+holds opens nothing either, and is not looked at."""
 
 
 class Evidence(NamedTuple):
@@ -35,9 +52,10 @@ class Sent(NamedTuple):
     host: str
     port_is_ours: bool
     token_hash: bytes | None
-    agent: Agent
+    named: Named
     signature_agent: bool
     authorization: bool
+    credential: str | None
     fetch_site: str | None
     page_origin: PageOrigin
     navigation: bool
@@ -57,9 +75,10 @@ def read_sent(head: RequestHead, public_port: int) -> Sent:
         host,
         port is None or port == public_port,
         None if token is None else hashlib.sha256(token.encode("latin-1")).digest(),
-        classify(fields.get("user-agent") or ""),
+        read_agent(fields.get("user-agent") or ""),
         "signature-agent" in fields,
         "authorization" in fields,
+        next((name for name in CREDENTIAL_FIELDS if name in fields), None),
         fields.get("sec-fetch-site"),
         page_origin(fields.get("origin"), host, public_port),
         "text/html" in (fields.get("accept") or "") if mode is None else mode == "navigate",
@@ -81,9 +100,10 @@ def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, 
             sent.port_is_ours,
             head.target.path,
             None,
-            sent.agent,
+            sent.named.agent,
             sent.signature_agent,
             sent.authorization,
+            sent.credential,
             head.upgrade_websocket,
             sent.fetch_site,
             sent.page_origin,
@@ -107,7 +127,7 @@ def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> F
     """The same request as the records and the clock stand now.
 
     A `lasting` exchange (a websocket, a stream) keeps being measured by idle time and the age of the authentication. An
-    answer that is merely long is not: it began in time.
+    answer that is merely long is not: it began in time, and counts as old as it was then. The session's own end ends both.
     """
     facts, entry = evidence
     # The entry lives on through a step-up, which gives this host's cookie up: what is open keeps its session.
@@ -115,8 +135,7 @@ def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> F
     last_seen = 0.0 if entry is None else entry.last_seen
     if session is not None and not lasting:
         last_seen = now
-        if session.ended_at is None:
-            session = replace(session, expires_at=max(session.expires_at, now + 1))
+        session = replace(session, auth_time=now - max(0.0, facts.now - session.auth_time))
     user = None if session is None else index.user(session.user_id)
     return facts._replace(now=now, session=session, last_seen=last_seen, user=user, records_current=index.current(now))
 

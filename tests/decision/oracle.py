@@ -56,7 +56,7 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         "B3 host": connection.sni in (None, facts.host) and facts.host in set(snapshot.names) and facts.port_is_ours,
         "B1 channel": str(connection.channel) == "user",
         "B1 client": str(facts.agent) in {"browser", "office"} and not facts.signature_agent,
-        "B1 credential": not (facts.authorization and session is None),
+        "B1 credential": session is not None or (not facts.authorization and facts.credential is None),
         "B1 page": _page(facts),
         "E1 table": snapshot.usable,
         "P4 records": facts.records_current,

@@ -75,14 +75,34 @@ CASES: list[tuple[str, str, Change]] = [
     ("unknown_host", "a port in Host that is not the public one", lambda w: w.request(port_is_ours=False)),
     # not a program (B1)
     ("machine_client", "it names itself a program", lambda w: w.request(agent=Agent.PROGRAM)),
-    ("machine_client", "it names itself nothing", lambda w: w.request(agent=Agent.ABSENT)),
-    ("machine_client", "Signature-Agent", lambda w: w.request(signature_agent=True)),
+    ("user_agent_missing", "it names itself nothing", lambda w: w.request(agent=Agent.ABSENT)),
+    ("automated_browser", "it says that a program drives it", lambda w: w.request(agent=Agent.AUTOMATION)),
+    ("signed_agent", "Signature-Agent", lambda w: w.request(signature_agent=True)),
     ("machine_client", "an own page is not exempt", lambda w: portal("/sign-in")(w).request(agent=Agent.PROGRAM)),
-    ("machine_client", "a static file is not exempt", lambda w: w.request(path="/.gateway/static/x.css", agent=Agent.ABSENT)),
+    ("user_agent_missing", "a static file is not exempt", lambda w: w.request(path="/.gateway/static/x.css", agent=Agent.ABSENT)),
     ("inbound_credential", "Authorization, no session", lambda w: w.anonymous().request(authorization=True)),
+    ("inbound_credential", "an API key, no session", lambda w: w.anonymous().request(credential="x-api-key")),
+    ("inbound_credential", "a credential on an open page of ours", lambda w: portal("/sign-in")(w.anonymous()).request(credential="dpop")),
+    ("inbound_credential", "a credential from Office", lambda w: w.anonymous().request(agent=Agent.OFFICE, authorization=True)),
+    ("permitted", "an API key of the application's own, within a session", lambda w: w.request(credential="x-api-key")),
     ("session_expired", "Authorization beside an ended session", lambda w: w.session(expires_at=NOW).request(authorization=True)),
     ("permitted", "Authorization within a session", lambda w: w.request(authorization=True)),
     ("permitted", "Microsoft Office with a session", lambda w: w.request(agent=Agent.OFFICE)),
+    *[
+        ("office_link", f"Microsoft Office fetches a link: {method} {host}{path}", lambda w, method=method, host=host, path=path:
+            w.anonymous().request(agent=Agent.OFFICE, method=method, host=host, path=path).connection(sni=host))
+        for method in ("GET", "HEAD", "OPTIONS")
+        for host, path in (
+            ("dossier.localhost", "/dossier/list"), ("dossier.localhost", "/nowhere"), ("dossier.localhost", "/.gateway/enter"),
+            ("portal.localhost", "/sign-in"), ("portal.localhost", "/applications"), ("portal.localhost", "/static/x.css"),
+        )
+    ],
+    ("office_link", "whether or not there is a table", lambda w: w.anonymous().request(agent=Agent.OFFICE).table(usable=False)),
+    ("machine_client", "Office writes", lambda w: w.anonymous().request(agent=Agent.OFFICE, method="PROPFIND")),
+    ("machine_client", "Office posts to sign in", lambda w: portal("/sign-in")(w.anonymous()).request(agent=Agent.OFFICE, method="POST")),
+    ("machine_client", "Office opens a websocket", lambda w: websocket(w.anonymous()).request(agent=Agent.OFFICE)),
+    ("unknown_host", "Office on a host that is not ours", lambda w: w.anonymous().request(agent=Agent.OFFICE, host="x.test").connection(sni="x.test")),
+    ("sign_in_required", "a websocket of our own page, nobody signed in", lambda w: websocket(w.anonymous())),
     ("permitted", "a websocket of our own page", websocket),
     ("permitted", "a websocket: Origin decides, Chromium sends no metadata", lambda w: websocket(w).request(fetch_site="cross-site")),
     *[
@@ -232,7 +252,7 @@ def test_every_reason_of_the_criteria_has_a_case() -> None:
 
 
 NOT_OF_THE_DECISION = {
-    "tls_failed", "no_request",                                                              # no message came
+    "tls_failed", "no_request", "too_many_connections",                          # no message came
     "ledger_unavailable", "gateway_error", "draining",                                       # found while carrying it out
     "completed", "client_closed", "access_ended",                                            # how a permitted one ended
     "origin_refused", "origin_timeout", "origin_broken", "origin_malformed",
@@ -253,8 +273,8 @@ def test_a_row_agrees_with_itself(reason: Reason) -> None:
     assert reason.clause in {"E1", "P1", "P2", "P3", "P4", "P5", "I1", "I2", "I3", "I4", "I5", "T1", "B1", "B2", "B3"}
     statuses = {
         Kind.PERMIT: {200},
-        Kind.CHALLENGE: {401},
-        Kind.DENY: {403} if reason.personal else {0, 400, 403, 408, 413, 421},
+        Kind.CHALLENGE: {200} if reason.code == "office_link" else {401},
+        Kind.DENY: {403} if reason.personal else {0, 400, 403, 408, 413, 421, 429},
         Kind.FAILURE: {499, 502, 503, 504},
     }
     assert reason.status in statuses[reason.kind]

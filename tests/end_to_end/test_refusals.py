@@ -46,19 +46,26 @@ async def ask(demo: House, data: bytes, sni: str | None = HOST) -> Answer:
     return await client.ask(demo.port, data, ca=demo.ca, sni=sni)
 
 
-BROWSER_LIKE = ("curl/8.14.1", "Wget/1.25", "python-requests/2.32", "Java/21", "Mozilla/5.0 (compatible; GPTBot/1.2)",
-                BROWSER.replace("Chrome/", "HeadlessChrome/"))  # fmt: skip
+PROGRAMS = [
+    *[(agent, "machine_client", "program") for agent in (
+        "curl/8.14.1", "Wget/1.25", "python-requests/2.32", "Java/21", "Mozilla/5.0 (compatible; GPTBot/1.2)",
+    )],
+    (BROWSER.replace("Chrome/", "HeadlessChrome/"), "automated_browser", "automation"),
+    (None, "user_agent_missing", "absent"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("agent", BROWSER_LIKE)
+@pytest.mark.parametrize(("agent", "reason", "kind"), PROGRAMS)
 @pytest.mark.parametrize("navigation", [True, False])
-async def test_what_names_itself_a_program_is_refused(demo: House, agent: str, navigation: bool) -> None:
+async def test_what_names_itself_a_program_is_refused(
+    demo: House, agent: str | None, reason: str, kind: str, navigation: bool
+) -> None:
     host = f"{HOST}:{demo.port}"
     answer = await ask(demo, request("GET / HTTP/1.1", *(NAVIGATION if navigation else FETCH), host=host, agent=agent))
     assert answer.status == 403
     line = demo.lines.one(answer.fields["x-request-id"])
-    assert (line["kind"], line["reason"], line["clause"], line["status"]) == ("decision", "machine_client", "B1", 403)
-    assert line["agent"] == "program"
+    assert (line["kind"], line["reason"], line["clause"], line["status"]) == ("decision", reason, "B1", 403)
+    assert line["agent"] == kind
     assert answer.fields["strict-transport-security"]
     if navigation:
         assert "<h1" in answer.text
@@ -73,10 +80,13 @@ async def test_what_names_itself_a_program_is_refused(demo: House, agent: str, n
         ((), "403", "machine_client", "B1"),
         (("-A", BROWSER, "-H", "Accept: text/html"), "303", "sign_in_required", "I4"),
         (("-A", BROWSER), "401", "sign_in_required", "I4"),
-        (("-A", ""), "403", "machine_client", "B1"),
+        (("-A", ""), "403", "user_agent_missing", "B1"),
         (("-A", BROWSER, "-H", f"Authorization: Bearer {MARK}"), "403", "inbound_credential", "B1"),
         (("-A", BROWSER, "-u", f"an.peeters:{MARK}"), "403", "inbound_credential", "B1"),
-        (("-A", BROWSER, "-H", "Signature-Agent: sig=x"), "403", "machine_client", "B1"),
+        (("-A", BROWSER, "-H", f"X-API-Key: {MARK}"), "403", "inbound_credential", "B1"),
+        (("-A", BROWSER, "-H", f"DPoP: {MARK}"), "403", "inbound_credential", "B1"),
+        (("-A", BROWSER, "-H", f"Proxy-Authorization: Basic {MARK}"), "403", "inbound_credential", "B1"),
+        (("-A", BROWSER, "-H", "Signature-Agent: sig=x"), "403", "signed_agent", "B1"),
     ],
 )
 def test_curl(demo: House, options: tuple[str, ...], status: str, reason: str, clause: str) -> None:
@@ -138,10 +148,24 @@ async def test_a_stranger_learns_nothing_of_which_transactions_there_are(demo: H
 
 async def test_office_gets_an_empty_page_so_that_it_opens_the_browser(demo: House) -> None:
     agent = "Mozilla/4.0 (compatible; ms-office; MSOffice 16)"
-    answer = await ask(demo, request(f"GET /dossier/?q={MARK} HTTP/1.1", host=f"{HOST}:{demo.port}", agent=agent))
-    assert (answer.status, answer.text) == (200, "")
-    post = await ask(demo, request("POST /dossier/ HTTP/1.1", host=f"{HOST}:{demo.port}", agent=agent))
-    assert post.status in (401, 403)
+    portal = f"portal.localhost:{demo.port}"
+    shapes = set()
+    for method in ("GET", "HEAD", "OPTIONS"):
+        for sni, host, path in (
+            (HOST, f"{HOST}:{demo.port}", f"/dossier/?q={MARK}"),
+            (HOST, f"{HOST}:{demo.port}", "/no/such/thing"),
+            ("portal.localhost", portal, "/sign-in"),
+            ("portal.localhost", portal, "/applications"),
+        ):
+            answer = await ask(demo, request(f"{method} {path} HTTP/1.1", host=host, agent=agent), sni=sni)
+            assert (answer.status, answer.text) == (200, "")
+            shapes.add(frozenset(set(answer.fields.items()) - {("date", answer.fields["date"])}))
+    assert len(shapes) == 1
+    assert "set-cookie" not in dict(shapes.pop())
+    assert [line["reason"] for line in demo.lines.all() if line.get("agent") == "office"] == ["office_link"] * 12
+    for method in ("POST", "PROPFIND"):
+        refused = await ask(demo, request(f"{method} /dossier/ HTTP/1.1", host=f"{HOST}:{demo.port}", agent=agent))
+        assert refused.status == 403
 
 
 @pytest.mark.parametrize(
