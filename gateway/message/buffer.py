@@ -57,6 +57,12 @@ class Buffer:
         self._position = min(len(data), start + size)
         return data[start : self._position]
 
+    def peek_line(self, limit: int) -> bytes | None:
+        """Everything through the next LF, when it stands within `limit` bytes; nothing is taken."""
+        start = self._position
+        end = self._data.find(b"\n", start, start + limit)
+        return None if end < 0 else self._data[start : end + 1]
+
     def take_line(self, limit: int) -> bytes | None:
         """Everything through the next LF, at most `limit` bytes; None while it has not come.
 

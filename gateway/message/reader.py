@@ -20,7 +20,6 @@ from gateway.errors import GatewayError, MessageError, RequestError, ResponseErr
 from gateway.message.body import Body, ReadAhead, body_of
 from gateway.message.buffer import Buffer, blame
 from gateway.message.events import (
-    CHUNKED,
     END_OF_MESSAGE,
     Data,
     EndOfMessage,
@@ -29,7 +28,7 @@ from gateway.message.events import (
     ResponseHead,
 )
 from gateway.message.limits import DEFAULT_LIMITS, Limits
-from gateway.message.request import Seen, read_request_head
+from gateway.message.request import Seen, read_request_head, read_request_line
 from gateway.message.response import START, SWITCHING_PROTOCOLS, read_response_head
 from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS
 
@@ -77,11 +76,12 @@ class _Reader:
 class RequestReader(_Reader):
     """Reads the requests of one connection, one after the other."""
 
-    __slots__ = ("_seen", "_skipped", "excerpt")
+    __slots__ = ("_line_checked", "_seen", "_skipped", "excerpt")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._skipped = False  # whether the one empty line before this request was there
+        self._line_checked = False  # whether the line of a request whose fields have not come yet is good
         self._seen = Seen()
         self.excerpt: str | None = None
         """After a fault in a head or in chunks: method and path, bounded, cut before anything that could be secret. Hostile text."""
@@ -90,7 +90,7 @@ class RequestReader(_Reader):
         """Go on to the next request. Only after EndOfMessage; raises GatewayError otherwise."""
         if not self._complete:
             raise GatewayError("the current request has not been read to its end")
-        self._complete = self._skipped = False
+        self._complete = self._skipped = self._line_checked = False
 
     def next_event(self) -> RequestHead | Data | EndOfMessage | None:
         """The next event; None when more bytes are needed, or the message is whole, or the client closed between two.
@@ -113,24 +113,22 @@ class RequestReader(_Reader):
         except MessageError as error:
             raise self._failed(error) from None
 
-    def look_ahead(self) -> None:
-        """Check what has come of a chunked body, right after its head, so that a fault there is found before anything is done.
+    def look_ahead(self, head: RequestHead) -> None:
+        """Check what has come of the chunked body of `head`, the last event: a fault there is found before anything is done.
 
         The events are the same as without. Raises RequestError as `next_event` would have later.
         """
-        body, pieces = self._body, []
+        pieces: list[Data | EndOfMessage] = []
+        body = body_of(head.framing, REQUEST_FIELDS, self._limits)
         try:
-            while body is not None:
-                piece = body.next(self._buffer)
-                if piece is None:
-                    break
+            while (piece := body.next(self._buffer)) is not None:
                 pieces.append(piece)
                 if piece is END_OF_MESSAGE:
                     break
         except MessageError as error:
+            self.excerpt = f"{head.method} {head.target.path[:EXCERPT_BYTES]}"
             raise self._failed(error) from None
-        if body is not None and pieces:
-            self._body = ReadAhead(pieces, body)
+        self._body = ReadAhead(pieces, body)
 
     def _failed(self, error: MessageError) -> RequestError:
         self._error = _request_error(error)
@@ -154,23 +152,36 @@ class RequestReader(_Reader):
             try:
                 head = read_request_head(block, self._limits, self._seen)
             except MessageError as error:
+                self._check_line(block[: block.index(b"\n") + 1])
                 raise blame(block, error) from None
         except MessageError:
             self.excerpt = _start_line_excerpt(start)
             raise
         self._body = body_of(head.framing, REQUEST_FIELDS, self._limits)
-        if head.framing is CHUNKED:
-            self.excerpt = f"{head.method} {head.target.path[:EXCERPT_BYTES]}"
         return head
 
     def _block(self) -> bytes | None:
         limit = self._limits.header_bytes
         try:
-            return self._buffer.take_block(limit)
+            block = self._buffer.take_block(limit)
         except MessageError as error:
+            self._check_line(self._buffer.peek_line(limit))
             if error.reason == "too_large" and b"\r\n" not in self._buffer.peek(limit):
                 raise RequestError("too_large", f"{limit} bytes hold no end of the request line", 414) from None
             raise
+        if block is None and not self._line_checked:
+            line = self._buffer.peek_line(limit)
+            self._check_line(line)
+            self._line_checked = line is not None
+        return block
+
+    def _check_line(self, line: bytes | None) -> None:
+        """Refuse a bad request line before anything behind it is looked at or waited for: who speaks HTTP/0.9 sends no more."""
+        if line is not None:
+            try:
+                read_request_line(line.decode("latin-1"), self._limits)
+            except MessageError as error:
+                raise blame(line, error) from None
 
 
 class ResponseReader(_Reader):

@@ -10,7 +10,7 @@ from gateway.message.fields import Fields
 from gateway.message.host import Authority, parse_authority
 from gateway.message.limits import Limits
 from gateway.message.syntax import REQUEST_FIELDS, persists, read_fields, read_framing
-from gateway.message.target import HTTPS_PORT, parse_target
+from gateway.message.target import HTTPS_PORT, Target, parse_target
 
 # RFC 9110 section 9.1 has any token; every registered method is upper case with hyphens, and "get" or "tRACE" means GET
 # or TRACE to some frameworks and nothing to others. The longest registered one, UPDATEREDIRECTREF, has 17 letters.
@@ -65,14 +65,8 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
     Raises RequestError, or MessageError where the grammar is that of responses too. Of several faults one is reported.
     """
     text = block.decode("latin-1")
-    line = _REQUEST_LINE.match(text)
-    if line is None:
-        raise _request_line_fault(text[: text.index("\r\n")])
-    method, raw, version = line.groups()
-    if len(raw) > limits.target_bytes:
-        raise RequestError("too_large", f"the target is longer than {limits.target_bytes} bytes", 414)
-    target = parse_target(method, raw)
-    section = text[line.end() : -2]
+    method, target, version, end = read_request_line(text, limits)
+    section = text[end:-2]
     known = None if seen is None or section != seen.section else seen.head
     if known is not None and version == known.version and target.authority is None:
         return RequestHead(method, target, version, known.fields, known.host, NO_BODY, known.keep_alive, False, False)
@@ -101,6 +95,17 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
     if seen is not None:
         seen.keep(section, head)
     return head
+
+
+def read_request_line(text: str, limits: Limits) -> tuple[str, Target, str, int]:
+    """Method, target and version of the request line that `text` begins with, and where the line ends. Raises RequestError."""
+    line = _REQUEST_LINE.match(text)
+    if line is None:
+        raise _request_line_fault(text.partition("\r\n")[0])
+    method, raw, version = line.groups()
+    if len(raw) > limits.target_bytes:
+        raise RequestError("too_large", f"the target is longer than {limits.target_bytes} bytes", 414)
+    return method, parse_target(method, raw), version, line.end()
 
 
 def _request_line_fault(line: str) -> RequestError:

@@ -204,7 +204,7 @@ class ClientConnection(asyncio.Protocol):
     def _lingered(self) -> None:
         """The moment is over. Who still sends is cut off; who only reads slowly gets the rest."""
         if self._discarded > LINGER_BYTES and not self.write_paused:
-            self.abort()
+            self.drop()
         else:
             self.close()
 
@@ -234,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
             event = self.reader.next_event()
             if type(event) is RequestHead and event.framing is CHUNKED:
                 # What came with the head is looked at now: of a body with two readings the origin does not even see the head.
-                self.reader.look_ahead()
+                self.reader.look_ahead(event)
         except RequestError as error:
             self._requests += 1
             self.exchange = Exchange(self, None)

@@ -210,7 +210,10 @@ class Exchange:
         if head is not None:
             host = head.fields.get("host") if self._facts.port_is_ours else None
             asked = Asked(head.target.encoded, head.fields, host, self._kept)
-        data = answer(self._gate, decision, self._facts, asked, self.reference, close=self._close, status=status)
+        facts = self._facts
+        if head is None and (self._client.reader.excerpt or "").startswith("HEAD "):
+            facts = facts._replace(method="HEAD")  # nothing of it is believed, but that no body may follow
+        data = answer(self._gate, decision, facts, asked, self.reference, close=self._close, status=status)
         self._client.send(data)
         if head is not None and not has_body and not self._request_done:
             # A request without a body still has its end event, which frees the reader for the next one.
