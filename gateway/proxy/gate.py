@@ -67,8 +67,12 @@ class Gate:
     hand: Callable[[str, Facts, Decision, Identity], None]
     unhand: Callable[[str], None]
     timeouts: Timeouts
+    rates: Rates
     limits: Limits
+    requests_per_connection: int
     max_body_bytes: int
+    catch_up: Callable[[], asyncio.Future[bool]] | None = None
+    """Asks for what other processes committed up to now (`records.Watch`); None where there are no records behind the index."""
     forms: FormStore | None = None
     """Where forms that met a challenge are kept; None where there are no records to keep them in."""
     max_form_bytes: int = 0

@@ -22,6 +22,10 @@ from gateway.records.store import Store
 
 POLL_SECONDS = 0.25
 """A change must be known within 1 s (revocation), the reading included."""
+ASKED_SECONDS = 1.0
+"""The most that a request waits for what was committed before it; then it is refused."""
+LOOKS_APART_SECONDS = 0.02
+"""Between two looks at the database, however many requests ask: fifty a second cost one hundredth of a core."""
 SAVE_EVERY_SECONDS = 5.0
 TIDY_EVERY_SECONDS = 600.0
 """A kept form that nobody came back for is gone so soon after it lapsed."""
@@ -40,12 +44,29 @@ class Watch(Store):
     _seen_change = 0
     _seen_last_seen = 0.0
     _tasks: tuple[asyncio.Task[None], ...] = ()
+    _asked: asyncio.Future[bool] | None = None
+    _wake: asyncio.Event
+
+    def catch_up(self) -> asyncio.Future[bool]:
+        """Becomes True when the index has all that any process committed before this call; False when that cannot be had in time.
+
+        Everybody who asks before the next look at the database shares it, so that strangers who ask for what is not there are no load,
+        and keep nobody waiting for longer than one look.
+        """
+        asked = self._asked
+        if asked is None:
+            loop = asyncio.get_running_loop()
+            asked = self._asked = loop.create_future()
+            loop.call_later(ASKED_SECONDS, _answer, asked, False)
+            self._wake.set()
+        return asked
 
     async def _begin(self) -> None:
         """Fills the index, and begins to watch. Raises RecordsError."""
         version = DataVersion(self._database.path)
         await version.open()
         self._version = version
+        self._wake = asyncio.Event()
         await self._read_everything()
         self._tasks = (asyncio.create_task(self._watch()), asyncio.create_task(self._keep_house()))
         for task in self._tasks:
@@ -92,7 +113,8 @@ class Watch(Store):
     async def _watch(self) -> None:
         failing = False
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await self._rest()
+            asked, self._asked = self._asked, None
             try:
                 await self._poll()
             except RecordsError as error:
@@ -103,6 +125,16 @@ class Watch(Store):
                 if failing:
                     log.warning("the records can be read again")
                 failing = False
+            if asked is not None:
+                _answer(asked, not failing)
+
+    async def _rest(self) -> None:
+        """Until it is time to look again, or somebody asks."""
+        await asyncio.sleep(LOOKS_APART_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS - LOOKS_APART_SECONDS):
+                await self._wake.wait()
+        self._wake.clear()
 
     async def _poll(self) -> None:
         began = self._clock()
@@ -181,6 +213,11 @@ class Watch(Store):
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))
             )
         self.index.forget_ended(now)
+
+
+def _answer(asked: asyncio.Future[bool], known: bool) -> None:
+    if not asked.done():
+        asked.set_result(known)
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:
