@@ -18,12 +18,15 @@ from gateway.errors import LedgerError, RequestError
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import connection_record
 from gateway.message import CHUNKED, RequestHead, RequestReader
+from gateway.message.frames import FrameFollower
 from gateway.model import Channel
 from gateway.proxy.doorman import client_ip
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.facts import Sent, read_sent
 from gateway.proxy.forward import Lasting
 from gateway.proxy.gate import Gate
+from gateway.proxy.kernel import keep_probing, reset_on_close, unacknowledged
+from gateway.proxy.wheel import NEVER
 
 HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes of a client above which its socket is not read: one TLS record is 16 KiB, four keep a fast upload flowing."""
@@ -39,8 +42,8 @@ class ClientConnection(asyncio.Protocol):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (
-        "_discarded", "_left", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since", "address", "exchange", "facts",
-        "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
+        "_discarded", "_farewell", "_given", "_left", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
+        "address", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
     def __init__(
@@ -70,7 +73,10 @@ class ClientConnection(asyncio.Protocol):
         self._reading_paused = False
         self._lingering = False
         self._discarded = 0
+        self._farewell: FrameFollower | None = None
+        self._given = 0
         self._requests = 0
+        self.due = NEVER
         self._waiting_since = 0.0
         self._sent: Sent | None = None
         self.lasting: Lasting | None = None
@@ -93,16 +99,15 @@ class ClientConnection(asyncio.Protocol):
             )
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)
+        self.look_by(self._waiting_since + self.gate.timeouts.keep_alive)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
-            self._discarded += len(data)
-            if self._discarded > LINGER_BYTES and self._transport is not None:
-                self._transport.pause_reading()
+            self._discard(data)
             return
         exchange = self.exchange
-        if exchange is not None and exchange.relaying:
-            exchange.client_raw(data)
+        if exchange is not None and exchange.relay is not None:
+            exchange.relay.client_raw(data)
             return
         if not self.reader.buffered and exchange is None:
             self._waiting_since = self.gate.loop.time()
@@ -118,6 +123,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self.gate.wheel.forget(self)
         self._left()
         self.gate.connections.discard(self)
         if self.gate.draining and not self.gate.connections:
@@ -151,7 +157,27 @@ class ClientConnection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         if self._transport is not None:
+            self._given += len(data)
             self._transport.write(data)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client has not yet confirmed all that it was given."""
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and unacknowledged(transport) > 0
+
+    @property
+    def taken(self) -> int:
+        """How many bytes of ours the client has confirmed. (Encryption makes them a little more: it is to compare two moments.)"""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return self._given
+        return self._given - unacknowledged(transport)
+
+    def probe(self) -> None:
+        """What is open lasts: find out when the client has gone without a word."""
+        if self._transport is not None:
+            keep_probing(self._transport)
 
     def pace(self) -> None:
         """Stop reading the socket when more waits than anybody takes, and go on when it was taken."""
@@ -201,6 +227,40 @@ class ClientConnection(asyncio.Protocol):
             transport.resume_reading()
         self.gate.loop.call_later(LINGER_SECONDS, self._lingered)
 
+    def farewell(self, frames: FrameFollower) -> None:
+        """A websocket has ended: close when the client's own Close has come, or in a moment (RFC 6455 section 7.1.1)."""
+        self.exchange = None
+        self._lingering = True
+        if self._transport is None:
+            return
+        if frames.closed:
+            self.close()
+            return
+        self._farewell = frames
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        self.gate.loop.call_later(LINGER_SECONDS, self._parted)
+
+    def _discard(self, data: bytes) -> None:
+        """Bytes that come after the end."""
+        frames = self._farewell
+        if frames is not None:
+            frames.follow(data)
+            if frames.closed:
+                self.close()
+            return
+        self._discarded += len(data)
+        if self._discarded > LINGER_BYTES and self._transport is not None:
+            self._transport.pause_reading()
+
+    def _parted(self) -> None:
+        """Who has not taken the goodbye by now gets nothing more of what lay before it."""
+        if self.waits:
+            self.abort()
+        else:
+            self.close()
+
     def _lingered(self) -> None:
         """The moment is over. Who still sends is cut off; who only reads slowly gets the rest."""
         if self._discarded > LINGER_BYTES and not self.write_paused:
@@ -217,6 +277,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self._lingering = True
         if self._transport is not None:
+            reset_on_close(self._transport)
             self._transport.abort()
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -241,25 +302,45 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.refuse(error)
             return
         if event is None:
+            if self.reader.buffered:
+                self.look_by(self._waiting_since + self.gate.timeouts.header)
             return
         self._requests += 1
         self.exchange = Exchange(self, cast(RequestHead, event))
         self.exchange.begin()
 
-    def tick(self, loop_now: float) -> None:
-        """Twice a second: time limits, and the decision anew for what is open (ADR 0003)."""
+    @property
+    def last_request(self) -> bool:
+        """Whether the request that is under way is the last of this connection."""
+        return self._requests >= self.gate.requests_per_connection
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def look_by(self, at: float) -> None:
+        """Something may be too late at `at` (the loop's time)."""
+        if at < self.due:
+            self.gate.wheel.by(self, at)
+
+    def look(self, now: float) -> float:
+        """Limits of time; gives when to look again (`wheel.Timed`)."""
         exchange = self.exchange
         if exchange is not None:
-            exchange.tick(loop_now)
-            return
-        waited = loop_now - self._waiting_since
-        if self.reader.buffered:
-            if waited > self.gate.timeouts.header and not self._lingering:
-                self._requests += 1
-                self.exchange = Exchange(self, None)
-                self.exchange.refuse(RequestError("too_slow", "the fields did not arrive in time", 408))
-        elif waited > self.gate.timeouts.keep_alive:
+            at = exchange.look(now)
+            if self.exchange is exchange:
+                return at
+        if self._lingering or self._transport is None:
+            return NEVER
+        limits = self.gate.timeouts
+        at = self._waiting_since + (limits.header if self.reader.buffered else limits.keep_alive)
+        if now < at:
+            return at
+        if not self.reader.buffered:
             self.close()
+            return NEVER
+        self._requests += 1
+        self.exchange = Exchange(self, None)
+        self.exchange.refuse(RequestError("too_slow", "the fields did not arrive in time", 408))
+        return now + limits.keep_alive
 
     def drop(self) -> None:
         """A fault of ours: the connection ends at once, and its exchange with it as if the client had gone."""
@@ -267,9 +348,11 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
 
     def drain(self) -> None:
-        """The gateway stops: an idle connection is closed, a running exchange ends first."""
+        """The gateway stops: an idle connection is closed, a running exchange ends first, and a websocket, which has no end, is ended."""
         if self.exchange is None:
             self.close()
+        elif self.exchange.relay is not None:
+            self.exchange.relay.break_off("draining")
 
     def stop(self) -> None:
         """The gateway waits no longer: what still runs is broken off, with its line."""
@@ -290,6 +373,7 @@ class ClientConnection(asyncio.Protocol):
             tls_version=facts.tls_version,
             tls_cipher=facts.tls_cipher,
             sni=facts.sni,
+            hello=facts.hello,
         )
         self.gate.ledger.conn.append(record, _ignore, expendable=True)
 
@@ -305,16 +389,6 @@ def half_close(transport: asyncio.Transport) -> None:
     with contextlib.suppress(ssl.SSLError):  # the alert is out, and the client's own has not come yet
         tls.unwrap()
     transport.writelines([])
-
-
-def tick_all(gate: Gate, loop_now: float) -> None:
-    """Every connection's turn, twice a second. A fault in one must not leave the others without limits of time and revocation."""
-    for connection in list(gate.connections):
-        try:
-            connection.tick(loop_now)
-        except Exception as fault:  # noqa: BLE001 - whatever it was, it ends one connection, is told, and the next has its turn
-            connection.drop()
-            gate.loop.call_exception_handler({"message": "a connection's tick failed", "exception": fault})
 
 
 def _ignore(error: LedgerError | None) -> None:

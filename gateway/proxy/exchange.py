@@ -6,6 +6,7 @@ it ended; every way out leaves the completion line and tells the client's connec
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,14 +19,15 @@ from gateway.message import ContentLength, NoBody, RequestHead
 from gateway.proxy import forward
 from gateway.proxy.answers import Asked, answer, status_of
 from gateway.proxy.facts import Evidence, faulty, gather, renewed
-from gateway.proxy.forwarding import Forwarding
+from gateway.proxy.forwarding import LOOK_SECONDS, Forwarding
 from gateway.proxy.keeping import Keeping, Kept, keepable
+from gateway.proxy.relay import Relay
+from gateway.proxy.standing import RECHECK_SECONDS, Permit
 
 if TYPE_CHECKING:
+    from gateway.message.frames import FrameFollower
     from gateway.proxy.client import ClientConnection
-
-RECHECK_SECONDS = 0.4
-"""An exchange older than this is decided anew at each tick; a shorter one is over before a revocation could reach it."""
+    from gateway.records.values import SessionEntry
 
 _log = structlog.get_logger("gateway.proxy")
 
@@ -34,8 +36,8 @@ class Exchange:
     """One request of one client connection, from its decision to its end."""
 
     __slots__ = (
-        "_client", "_close", "_decided_at", "_decision", "_evidence", "_facts", "_fault", "_forwarding", "_gate", "_head", "_keeping", "_kept",
-        "_over", "_request_done", "_started", "_status", "reference",
+        "_carrier", "_client", "_close", "_decision", "_evidence", "_facts", "_fault", "_gate", "_head", "_keeping", "_kept", "_over",
+        "_request_done", "_started", "_status", "decided_at", "reference", "relay",
     )  # fmt: skip
 
     def __init__(self, client: ClientConnection, head: RequestHead | None) -> None:
@@ -46,13 +48,15 @@ class Exchange:
         self._evidence: Evidence | None = None
         self._facts: Facts
         self._decision: Decision
-        self._forwarding: Forwarding | None = None
+        self._carrier: Forwarding | Relay | None = None
+        self.relay: Relay | None = None
+        """The websocket that this has become."""
         self._keeping: Keeping | None = None
         self._kept: Kept | None = None
-        self._started = self._decided_at = self._gate.loop.time()
+        self._started = self.decided_at = self._gate.loop.time()
         self._status: int | None = None
         self._over = self._request_done = False
-        self._close = head is None or not head.keep_alive
+        self._close = head is None or not head.keep_alive or client.last_request
         self.reference = self._gate.new_reference()
 
     # --- decision and ledger ------------------------------------------------------------------------------------------
@@ -65,6 +69,17 @@ class Exchange:
         self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.clock())
         self._decide(evidence.facts)
 
+    def _begin_again(self, caught_up: asyncio.Future[bool]) -> None:
+        """What other processes committed before this request is known now; or it cannot be, and then nobody is let in."""
+        gate, client, head = self._gate, self._client, self._head
+        if head is None:
+            raise TypeError("an exchange without a head was refused")
+        self.decided_at = gate.loop.time()
+        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.clock())
+        self._decide(
+            evidence.facts if caught_up.result() else evidence.facts._replace(records_current=False), final=True
+        )
+
     def refuse(self, error: RequestError) -> None:
         """Refuse a message that could not be read, and close the connection when the answer is out."""
         self._close = True
@@ -72,20 +87,30 @@ class Exchange:
         self._status = error.status
         self._decide(faulty(self._client.facts, error.reason, self._gate.clock()))
 
-    def _decide(self, facts: Facts) -> None:
+    def _decide(self, facts: Facts, *, final: bool = False) -> None:
         gate, head = self._gate, self._head
         self._facts = facts
         decision = decide(facts, gate.snapshot)
+        if not final and gate.catch_up is not None and self._may_be_behind(decision):
+            gate.catch_up().add_done_callback(self._begin_again)
+            return
         framing = None if head is None else head.framing
         if decision.permitted and type(framing) is ContentLength and framing.length > gate.most_body_bytes(decision):
             decision = decision._replace(reason=REASONS["too_large"])
         self._decision = decision
         gate.decisions[decision.reason.code] += 1
-        if head is not None and keepable(self._client, head, facts, decision):
+        if head is not None and not self._over and keepable(self._client, head, facts, decision):
             self._keeping = Keeping(self._client, head, facts, self._keeping_over)
             self._keeping.pump()
         else:
             self._tell()
+
+    def _may_be_behind(self, decision: Decision) -> bool:
+        """Whether another worker may just have signed this person in, or stepped them up, so that the index does not have it yet."""
+        if self._head is None or self._client.sent(self._head).token_hash is None:
+            return False
+        entry = None if self._evidence is None else self._evidence.entry
+        return entry is None or decision.kind is Kind.CHALLENGE
 
     def _keeping_over(self, kept: Kept | None) -> None:
         """A form that met the challenge was read and kept, or it could not be: now there is something to tell."""
@@ -106,7 +131,8 @@ class Exchange:
             if counted is not None:
                 # It stands in the counted line of this second; the answer does not wait for it (the flood rule, DESIGN section 3).
                 self.reference = counted
-                self._act()
+                if not self._over:
+                    self._act()
                 return
         record = decision_record(
             self.reference,
@@ -153,6 +179,7 @@ class Exchange:
             # A fault of ours is told by the loop; it must not leave the client waiting for ever.
             if not acted:
                 self._over = True
+                self._gate.standing.end(self)
                 self._client.abort()
 
     def _act_on(self, error: LedgerError | None) -> None:
@@ -162,10 +189,16 @@ class Exchange:
                 self.failed("ledger_unavailable", REASONS["ledger_unavailable"].status, request_done=False)
                 return
             # A disk that was slow leaves time for a revocation: what was decided on then is not done now.
-            ended = self._ended_meanwhile(lasting=False)
-            if ended is not None:
-                self.failed("access_ended", REASONS["access_ended"].status, request_done=False, cause=ended)
-                return
+            if (
+                self._gate.loop.time() - self.decided_at >= RECHECK_SECONDS
+                and self._decision.place is Place.TRANSACTION
+            ):
+                now = self._ask_anew(lasting=False).decision
+                if not now.permitted:
+                    self.failed(
+                        "access_ended", REASONS["access_ended"].status, request_done=False, cause=now.reason.code
+                    )
+                    return
         self._act()
 
     def _failure(self, code: str) -> Decision:
@@ -189,8 +222,10 @@ class Exchange:
             _log.error("request_not_written", id=self.reference, detail=str(error))
             self.failed("gateway_error", REASONS["gateway_error"].status, request_done=False)
             return
-        self._forwarding = Forwarding(self, self._client, head, decision, route, close=self._close)
-        self._forwarding.start()
+        carrier = self._carrier = Forwarding(self, self._client, head, decision, route, close=self._close)
+        if decision.place is Place.TRANSACTION:
+            gate.standing.begin(self)
+        carrier.start()
 
     def _route(self, head: RequestHead, decision: Decision) -> forward.Route:
         """Raises WriteError for fields that cannot be written."""
@@ -222,80 +257,89 @@ class Exchange:
 
     # --- the client's side --------------------------------------------------------------------------------------------
 
-    @property
-    def relaying(self) -> bool:
-        return self._forwarding is not None and self._forwarding.relaying
-
     def pump(self) -> None:
-        if self._forwarding is not None:
-            self._forwarding.pump()
+        if type(self._carrier) is Forwarding:
+            self._carrier.pump()
         elif self._keeping is not None:
             self._keeping.pump()
 
-    def client_raw(self, data: bytes) -> None:
-        if self._forwarding is not None:
-            self._forwarding.client_raw(data)
-
     def client_paused(self) -> None:
-        if self._forwarding is not None:
-            self._forwarding.client_paused()
+        if self._carrier is not None:
+            self._carrier.client_paused()
 
     def client_resumed(self) -> None:
-        if self._forwarding is not None:
-            self._forwarding.client_resumed()
+        if self._carrier is not None:
+            self._carrier.client_resumed()
 
     def client_lost(self) -> None:
         """The client's connection broke off (its side: clause B2)."""
         if self._over:
             return
-        if self._forwarding is None:
+        if self._carrier is None:
             self._over = True  # `_durable` leaves the completion line, when there is something to complete
             if self._keeping is not None:
                 self._keeping.give_up()
         else:
-            self._forwarding.client_lost()
+            self._carrier.client_lost()
 
-    # --- time ---------------------------------------------------------------------------------------------------------
+    # --- while it is open ---------------------------------------------------------------------------------------------
 
-    def tick(self, loop_now: float) -> None:
-        """Twice a second: limits of time, and whether the access still stands (ADR 0003)."""
-        forwarding = self._forwarding
-        if self._over or forwarding is None or forwarding.too_late(loop_now):
-            return
-        operation = self._decision.operation
-        ended = self._ended_meanwhile(lasting=forwarding.relaying or (operation is not None and operation.background))
-        if ended is not None:
-            forwarding.break_off("access_ended", ended)
+    def look(self, now: float) -> float:
+        """Limits of time; gives when to look again. The line, and a form that is being kept, have limits of their own."""
+        return now + LOOK_SECONDS if self._carrier is None else self._carrier.look(now)
 
-    def _ended_meanwhile(self, *, lasting: bool) -> str | None:
-        """Decides anew on a permit that is no longer fresh; the reason's code when it would be refused now."""
-        evidence, loop_now = self._evidence, self._gate.loop.time()
-        if (
-            evidence is None
-            or not self._decision.permitted
-            or self._decision.place is not Place.TRANSACTION
-            or loop_now - self._decided_at < RECHECK_SECONDS
-        ):
+    def relay_by(self, relay: Relay) -> None:
+        """The origin accepted a websocket."""
+        self._carrier = self.relay = relay
+        self._gate.standing.look_soon(self)
+
+    def answer_began(self, now: float) -> None:
+        """The head of the answer came, and with it whether this lasts. Where it came at once, nobody has looked yet."""
+        if now - self._started > RECHECK_SECONDS:
+            self._gate.standing.look_soon(self)
+
+    @property
+    def entry(self) -> SessionEntry | None:
+        return None if self._evidence is None else self._evidence.entry
+
+    def decide_anew(self) -> Permit | None:
+        """The permit as it stands now (`standing.Open`); None when there is none, and then this ends."""
+        carrier = self._carrier
+        if self._over or carrier is None:
             return None
-        self._decided_at = loop_now
+        permit = self._ask_anew(lasting=carrier.lasting)
+        if permit.decision.permitted:
+            return permit
+        carrier.break_off("access_ended", permit.decision.reason.code)
+        return None
+
+    def _ask_anew(self, *, lasting: bool) -> Permit:
+        """The same question as at the door, about the records, the table and the time as they stand now."""
+        evidence = self._evidence
+        if evidence is None:
+            raise TypeError("what could not be read was not permitted")
+        self.decided_at = self._gate.loop.time()
         facts = renewed(evidence, self._gate.index, self._gate.clock(), lasting=lasting)
         decision = decide(facts, self._gate.snapshot)
-        if decision.permitted or (not lasting and decision.reason.code == "authentication_too_old"):
-            return None
-        _log.info("access_ended", id=self.reference, reason=decision.reason.code)
-        if evidence.facts.session is not None:
-            self._gate.signer.forget(evidence.facts.session.id)
-            self._client.lasting = None
-        return decision.reason.code
+        if not decision.permitted:
+            _log.info("access_ended", id=self.reference, reason=decision.reason.code)
+            if evidence.facts.session is not None:
+                self._gate.signer.forget(evidence.facts.session.id)
+                self._client.lasting = None
+        return Permit(facts, decision)
+
+    def drop(self) -> None:
+        """A fault of ours: the connection ends at once, and this with it as if the client had gone."""
+        self._client.drop()
 
     def stop(self) -> None:
         """The gateway stops and waits no longer."""
-        if self._forwarding is None:
+        if self._carrier is None:
             self._over = True  # its line is still on its way to the disk: nothing is forwarded any more
             if self._keeping is not None:
                 self._keeping.give_up()
         elif not self._over:
-            self._forwarding.break_off("draining")
+            self._carrier.break_off("draining")
 
     # --- the end, as the forwarding reports it ------------------------------------------------------------------------
 
@@ -305,10 +349,16 @@ class Exchange:
         self._complete(reason, status)
         self._client.exchange_over(close=close, read_whole=read_whole)
 
-    def gone(self, reason: str, status: int) -> None:
+    def relayed(self, reason: str, status: int, cause: str | None, frames: FrameFollower) -> None:
+        """A websocket has ended in order; `frames` are the client's, of which a Close may still come."""
+        self._over = True
+        self._complete(reason, status, cause)
+        self._client.farewell(frames)
+
+    def gone(self, reason: str, status: int, cause: str | None = None) -> None:
         """The client is not there any more."""
         self._over = True
-        self._complete(reason, status)
+        self._complete(reason, status, cause)
 
     def broken(self, reason: str, status: int, cause: str | None) -> None:
         """An answer that has begun cannot be ended in order: the client must not take it for whole."""
@@ -327,19 +377,21 @@ class Exchange:
 
     def _complete(self, reason: str, status: int, cause: str | None = None) -> None:
         """The completion line follows; nobody waits for it. A permit without one reads as outcome unknown."""
-        gate, forwarding = self._gate, self._forwarding
-        if self._decision.place is not Place.TRANSACTION:
+        gate, carrier = self._gate, self._carrier
+        if self._decision.place is Place.TRANSACTION:
+            gate.standing.end(self)
+        else:
             gate.unhand(self.reference)
-        first = 0.0 if forwarding is None else forwarding.first_byte_at
-        subject = None if forwarding is None else forwarding.subject
+        first = 0.0 if carrier is None else carrier.first_byte_at
+        subject = None if carrier is None else carrier.subject
         record = completion_record(
             self.reference,
             REASONS[reason],
             client=self._client.address,
             user=self._person(),
             status=status,
-            request_bytes=0 if forwarding is None else forwarding.bytes_in,
-            response_bytes=0 if forwarding is None else forwarding.bytes_out,
+            request_bytes=0 if carrier is None else carrier.bytes_in,
+            response_bytes=0 if carrier is None else carrier.bytes_out,
             seconds=gate.loop.time() - self._started,
             first_byte_seconds=first - self._started if first else None,
             detail=cause,
@@ -347,7 +399,7 @@ class Exchange:
         )
         gate.ledger.user.append(record, _follow)
         # The two refer to each other: without this every request would be left to the garbage collector.
-        self._forwarding = None
+        self._carrier = self.relay = None
 
 
 def _follow(error: LedgerError | None) -> None:

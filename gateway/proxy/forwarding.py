@@ -32,6 +32,10 @@ from gateway.message import (
 from gateway.proxy import forward
 from gateway.proxy.answers import HSTS
 from gateway.proxy.origin import WEBSOCKET_ACCEPTED, OriginConnection
+from gateway.proxy.pacing import Slow
+from gateway.proxy.progress import Progress
+from gateway.proxy.relay import Relay
+from gateway.proxy.wheel import NEVER
 
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
@@ -40,9 +44,12 @@ if TYPE_CHECKING:
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2: what may be sent again when a kept connection turns out to be dead."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LOOK_SECONDS = 15.0
+"""How often a forwarding is looked at when it waits for nothing in particular."""
 CONTINUE_AFTER_SECONDS = 1.0
 """How long the origin may take to say 100 before we do: clients wait about as long (curl: 1 s)."""
-NEVER = float("inf")
+EVENT_STREAM = "text/event-stream"
+"""What never ends by itself (WHATWG HTML section 9.2): silence is no fault of it, and like a websocket it lasts with the session."""
 
 _log = structlog.get_logger("gateway.proxy")
 
@@ -53,7 +60,6 @@ class State(enum.Enum):
     CONNECTING = "waits for an origin connection"
     SENT = "waits for the origin's answer"
     ANSWERING = "streams the answer"
-    RELAYING = "a websocket, byte for byte"
     OVER = "over"
 
 
@@ -61,9 +67,9 @@ class Forwarding:
     """The user of one origin connection (`origin.OriginUser`), for one exchange."""
 
     __slots__ = (
-        "_chunked_in", "_chunked_out", "_client", "_close", "_continue_at", "_deadline", "_decision", "_exchange", "_gate", "_has_body", "_head",
-        "_most_bytes", "_origin", "_out", "_request_done", "_retried", "_route", "_state", "_status", "_told", "bytes_in", "bytes_out",
-        "first_byte_at", "subject",
+        "_answer", "_chunked_in", "_chunked_out", "_client", "_close", "_continue_at", "_deadline", "_decision", "_exchange",
+        "_gate", "_has_body", "_head", "_most_bytes", "_origin", "_out", "_progress", "_request_done", "_retried", "_route", "_state", "_status",
+        "_told", "_watched", "bytes_in", "bytes_out", "first_byte_at", "subject",
     )  # fmt: skip
 
     def __init__(
@@ -87,10 +93,12 @@ class Forwarding:
         self._origin: OriginConnection | None = None
         self._has_body = type(head.framing) is not NoBody
         self._chunked_in = type(head.framing) is Chunked
-        self._chunked_out = self._request_done = self._retried = self._told = False
+        self._chunked_out = self._request_done = self._retried = self._told = self._watched = False
         self._most_bytes = client.gate.most_body_bytes(decision)
         self._deadline = self._continue_at = NEVER
         self._status = 0
+        self._answer: ResponseHead | None = None
+        self._progress: Progress | None = None
         self._out: list[bytes] = []
         self.bytes_in = self.bytes_out = 0
         self.first_byte_at = 0.0
@@ -99,8 +107,13 @@ class Forwarding:
         """The INSZ of the data subject, as far as it is known."""
 
     @property
-    def relaying(self) -> bool:
-        return self._state is State.RELAYING
+    def lasting(self) -> bool:
+        """Whether it lasts with the session instead of coming to an end of its own."""
+        operation = self._decision.operation
+        if operation is not None and operation.background:
+            return True
+        kind = None if self._answer is None else self._answer.fields.get("content-type")
+        return kind is not None and kind.partition(";")[0].strip().lower() == EVENT_STREAM
 
     # --- towards the origin -------------------------------------------------------------------------------------------
 
@@ -134,20 +147,21 @@ class Forwarding:
             return
         origin.write(start)
         now = self._gate.loop.time()
-        self._deadline = now + (self._gate.timeouts.body_idle if self._has_body else route.origin.response_timeout)
-        if head.expect_continue:
-            self._continue_at = now + CONTINUE_AFTER_SECONDS
+        if self._has_body:
+            self._progress = Progress(self._client, route.origin)
+            self._progress.begin_upload(now)
+            if head.expect_continue:
+                self._continue_at = now + CONTINUE_AFTER_SECONDS
+                self._client.look_by(self._continue_at)
+        else:
+            self._deadline = now + route.origin.response_timeout
+            self._client.look_by(self._deadline)
         self.pump()
 
     def pump(self) -> None:
         """Pass on what came of the request's body, as long as the origin takes it."""
         origin = self._origin
-        if (
-            origin is None
-            or self._request_done
-            or self._continue_at != NEVER
-            or self._state in (State.RELAYING, State.OVER)
-        ):
+        if origin is None or self._request_done or self._continue_at != NEVER or self._state is State.OVER:
             return
         reader = self._client.reader
         try:
@@ -161,8 +175,9 @@ class Forwarding:
                     if self._chunked_in:
                         origin.write(LAST_CHUNK)
                     self._request_done = True
-                    if self._state is State.SENT:
+                    if self._has_body and self._state is State.SENT:
                         self._deadline = self._gate.loop.time() + self._route.origin.response_timeout
+                        self._client.look_by(self._deadline)
                     break
         except RequestError as error:
             self._client_failed(error)
@@ -174,13 +189,9 @@ class Forwarding:
         if self.bytes_in > self._most_bytes:
             raise RequestError("too_large", "the body is over its limit", 413)
         origin.write(b"".join(write_chunk(data)) if self._chunked_in else data)
-        self._deadline = self._gate.loop.time() + self._gate.timeouts.body_idle
 
     def origin_writable(self) -> None:
-        if self._state is State.RELAYING:
-            self._client.pace()
-        else:
-            self.pump()
+        self.pump()
 
     # --- from the origin ----------------------------------------------------------------------------------------------
 
@@ -198,27 +209,30 @@ class Forwarding:
 
     def _start_relay(self, head: InformationalHead) -> None:
         """Only now, after the origin has accepted, do bytes of the client pass (THREATS row 18)."""
-        self._state = State.RELAYING
-        self._told = True
-        self._status = head.status
-        self._deadline = NEVER
-        self.first_byte_at = self._gate.loop.time()
+        origin, self._origin = self._origin, None
+        if origin is None:
+            return
+        self._state = State.OVER
         pairs = [
             *forward.from_origin(head, self._route, self._decision),
             HSTS,
             ("X-Request-Id", self._exchange.reference),
         ]
         self._client.send(write_response_head(head.status, pairs, NO_BODY))
+        relay = Relay(self._exchange, self._client, origin, head.status, self.subject)
+        origin.relay_to(relay)
+        self._exchange.relay_by(relay)
         waiting = self._client.reader.take_rest()
         if waiting:
-            self.client_raw(waiting)
+            relay.client_raw(waiting)
 
     def origin_head(self, head: ResponseHead) -> None:
         self._continue_at = NEVER
         self._state = State.ANSWERING
         self._status = head.status
+        self._answer = head
         self.first_byte_at = now = self._gate.loop.time()
-        self._deadline = now + self._route.origin.idle_timeout
+        self._exchange.answer_began(now)
         if self._decision.place is Place.TRANSACTION:
             self.subject = forward.subject_of(head, self._decision)
             pairs = forward.from_origin(head, self._route, self._decision)
@@ -245,10 +259,19 @@ class Forwarding:
             self._out.extend(write_chunk(data))
         else:
             self._out.append(data)
-        self._deadline = self._gate.loop.time() + self._route.origin.idle_timeout
 
     def origin_flush(self) -> None:
-        """All that one read of the origin brought goes out in one write."""
+        """All that one read of the origin brought goes out in one write; more is to come."""
+        self._flush()
+        if self._state is State.ANSWERING and not self._watched:
+            self._watched = True
+            progress = self._progress = self._progress or Progress(self._client, self._route.origin)
+            progress.begin_download(self._gate.loop.time(), self.bytes_out, lasting=self.lasting)
+            if self.lasting and self._origin is not None:
+                self._origin.probe()
+                self._client.probe()
+
+    def _flush(self) -> None:
         if self._out:
             out, self._out = self._out, []
             self._told = True
@@ -259,7 +282,7 @@ class Forwarding:
     def origin_end(self) -> None:
         if self._chunked_out:
             self._out.append(LAST_CHUNK)
-        self.origin_flush()
+        self._flush()
         self._state = State.OVER
         origin, self._origin = self._origin, None
         whole = self._request_done or not self._has_body
@@ -271,19 +294,9 @@ class Forwarding:
         # An answer to a request that did not come whole: where the next one would begin is nobody's guess.
         self._exchange.answered("completed", self._status, close=self._close or not whole, read_whole=whole)
 
-    def origin_raw(self, data: bytes) -> None:
-        self.bytes_out += len(data)
-        self._client.send(data)
-        if self._client.write_paused and self._origin is not None:
-            self._origin.pause_reading()
-
     def origin_lost(self, error: OriginError) -> None:
         origin, self._origin = self._origin, None
-        if self._state is State.RELAYING:
-            # A websocket ends when either side closes; the bytes that were on their way are flushed by the close.
-            self._state = State.OVER
-            self._exchange.answered("completed", self._status, close=True, read_whole=True)
-        elif self._state is State.SENT and origin is not None and self._may_retry(origin):
+        if self._state is State.SENT and origin is not None and self._may_retry(origin):
             self._retried = True
             self._state = State.CONNECTING
             self._gate.pool.connect(self._route.origin, self._connected)
@@ -307,30 +320,17 @@ class Forwarding:
 
     # --- from the client ----------------------------------------------------------------------------------------------
 
-    def client_raw(self, data: bytes) -> None:
-        self.bytes_in += len(data)
-        if self._origin is not None:
-            self._origin.write(data)
-            if self._origin.paused:
-                self._client.hold()
-
     def client_paused(self) -> None:
-        if self._origin is not None and self._state in (State.ANSWERING, State.RELAYING):
+        if self._origin is not None and self._state is State.ANSWERING:
             self._origin.pause_reading()
 
     def client_resumed(self) -> None:
         if self._origin is not None:
             self._origin.resume_reading()
-            if self._state is State.ANSWERING:
-                self._deadline = self._gate.loop.time() + self._route.origin.idle_timeout
 
     def client_lost(self) -> None:
-        relayed = self._state is State.RELAYING
         self._give_up()
-        if relayed:
-            self._exchange.gone("completed", self._status)
-        else:
-            self._exchange.gone("client_closed", REASONS["client_closed"].status)
+        self._exchange.gone("client_closed", REASONS["client_closed"].status)
 
     def _client_failed(self, error: RequestError) -> None:
         """The body could not be read, is too large or too slow: the exchange ends, and the connection with it."""
@@ -338,17 +338,30 @@ class Forwarding:
 
     # --- time and trouble ---------------------------------------------------------------------------------------------
 
-    def too_late(self, loop_now: float) -> bool:
-        """Act on limits of time; gives whether that ended it. Whose fault it is depends on whom we wait for (clause B2)."""
-        if loop_now >= self._continue_at:
+    def look(self, now: float) -> float:
+        """Act on limits of time; gives when to look again. Whose fault it is depends on whom we wait for (clause B2)."""
+        if now >= self._continue_at:
             self._say_continue()
-        if loop_now < self._deadline or self._state is State.OVER:
-            return False
-        if self._client.write_paused or (self._state is State.SENT and self._has_body and not self._request_done):
+        at, progress, origin = self._continue_at, self._progress, self._origin
+        slow: Slow | None = None
+        if self._has_body and not self._request_done:
+            if at == NEVER and progress is not None and origin is not None:
+                slow, at = progress.look_at_upload(now, self.bytes_in, origin_full=origin.paused)
+        elif self._state is State.SENT:
+            at = self._deadline
+            slow = Slow.ORIGIN if now >= at else None
+        if slow is None and self._state is State.ANSWERING and progress is not None:
+            slow, then = progress.look_at_download(now, self.bytes_out)
+            at = min(at, then)
+        if slow is not None:
+            self._too_slow(slow)
+        return min(at, now + LOOK_SECONDS)
+
+    def _too_slow(self, slow: Slow) -> None:
+        if slow is Slow.CLIENT:
             self.break_off("too_slow")
         else:
             self._fail(OriginError("origin_timeout", "no answer, or no more of it, in time", 504))
-        return True
 
     def break_off(self, reason: str, cause: str | None = None, status: int | None = None) -> None:
         """End it for a reason, with our page when nothing of an answer has gone to the client yet, else visibly broken."""

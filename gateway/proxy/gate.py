@@ -16,6 +16,9 @@ from gateway.message import Limits
 from gateway.model import Language, Origin
 from gateway.proxy.assertion import Signer
 from gateway.proxy.origin import Pool
+from gateway.proxy.pacing import Rates
+from gateway.proxy.standing import Standing
+from gateway.proxy.wheel import Wheel
 from gateway.records.index import Index
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class Timeouts:
     keep_alive: float
     """Between two requests of one connection."""
     body_idle: float
-    """Without a byte of the request's body, or without the client taking a byte of the answer."""
+    """How far a client may fall behind its rate, sending or taking; without any byte it is cut after this."""
     drain: float
     """For running requests at a stop."""
 
@@ -85,6 +88,22 @@ class Gate:
     connections: set[ClientConnection] = field(default_factory=set)
     decisions: Counter[str] = field(default_factory=Counter)
     """Decisions by reason code, for the metrics."""
+    wheel: Wheel = field(init=False)
+    """Connections with a limit of time to come, on the loop's time."""
+    standing: Standing = field(init=False)
+    """Open exchanges by what they hang on."""
+
+    def __post_init__(self) -> None:
+        self.wheel = Wheel(self._told)
+        self.standing = Standing(self)
+
+    def tick(self) -> None:
+        """Four times a second: what is due, and nothing else, is looked at."""
+        self.wheel.turn(self.loop.time())
+        self.standing.tick()
+
+    def _told(self, fault: Exception) -> None:
+        self.loop.call_exception_handler({"message": "a connection's limits of time failed", "exception": fault})
 
     def most_body_bytes(self, decision: Decision) -> int:
         """How large the body of a request may be: the transaction's limit, else the gateway's."""

@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 from gateway.errors import OriginError, ResponseError, WriteError
 from gateway.message import Data, EndOfMessage, InformationalHead, ResponseHead, ResponseReader
 from gateway.model import Origin
+from gateway.proxy.kernel import keep_probing
 
 IDLE_KEPT = 64
 """Idle connections kept for one origin; more than a worker's parallel requests to one origin are rarely under way."""
 
 UNIX_SCHEME = "unix:"
 WEBSOCKET_ACCEPTED = 101
+LEAVE_SECONDS = 1.0
+"""How long an origin that was told why has for its own goodbye."""
 
 
 class OriginUser(Protocol):
@@ -32,6 +35,13 @@ class OriginUser(Protocol):
     def origin_data(self, data: bytes) -> None: ...
     def origin_end(self) -> None: ...
     def origin_flush(self) -> None: ...
+    def origin_lost(self, error: OriginError) -> None: ...
+    def origin_writable(self) -> None: ...
+
+
+class OriginRelay(Protocol):
+    """Who uses an origin connection that is no longer HTTP, from an accepted websocket on."""
+
     def origin_raw(self, data: bytes) -> None: ...
     def origin_lost(self, error: OriginError) -> None: ...
     def origin_writable(self) -> None: ...
@@ -41,18 +51,8 @@ class OriginConnection(asyncio.Protocol):
     """One connection to an origin. `reused` says that it served an earlier exchange; `answered` that bytes of this one's answer came."""
 
     __slots__ = (
-        "_ended",
-        "_raw",
-        "_reader",
-        "_transport",
-        "_user",
-        "answered",
-        "idle_since",
-        "origin",
-        "paused",
-        "pool",
-        "reused",
-    )
+        "_ended", "_leaving", "_reader", "_relay", "_transport", "_user", "answered", "idle_since", "origin", "paused", "pool", "reused",
+    )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self.pool = pool
@@ -64,8 +64,8 @@ class OriginConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._user: OriginUser | None = None
         self._reader: ResponseReader | None = None
-        self._raw = False
-        self._ended = False
+        self._relay: OriginRelay | None = None
+        self._ended = self._leaving = False
 
     # --- the user's side ----------------------------------------------------------------------------------------------
 
@@ -75,6 +75,10 @@ class OriginConnection(asyncio.Protocol):
         self._reader = ResponseReader(method, websocket=websocket)
         self._ended = False
         self.answered = False
+
+    def relay_to(self, relay: OriginRelay) -> None:
+        """The origin accepted a websocket: every byte of its from here on goes to `relay`, and the connection serves nobody else."""
+        self._user, self._relay = None, relay
 
     def write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -100,9 +104,29 @@ class OriginConnection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        self._user = None
+        """At once: what was not sent yet is not sent any more."""
+        self._user = self._relay = None
         if self._transport is not None:
             self._transport.abort()
+
+    def shut(self) -> None:
+        """Close when what was written has gone out."""
+        self._user = self._relay = None
+        if self._transport is not None:
+            self._transport.close()
+
+    def leave(self) -> None:
+        """Close so that what was written arrives: what still comes is thrown away for a moment, unless the origin closes first."""
+        self._user = self._relay = None
+        self._leaving = True
+        if self._transport is not None:
+            self.resume_reading()
+            self.pool.loop.call_later(LEAVE_SECONDS, self.close)
+
+    def probe(self) -> None:
+        """Ask the origin's system now and then whether it is still there, while nothing else is said."""
+        if self._transport is not None:
+            keep_probing(self._transport)
 
     @property
     def closing(self) -> bool:
@@ -114,13 +138,15 @@ class OriginConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        relay = self._relay
+        if relay is not None:
+            relay.origin_raw(data)
+            return
         user, reader = self._user, self._reader
         if user is None or reader is None:
             # Bytes that nobody asked for: whatever they are, they must not be taken for the next answer.
-            self.close()
-            return
-        if self._raw:
-            user.origin_raw(data)
+            if not self._leaving:
+                self.close()
             return
         self.answered = True
         reader.feed(data)
@@ -146,11 +172,12 @@ class OriginConnection(asyncio.Protocol):
                     user.origin_end()
                 elif type(event) is InformationalHead:
                     user.origin_informational(event)
-                    if event.status == WEBSOCKET_ACCEPTED:
-                        self._raw = True
+                    relay = self._relay
+                    if relay is not None:
+                        self._reader = None
                         rest = reader.take_rest()
-                        if rest and self._user is user:
-                            user.origin_raw(rest)
+                        if rest:
+                            relay.origin_raw(rest)
                         return
         except ResponseError as error:
             self._fail(OriginError(error.reason, error.detail, 502))
@@ -160,7 +187,7 @@ class OriginConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         reader = self._reader
-        if reader is not None and self._user is not None and not self._raw:
+        if reader is not None and self._user is not None:
             try:
                 reader.feed_eof()
             except ResponseError as error:
@@ -175,7 +202,8 @@ class OriginConnection(asyncio.Protocol):
             self._fail(OriginError("origin_broken", "the origin closed the connection", 502))
 
     def _fail(self, error: OriginError) -> None:
-        user, self._user, self._reader = self._user, None, None
+        user = self._user if self._relay is None else self._relay
+        self._user = self._relay = self._reader = None
         if self._transport is not None:
             self._transport.abort()
         if user is not None:
@@ -186,15 +214,16 @@ class OriginConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.paused = False
-        if self._user is not None:
-            self._user.origin_writable()
+        user = self._user if self._relay is None else self._relay
+        if user is not None:
+            user.origin_writable()
 
 
 class Pool:
     """Idle connections by origin, and the making of new ones. `idle_seconds` is how long one is kept unused."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, idle_seconds: float) -> None:
-        self._loop = loop
+        self.loop = loop
         self._idle_seconds = idle_seconds
         self._idle: dict[Origin, deque[OriginConnection]] = {}
         self._contexts: dict[Origin, ssl.SSLContext] = {}
@@ -211,7 +240,7 @@ class Pool:
 
     def connect(self, origin: Origin, done: Callable[[OriginConnection | OriginError], None]) -> None:
         """Open a new connection; `done` learns of it, or why there is none, within the origin's connect time-out."""
-        task = self._loop.create_task(self._connect(origin, done))
+        task = self.loop.create_task(self._connect(origin, done))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
@@ -232,11 +261,11 @@ class Pool:
             return OriginConnection(self, origin)
 
         if origin.url.startswith(UNIX_SCHEME):
-            _, connection = await self._loop.create_unix_connection(factory, origin.url.removeprefix(UNIX_SCHEME))
+            _, connection = await self.loop.create_unix_connection(factory, origin.url.removeprefix(UNIX_SCHEME))
             return connection
         parts = urlsplit(origin.url)
         secure = parts.scheme == "https"
-        _, connection = await self._loop.create_connection(
+        _, connection = await self.loop.create_connection(
             factory,
             parts.hostname or "",
             parts.port or (443 if secure else 80),
@@ -260,7 +289,7 @@ class Pool:
         idle = self._idle.setdefault(connection.origin, deque())
         if len(idle) >= IDLE_KEPT:
             idle.popleft().close()
-        connection.idle_since = self._loop.time()
+        connection.idle_since = self.loop.time()
         connection.resume_reading()
         idle.append(connection)
 

@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.credentials.start import StartTokens
 from gateway.decision import PathPattern, Snapshot
 from gateway.edge.accept import Acceptor
+from gateway.edge.admission import Admission
 from gateway.edge.sockets import listen
-from gateway.edge.tls import server_context
+from gateway.edge.tls import ServerContexts, read_certificates
 from gateway.ledger.keys import make_keys
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.reference import ReferenceSource
@@ -33,12 +34,17 @@ from gateway.ledger.settings import LedgerSettings
 from gateway.message import DEFAULT_LIMITS
 from gateway.model import Channel, Match, Means, Operation, Origin, Session, Subjects, Transaction, Use, UserRecords
 from gateway.policy.certificates import make_dev_authority
+from gateway.policy.sections import CertificatePair, Connections
 from gateway.portal.refusals import Refusals
 from gateway.portal.settings import PortalSettings
 from gateway.proxy.assertion import Signer
-from gateway.proxy.client import ClientConnection, tick_all
+from gateway.proxy.client import ClientConnection
+from gateway.proxy.doorman import Doorman
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import Pool
+from gateway.proxy.pacing import Rates
+from gateway.records.index import Index, SessionRow
+from gateway.records.values import SessionEntry
 from tests.decision import world
 
 HOST = "dossier.localhost"
@@ -53,33 +59,39 @@ OPERATIONS = (
 )
 
 
-@dc.dataclass
-class Entry:
-    session: Session
-    last_seen: float
-    identity: object | None = None
+class Users(dict[str, UserRecords]):
+    """What a test puts here is in the index, and told, as if the database had changed."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def __setitem__(self, user_id: str, user: UserRecords) -> None:
+        super().__setitem__(user_id, user)
+        self._index.put_users({user_id: user})
+
+    def clear(self) -> None:
+        gone = dict.fromkeys(self)
+        super().clear()
+        self._index.put_users(gone)
 
 
-class Records:
-    """The index of the records, as a dictionary."""
+class Records(Index):
+    """The index of the records, without a database behind it."""
 
     def __init__(self) -> None:
-        session = dc.replace(world.SESSION, means=Means.EID)
-        self.entries: dict[bytes, Entry] = {hashlib.sha256(TOKEN.encode()).digest(): Entry(session, world.NOW)}
-        self.users: dict[str, UserRecords] = {world.USER.user_id: world.USER}
-        self.fresh = True
+        super().__init__(30.0)
+        self.read_at(world.NOW)
+        self.users = Users(self)
+        self.users[world.USER.user_id] = world.USER
+        self.signed_in(dc.replace(world.SESSION, means=Means.EID), TOKEN)
 
-    def session(self, token_hash: bytes, host: str) -> Entry | None:
-        return self.entries.get(token_hash)
-
-    def user(self, user_id: str) -> UserRecords | None:
-        return self.users.get(user_id)
-
-    def current(self, now: float) -> bool:
-        return self.fresh
-
-    def touch(self, entry: Entry, now: float) -> None:
-        entry.last_seen = now
+    def signed_in(self, session: Session, token: str) -> SessionEntry:
+        """A session, or what has become of it."""
+        token_hash = hashlib.sha256(token.encode()).digest()
+        self.put_sessions([SessionRow(session, world.NOW, None, ((token_hash, HOST),))])
+        entry = self.session(token_hash, HOST)
+        assert entry is not None
+        return entry
 
 
 @dc.dataclass
@@ -190,6 +202,9 @@ async def stage(
     origin_tls: ssl.SSLContext | None = None,
     origin_host: str = "127.0.0.1",
     timeouts: Timeouts | None = None,
+    rates: Rates | None = None,
+    requests_per_connection: int = 10_000,
+    clock: Callable[[], float] = lambda: world.NOW,
     **changes: Any,
 ) -> AsyncIterator[Stage]:
     loop = asyncio.get_running_loop()
@@ -235,7 +250,7 @@ async def stage(
     )  # fmt: skip
     gate = Gate(
         loop=loop,
-        clock=lambda: world.NOW,
+        clock=clock,
         random=secrets.token_bytes,
         new_reference=ReferenceSource(),
         snapshot=table,
@@ -250,12 +265,19 @@ async def stage(
         hand=lambda *_: None,
         unhand=lambda _: None,
         timeouts=timeouts or Timeouts(5.0, 5.0, 5.0, 1.0),
+        rates=rates or Rates(500, 500),
+        requests_per_connection=requests_per_connection,
         limits=DEFAULT_LIMITS,
         max_body_bytes=64 * 1024 * 1024,
     )
-    context = server_context(authority.server_pem, authority.server_key, table.names)
+    pair = CertificatePair(authority.server_pem, authority.server_key)
     acceptor = Acceptor(
-        loop, sockets, partial(ClientConnection, gate, Channel.USER, port), _no_plain, lambda *_: None, context
+        loop,
+        sockets,
+        partial(ClientConnection, gate, Channel.USER, port),
+        Doorman(gate, Channel.USER),
+        Admission(Connections(), 1000),
+        ServerContexts(table.names, read_certificates([pair]), 1),
     )
     acceptor.start()
     ticking = asyncio.create_task(_tick(gate))
@@ -286,11 +308,7 @@ async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 async def _tick(gate: Gate) -> None:
     while True:
         await asyncio.sleep(0.1)
-        tick_all(gate, gate.loop.time())
-
-
-def _no_plain(*_: object) -> asyncio.Protocol:
-    return asyncio.Protocol()
+        gate.tick()
 
 
 def _key() -> bytes:
