@@ -101,9 +101,8 @@ class Worker:
             max_body_bytes=settings.limits.max_body_bytes,
             forms=records,
             max_form_bytes=settings.limits.kept_form_bytes,
-            forms=records,
-            max_form_bytes=settings.limits.kept_form_bytes,
             decisions=decisions,
+            catch_up=records.catch_up,
         )
         self._doors = Doors(prepared, self.gate)
 
