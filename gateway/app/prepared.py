@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from gateway.edge.admission import room_for
 from gateway.edge.openssl import GROUPS, groups_in_force
 from gateway.edge.sockets import listen
@@ -15,7 +17,6 @@ from gateway.edge.tls import ServerCertificate, ServerContexts, read_certificate
 from gateway.model import Channel
 from gateway.policy.material import load_secret, require_material
 from gateway.policy.settings import Listener, Settings, load_settings
-
 
 _log = structlog.get_logger("gateway")
 

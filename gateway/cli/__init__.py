@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.edge import openssl
 from gateway.errors import GatewayError
 
 WRONG_USE = 2
@@ -70,9 +71,15 @@ def _needed(words: Sequence[str]) -> list[str]:
     return [*dict.fromkeys(MODULES.values()), "records"]
 
 
+SERVING = frozenset({"serve", "demo"})
+"""Commands that speak TLS to clients: OpenSSL must have its settings before anything loads it."""
+
+
 def main() -> None:
     """Entry point of the `gateway` command."""
     words = sys.argv[1:]
+    if words and words[0] in SERVING:
+        openssl.configure()
     try:
         build(words)(words, prog_name="gateway")
     except GatewayError as error:

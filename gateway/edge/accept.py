@@ -1,4 +1,13 @@
-"""The accept loop of a listener: every connection is handed to a protocol, and every one that fails on its way is a line."""
+"""The accept loop of a listener: every connection reaches a protocol, or is refused with a line that says why (clause B3).
+
+What a connection begins with is looked at and left where it is (`MSG_PEEK`), so that OpenSSL reads the same bytes again. The kernel wakes
+us when there are enough of them (`SO_RCVLOWAT`): a client who sends byte by byte costs no turn of the loop for each. In order:
+
+1. a place (`admission`), counted until the connection is gone;
+2. from a load balancer that the configuration lists, and from nobody else, the PROXY protocol: taken off to the byte;
+3. a whole ClientHello, within its time: version and name are judged here, with OpenSSL's alert for the client;
+4. the handshake, within its time; then the protocol has the connection.
+"""
 
 from __future__ import annotations
 
@@ -8,54 +17,81 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, Protocol
 
 import structlog
 
 from gateway.decision import Hello
+from gateway.edge.admission import Admission, Networks, Seat
+from gateway.edge.farewell import Farewell
+from gateway.edge.handshakes import NEW_ENOUGH, alert_of, handshake_fault
+from gateway.edge.hello import ClientHello, describe_hello
+from gateway.edge.opening import ClearText, read_opening
+from gateway.edge.peek import Waiting
+from gateway.edge.proxy_protocol import read_proxy_header
+from gateway.edge.tls import ServerContexts
+from gateway.errors import OpeningError
 
-HANDSHAKE_SECONDS = 10.0
-"""For the whole TLS handshake: phones on a bad network need two or three."""
-TLS_HANDSHAKE = b"\x16"
-"""What a TLS connection begins with (RFC 8446 section 5.1); HTTP begins with a letter."""
-ACCEPTS_AT_ONCE = 64
+ACCEPTS_AT_ONCE: Final = 64
 """Connections taken in one turn of the loop, so that a flood of them does not starve the others."""
-PAUSE_SECONDS = 0.1
-"""Rest when the process or the machine is out of file descriptors or memory."""
+PAUSE_SECONDS: Final = 0.1
+"""Rest when a connection cannot be taken: accept(2) lists a dozen troubles of the network and of memory, which pass."""
+LOG_SECONDS: Final = 1.0
+"""At most one line in so long of what cannot be accepted."""
 
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
+_AT_ONCE = frozenset({"too_slow", "crowded_out", "broken_off"})
+"""Closed without a farewell: who says nothing waits for no answer."""
 
 _log = structlog.get_logger("gateway.edge")
-
-Failed = Callable[[str, str, Hello | None], None]
-"""Told of a connection that never became one: the client's address, why, and what its TLS said first."""
-
 
 MakeProtocol = Callable[[str, Hello | None, Callable[[], None]], asyncio.Protocol]
 """Makes the protocol of a connection, given the client's address, what its TLS said first, and whom to tell when it is gone."""
 
 
+class Watch(Protocol):
+    """Who is told of connections that come no further, with the client's address. Each is a line."""
+
+    def failed(self, address: str, why: str, hello: Hello | None) -> None:
+        """It is no TLS of ours, or its handshake failed."""
+
+    def too_many(self, address: str, which: str, hello: Hello | None) -> None:
+        """Over the bound `which`, a key of the configuration."""
+
+    def clear_text(self, address: str, head: bool, send: Callable[[bytes], None]) -> None:
+        """HTTP where TLS is spoken: `send` takes the answer when the line is written; without content when `head`."""
+
+
 class Acceptor:
-    """Accepts on some sockets. `context` may be replaced at a reload: new handshakes use the new one."""
+    """Accepts on some sockets. With `contexts` it is a TLS port, without a plain one."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         sockets: list[socket.socket],
         factory: MakeProtocol,
-        plain: MakeProtocol,
-        failed: Failed,
-        context: ssl.SSLContext | None,
+        watch: Watch,
+        admission: Admission,
+        contexts: ServerContexts | None,
+        balancers: Iterable[IPv4Network | IPv6Network] = (),
     ) -> None:
-        """`factory` makes the protocol of a good connection, `plain` that of one which speaks plain HTTP where TLS is spoken."""
-        self.context = context
+        """`balancers` are the peers that speak the PROXY protocol first."""
+        self.contexts = contexts
         self._loop = loop
         self._sockets = sockets
         self._factory = factory
-        self._plain = plain
-        self._failed = failed
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._watch = watch
+        self._admission = admission
+        self._limits = admission.limits
+        self._balancers = Networks(balancers)
+        self._waiting = Waiting(loop, admission.limits.waiting)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._farewells: set[Farewell] = set()
+        self._reserve = _keep_descriptor()
+        self._logged = 0.0
 
     def start(self) -> None:
         for listener in self._sockets:
@@ -68,10 +104,17 @@ class Acceptor:
             listener.close()
 
     async def close(self) -> None:
-        for task in list(self._handshakes):
+        """End what is on its way, with its line."""
+        for task in list(self._tasks):
             task.cancel()
-        if self._handshakes:
-            await asyncio.wait(list(self._handshakes))
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        for farewell in list(self._farewells):
+            farewell.end()
+        if self._reserve is not None:
+            os.close(self._reserve)
+
+    # --- accepting ----------------------------------------------------------------------------------------------------
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTS_AT_ONCE):
@@ -80,110 +123,165 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                _log.error("cannot_accept", reason=os.strerror(error.errno or 0))
+                self._tell_trouble(error)
+                if error.errno in _NO_DESCRIPTOR and self._turn_away(listener):
+                    continue
                 self._loop.remove_reader(listener.fileno())
                 self._loop.call_later(PAUSE_SECONDS, self._resume, listener)
                 return
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = self._loop.create_task(self._open(connection, peer[0]))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+            self._take(connection, peer[0])
+
+    def _take(self, connection: socket.socket, peer: str) -> None:
+        seat = self._admission.enter()
+        if seat is None:
+            connection.close()
+            self._watch.too_many(peer, "total", None)
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._open(connection, peer, seat))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell_trouble(self, error: OSError) -> None:
+        if self._loop.time() - self._logged >= LOG_SECONDS:
+            self._logged = self._loop.time()
+            _log.error("cannot_accept", reason=os.strerror(error.errno or 0))
+
+    def _turn_away(self, listener: socket.socket) -> bool:
+        """Without a free descriptor a connection would wait, and wake us, for ever: with the one kept for this, it is closed."""
+        if self._reserve is None:
+            return False
+        os.close(self._reserve)
+        try:
+            connection, peer = listener.accept()
+        except OSError:
+            return False
+        else:
+            connection.close()
+            self._watch.too_many(peer[0], "open_files", None)
+            return True
+        finally:
+            self._reserve = _keep_descriptor()
 
     def _resume(self, listener: socket.socket) -> None:
+        if self._reserve is None:
+            self._reserve = _keep_descriptor()
         if listener.fileno() >= 0:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
-    async def _open(self, connection: socket.socket, address: str) -> None:
+    # --- one connection -----------------------------------------------------------------------------------------------
+
+    async def _open(self, connection: socket.socket, peer: str, seat: Seat) -> None:
+        """Whatever comes, the connection ends in a protocol, in a farewell, or closed; and but for the first with a line."""
+        entry = _Entry(peer)
         try:
-            if self.context is None:
-                await self._loop.connect_accepted_socket(partial(self._factory, address, None, _gone), connection)
-            elif await self._first_byte(connection) == TLS_HANDSHAKE:
-                await self._shake_hands(connection, address, self.context)
-            else:
-                await self._loop.connect_accepted_socket(partial(self._plain, address, None, _gone), connection)
+            await self._lead_in(connection, entry, seat)
+        except OpeningError as error:
+            self._refuse(connection, entry, seat, error.why)
         except (OSError, ssl.SSLError) as error:
             connection.close()
-            self._failed(address, handshake_fault(error), None)
+            seat.leave()
+            if error.errno in _NO_DESCRIPTOR:
+                self._watch.too_many(entry.address, "open_files", entry.hello)
+            else:
+                self._watch.failed(entry.address, handshake_fault(error), entry.hello)
         except asyncio.CancelledError:
             connection.close()
+            seat.leave()
+            self._watch.failed(entry.address, "stopping", entry.hello)
             raise
 
-    async def _shake_hands(self, connection: socket.socket, address: str, context: ssl.SSLContext) -> None:
+    async def _lead_in(self, connection: socket.socket, entry: _Entry, seat: Seat) -> None:
+        deadline = self._loop.time() + self._limits.first_bytes
+        if self._balancers and entry.address in self._balancers:
+            header = await self._waiting.look(connection, read_proxy_header, deadline)
+            connection.recv(header.length)
+            entry.address = header.address or entry.address
+        if not seat.claim(entry.address):
+            connection.close()
+            seat.leave()
+            self._watch.too_many(entry.address, "per_network", None)
+            return
+        contexts = self.contexts
+        if contexts is None:
+            await self._loop.connect_accepted_socket(
+                partial(self._factory, entry.address, None, seat.leave), connection
+            )
+            return
+        opening: ClientHello | ClearText = await self._waiting.look(connection, read_opening, deadline)
+        if isinstance(opening, ClearText):
+            send = partial(self._say_farewell, connection, seat)
+            self._watch.clear_text(entry.address, opening.head, send)
+            return
+        entry.hello = hello = describe_hello(opening)
+        if hello.newest_version not in NEW_ENOUGH:
+            raise OpeningError("protocol_too_old")
+        context = contexts.choose(hello.server_name)
+        if context is None:
+            raise OpeningError("unknown_name")
+        if self._admission.handshakes >= self._limits.handshakes:
+            connection.close()
+            seat.leave()
+            self._watch.too_many(entry.address, "handshakes", hello)
+            return
+        await self._shake_hands(connection, entry.address, hello, context, seat)
+
+    async def _shake_hands(
+        self, connection: socket.socket, address: str, hello: Hello, context: ssl.SSLContext, seat: Seat
+    ) -> None:
         # The loop closes a connection whose handshake failed without sending OpenSSL's alert, and a browser could then tell its
         # person nothing but that the connection was closed. A second descriptor keeps it open until the alert is out.
-        with connection.dup() as spare:
-            try:
-                await self._loop.connect_accepted_socket(
-                    partial(self._factory, address, None, _gone),
-                    connection,
-                    ssl=context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                )
-            except ssl.SSLError as error:
-                alert = _ALERTS.get(handshake_fault(error))
-                if alert is not None:
-                    with contextlib.suppress(OSError):  # who has left already needs no alert
-                        spare.send(_FATAL + bytes([alert]))
-                raise
-
-    async def _first_byte(self, connection: socket.socket) -> bytes:
-        """The first byte, left where it is. Raises TimeoutError, or ConnectionError when the client closes instead."""
-        readable = self._loop.create_future()
-        self._loop.add_reader(connection.fileno(), _tell, readable)
+        spare = os.dup(connection.fileno())
+        self._admission.handshakes += 1
         try:
-            await asyncio.wait_for(readable, HANDSHAKE_SECONDS)
+            await self._loop.connect_accepted_socket(
+                partial(self._factory, address, hello, seat.leave),
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=self._limits.handshake,
+            )
+        except ssl.SSLError as error:
+            alert = alert_of(handshake_fault(error))
+            if alert:
+                with contextlib.suppress(OSError):  # who has left already needs no alert
+                    os.write(spare, alert)
+            raise
         finally:
-            self._loop.remove_reader(connection.fileno())
-        first = connection.recv(1, socket.MSG_PEEK)
-        if not first:
-            raise ConnectionResetError("closed before a byte")
-        return first
+            self._admission.handshakes -= 1
+            os.close(spare)
+
+    # --- refusing -----------------------------------------------------------------------------------------------------
+
+    def _refuse(self, connection: socket.socket, entry: _Entry, seat: Seat, why: str) -> None:
+        self._watch.failed(entry.address, why, entry.hello)
+        if why in _AT_ONCE:
+            connection.close()
+            seat.leave()
+        else:
+            self._say_farewell(connection, seat, alert_of(why))
+
+    def _say_farewell(self, connection: socket.socket, seat: Seat, last_words: bytes) -> None:
+        def gone(farewell: Farewell) -> None:
+            self._farewells.discard(farewell)
+            seat.leave()
+
+        self._farewells.add(Farewell(self._loop, connection, last_words, gone))
 
 
-def _gone() -> None:
-    """Nobody counts connections yet."""
+class _Entry:
+    """What is known of a connection so far: for its line, however it ends."""
+
+    __slots__ = ("address", "hello")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.hello: Hello | None = None
 
 
-def _tell(readable: asyncio.Future[None]) -> None:
-    if not readable.done():
-        readable.set_result(None)
-
-
-def handshake_fault(error: BaseException) -> str:
-    """Why a handshake failed, in a word that is ours: nothing of what the client sent is repeated."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "certificate_refused"
-    if isinstance(error, ssl.SSLError):
-        return _TLS_FAULTS.get(error.reason or "", (error.reason or "tls").lower())
-    if isinstance(error, TimeoutError | ConnectionAbortedError):
-        return "too_slow"
-    return "broken_off"
-
-
-_TLS_FAULTS = {
-    "HTTP_REQUEST": "plain_http",
-    "HTTPS_PROXY_REQUEST": "plain_http",
-    "UNSUPPORTED_PROTOCOL": "protocol_too_old",
-    "VERSION_TOO_LOW": "protocol_too_old",
-    "NO_SHARED_CIPHER": "no_common_cipher",
-    "NO_SUITABLE_SIGNATURE_ALGORITHM": "no_common_cipher",
-    "CALLBACK_FAILED": "unknown_name",
-    "UNRECOGNIZED_NAME": "unknown_name",
-    "TLSV1_UNRECOGNIZED_NAME": "unknown_name",
-    "WRONG_VERSION_NUMBER": "not_tls",
-    "UNEXPECTED_EOF_WHILE_READING": "broken_off",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "certificate_refused_by_client",
-    "TLSV1_ALERT_UNKNOWN_CA": "certificate_refused_by_client",
-}
-
-_FATAL = b"\x15\x03\x03\x00\x02\x02"
-"""The head of an unencrypted alert record, level fatal (RFC 8446 sections 5.1 and 6)."""
-_ALERTS: dict[str, int] = {
-    "no_common_cipher": ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE,
-    "protocol_too_old": ssl.ALERT_DESCRIPTION_PROTOCOL_VERSION,
-    "unknown_name": ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME,
-}
-"""What is found wrong in the ClientHello itself: at that point nothing is encrypted yet, and the alert is not either."""
+def _keep_descriptor() -> int | None:
+    """One that can be given up when there is no other; None when there is none even for this."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None

@@ -22,7 +22,9 @@ class ClearText(NamedTuple):
 
 def read_opening(data: bytes) -> ClientHello | ClearText | int:
     """What `data` begins with; or how many bytes there must be, before more can be said. Raises OpeningError for the rest."""
-    if not data or data[0] == 0x16:
+    if not data:
+        return 1
+    if data[0] == 0x16:
         return read_client_hello(data)
     if looks_like_proxy(data):
         raise OpeningError("proxy_header_refused")

@@ -289,7 +289,7 @@ def _inspect_purpose(pem: Path, leaf: x509.Certificate, names: Sequence[str]) ->
     faults += [
         Fault(str(pem), "certificate 1", f"it does not cover {name}", "Ask for a certificate with this name as dNSName")
         for name in names
-        if not any(_covers(pattern, name.lower()) for pattern in covered)
+        if not any(covers_name(pattern, name.lower()) for pattern in covered)
     ]
     return faults
 
@@ -303,7 +303,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.lower() for name in san.get_values_for_type(x509.DNSName))
 
 
-def _covers(pattern: str, name: str) -> bool:
+def covers_name(pattern: str, name: str) -> bool:
     """A wildcard stands for exactly one label, the first (RFC 9525 section 6.3)."""
     if pattern.startswith("*."):
         label, _, rest = name.partition(".")

@@ -65,6 +65,9 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else _many(value)
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 class Address(NamedTuple):
     """Where a listener listens. Port 0 lets the system pick one (tests)."""
 
@@ -94,6 +97,15 @@ def _address(value: object) -> Address:
     return Address(str(address), number)
 
 
+def _network(value: object) -> Network:
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        return ipaddress.ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError('it is not a network. Write "192.0.2.0/24", "2001:db8::/48", or one address') from None
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     """A path of a settings file: relative ones start at the directory of that file."""
     text = str(value) if isinstance(value, Path) else value
@@ -115,6 +127,8 @@ Words = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), AfterV
 HostName = Annotated[str, AfterValidator(_host)]
 Kbo = Annotated[str, AfterValidator(_kbo)]
 Insz = Annotated[str, AfterValidator(_insz)]
+NetworkText = Annotated[Network, BeforeValidator(_network)]
+"""IPv4 or IPv6, in prefix notation; an address alone is a network of one."""
 FilePath = Annotated[Path, BeforeValidator(_path)]
 AddressText = Annotated[Address, BeforeValidator(_address)]
 DatabaseFile = Annotated[Path, BeforeValidator(_database)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 from cryptography import x509
@@ -19,7 +20,8 @@ from gateway.errors import Fault
 from gateway.policy.certificates import describe, inspect_server_certificate
 from gateway.policy.faults import readable, run_checks
 from gateway.policy.schema import TransactionFile
-from gateway.policy.sections import Settings
+from gateway.policy.sections import Listener, Settings
+from gateway.policy.server_names import certificates_of_names
 from gateway.policy.settings import SettingsError
 from gateway.policy.table import Table
 
@@ -60,6 +62,21 @@ def _certificates(settings: Settings, now: dt.datetime) -> Iterator[Fault]:
             lacking = [inspect_server_certificate(*pair, (name,), now) for pair in listener.certificates]
             if all(lacking):
                 yield from lacking[0][:1]
+        yield from _one_of_a_kind(listener, now)
+
+
+def _one_of_a_kind(listener: Listener, now: dt.datetime) -> Iterator[Fault]:
+    """A client is shown the certificate of the kind of key that it can verify: two of one kind for a name leave it to chance."""
+    told = [describe(pair.pem, now) for pair in listener.certificates]
+    seen: dict[tuple[int, int], str] = {}
+    for name, numbers in certificates_of_names(listener.names, [one.names for one in told]).items():
+        for first, second in combinations(numbers, 2):
+            if told[first].key.split()[0] == told[second].key.split()[0]:
+                seen.setdefault((first, second), name)
+    for (first, second), name in seen.items():
+        kind = told[second].key.split()[0]
+        what = f"{listener.certificates[first].pem.name} has a key of the same kind ({kind}) for {name}"
+        yield Fault(str(listener.certificates[second].pem), "", what, "Leave one of them out of the listener")
 
 
 def certificates_ending_soon(settings: Settings, now: float) -> Iterator[str]:

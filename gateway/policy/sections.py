@@ -22,6 +22,7 @@ from gateway.policy.kinds import (
     Many,
     OneOrMany,
     Port,
+    NetworkText,
     Words,
 )
 from gateway.records.settings import RecordsSettings
@@ -66,6 +67,7 @@ class Listener(Section):
     certificate: Annotated[tuple[FilePath, ...], OneOrMany] = ()
     unsafe_beyond_loopback: bool = False
 
+    proxy_protocol_from: Annotated[tuple[NetworkText, ...], OneOrMany] = ()
     @property
     def kind(self) -> Channel:
         return Channel(self.channel)
@@ -148,6 +150,19 @@ class Origins(Section):
 
 class Limits(Section):
     """Bounds on the client's side. `max_body_bytes` holds where a transaction has none of its own, `kept_form_bytes` for a form that
+class Connections(Section):
+    """Bounds of one worker on connections of clients, from accepting them on. `first_bytes` and `handshake` are seconds."""
+
+    total: Annotated[int, Field(ge=10, le=1_000_000)] = 5000
+    per_network: Annotated[int, Field(ge=1, le=1_000_000)] = 3000
+    large_networks: Annotated[tuple[NetworkText, ...], OneOrMany] = ()
+    per_large_network: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
+    waiting: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    handshakes: Annotated[int, Field(ge=1, le=100_000)] = 500
+    first_bytes: Annotated[Duration, Field(ge=0.5, le=MINUTE)] = 5.0
+    handshake: Annotated[Duration, Field(ge=1, le=MINUTE)] = 10.0
+
+
     meets a challenge."""
 
     header: Annotated[Duration, Field(ge=1, le=2 * MINUTE)] = 15.0
@@ -234,6 +249,7 @@ class Settings(Section):
         return self.state / f"worker-{worker}.sock"
 
     def listeners_of(self, *channels: Channel) -> tuple[Listener, ...]:
+    connections: Connections
         return tuple(listener for listener in self.listeners if listener.kind in channels)
 
     def names_of(self, channel: Channel) -> frozenset[str]:

@@ -37,7 +37,20 @@ class SettingsError(ConfigurationError):
         self.faults = faults
 
 
-SECTIONS = ("levels", "table", "records", "sessions", "mandates", "ledger", "sign_in", "keys", "origins", "limits")
+SECTIONS = (
+    "levels",
+    "table",
+    "records",
+    "sessions",
+    "mandates",
+    "ledger",
+    "sign_in",
+    "keys",
+    "origins",
+    "connections",
+    "limits",
+    "evidence",
+)
 """Tables of gateway.toml that may be left out: their defaults hold."""
 
 
@@ -141,7 +154,16 @@ def _operator_stays_inside(where: str, listener: Listener) -> Iterator[Fault]:
                 yield _fault(f"{where}.address", f"the operator's port is open to others ({address})", mend)
 
 
+def _balancer_is_before_clients(where: str, listener: Listener) -> Iterator[Fault]:
+    """The PROXY protocol says whose a connection is, and on the operator's port that is nobody's to say (THREATS row 1)."""
+    if readable(listener.proxy_protocol_from) and listener.proxy_protocol_from and listener.kind is Channel.OPERATOR:
+        yield _fault(
+            f"{where}.proxy_protocol_from", "the operator's listener has no load balancer before it", "Remove it"
+        )
+
+
 def _listeners(settings: Settings) -> Iterator[Fault]:
+    checks = (_tls_listeners_are_whole, _ports_agree, _operator_stays_inside, _balancer_is_before_clients)
     for where, listener in _numbered(settings):
         yield from run_checks((_tls_listeners_are_whole, _ports_agree, _operator_stays_inside), where, listener)
 

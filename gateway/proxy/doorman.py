@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from gateway.decision import REASONS, Connection, Decision, Facts, Hello, Place, decide
 from gateway.errors import LedgerError
 from gateway.ledger.record import connection_record, decision_record
+from gateway.ledger.reference import format_reference
 from gateway.message import RequestHead
 from gateway.model import Channel
 from gateway.proxy.answers import Asked, answer
 from gateway.proxy.facts import faulty
 from gateway.proxy.gate import Gate
+
+CLEAR_TEXT_STATUS: Final = 400
+"""What a TLS port answers to HTTP in the clear, as other servers do; the plain port's page is a 403."""
 
 
 def client_ip(text: str) -> IPv4Address | IPv6Address:
@@ -21,29 +26,60 @@ def client_ip(text: str) -> IPv4Address | IPv6Address:
 
 
 class Doorman:
-    """Leaves the lines, and answers where there is somebody to answer."""
+    """Leaves the lines of one listener, and answers where there is somebody to answer."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, channel: Channel) -> None:
         self._gate = gate
+        self._channel = channel
 
-    def handshake_failed(self, address: str, why: str, hello: Hello | None) -> None:
-        """`why` is a word of `edge.accept`. Nobody waits for the line."""
-        gate = self._gate
-        gate.decisions["tls_failed"] += 1
-        reference, client = gate.new_reference(), client_ip(address)
-        if gate.ledger.counted(client, "tls_failed", reference) is None:
-            identity = gate.ledger.sealer.address(client)
-            record = connection_record(
-                reference, REASONS["tls_failed"], channel=Channel.USER, client=identity, detail=why
-            )
-            gate.ledger.conn.append(record, _unheard, expendable=True)
+    def failed(self, address: str, why: str, hello: Hello | None) -> None:
+        """A connection that is no TLS of ours; `why` is a word of `edge`. Nobody waits for the line."""
+        self._leave_line(address, "tls_failed", why, hello, _unheard)
 
-    def refuse_plain(
-        self, channel: Channel, address: str, head: RequestHead | None, send: Callable[[bytes], None]
+    def too_many(self, address: str, which: str, hello: Hello | None) -> None:
+        """A connection over a bound; `which` is its key in `[connections]`."""
+        self._leave_line(address, "too_many_connections", which, hello, _unheard)
+
+    def clear_text(self, address: str, head: bool, send: Callable[[bytes], None]) -> None:
+        """HTTP on a TLS port: the line, then a short answer. Nothing of the request was read, and nothing is repeated."""
+
+        def durable(reference: str) -> Callable[[LedgerError | None], None]:
+            return lambda error: send(_clear_text_answer(self._gate.portal_authority, reference, head))
+
+        self._leave_line(address, "plain_http", "", None, durable, CLEAR_TEXT_STATUS)
+
+    def _leave_line(
+        self,
+        address: str,
+        code: str,
+        detail: str,
+        hello: Hello | None,
+        durable: Callable[[str], Callable[[LedgerError | None], None]],
+        status: int | None = None,
     ) -> None:
+        """One line, or one more under the flood rule; `durable` is told its reference, and what it gives is called afterwards."""
+        gate = self._gate
+        gate.decisions[code] += 1
+        client, own = client_ip(address), gate.new_reference()
+        counted = gate.ledger.counted(client, code, own)
+        if counted is not None:
+            durable(counted)(None)
+            return
+        record = connection_record(
+            own,
+            REASONS[code],
+            channel=self._channel,
+            client=gate.ledger.sealer.address(client),
+            hello=hello,
+            status=status,
+            detail=detail or None,
+        )
+        gate.ledger.conn.append(record, durable(own), expendable=True)
+
+    def refuse_plain(self, address: str, head: RequestHead | None, send: Callable[[bytes], None]) -> None:
         """Plain HTTP: the line, then the page. When the line cannot be written, the page says so, and nothing else happens."""
         gate = self._gate
-        now, connection = gate.clock(), Connection(channel, None, None, None)
+        now, connection = gate.clock(), Connection(self._channel, None, None, None)
         facts = faulty(connection, "malformed", now)
         if head is not None:
             facts = Facts(now, connection, head.method, head.host.name, False, head.target.path, navigation=True)
@@ -70,5 +106,36 @@ class Doorman:
         gate.ledger.user.append(record, durable, expendable=True)
 
 
-def _unheard(error: LedgerError | None) -> None:
-    """Nothing hangs on a refused handshake's line; the stream itself says that it is down."""
+def _unheard(_: str) -> Callable[[LedgerError | None], None]:
+    """Nothing hangs on a refused connection's line; the stream itself says that it is down."""
+    return lambda error: None
+
+
+_CLEAR_TEXT_PAGE: Final = """\
+<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>400 HTTPS only</title>
+<p lang="nl">Alleen HTTPS is toegelaten. Typ het adres opnieuw, te beginnen met https://.</p>
+<p lang="fr">Seul HTTPS est autorisé. Tapez à nouveau l’adresse, en commençant par https://.</p>
+<p lang="de">Nur HTTPS ist erlaubt. Geben Sie die Adresse erneut ein, beginnend mit https://.</p>
+<p lang="en">Only HTTPS is permitted. Type the address again, beginning with https://.</p>
+<p><a href="https://{authority}/">https://{authority}/</a></p>
+<p>{reference}</p>
+</html>
+"""
+
+
+def _clear_text_answer(authority: str, reference: str, head: bool) -> bytes:
+    """Without HSTS, which means nothing here (RFC 6797 section 7.2), and without anything of the request."""
+    content = _CLEAR_TEXT_PAGE.format(authority=authority, reference=format_reference(reference)).encode()
+    fields = (
+        "HTTP/1.1 400 Bad Request",
+        "Content-Type: text/html; charset=utf-8",
+        f"Content-Length: {len(content)}",
+        "Cache-Control: no-store",
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options: nosniff",
+        f"X-Request-Id: {reference}",
+        "Connection: close",
+        "\r\n",
+    )
+    return "\r\n".join(fields).encode("ascii") + (b"" if head else content)

@@ -15,8 +15,8 @@ from tests.edge.hellos import chromium, hello
 
 def test_tls() -> None:
     assert isinstance(read_opening(hello(chromium())), ClientHello)
-    assert read_opening(b"") == 5
-    assert read_opening(b"\x16") == 5
+    assert read_opening(b"") == 1
+    assert read_opening(b"\x16") == 9
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gateway.decision import (
     Connection,
     Decision,
     Facts,
+    Hello,
     Located,
     PageOrigin,
     PathPattern,
@@ -190,6 +191,16 @@ SAMPLES: dict[str, Record] = {
     ),
     "connection": connection_record(
         REFERENCE, REASONS["tls_failed"], channel="user", client=CLIENT, detail="no shared cipher"
+    ),
+    "connection-hello": connection_record(
+        REFERENCE,
+        REASONS["no_request"],
+        channel="user",
+        client=CLIENT,
+        tls_version="TLSv1.3",
+        tls_cipher="TLS_AES_256_GCM_SHA384",
+        sni="dossier.localhost",
+        hello=Hello("1.3-8daaf6152771-02713d6af862", "TLSv1.3", "http/1.1", "dossier.localhost", False),
     ),
     "refusals": refusals_record(
         Tally(ip_network("192.0.2.0/24"), NOW, NOW + 1, REFERENCE, Counter({"machine_client": 7, "plain_http": 2})),

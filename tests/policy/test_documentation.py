@@ -11,7 +11,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
 TABLES = {
     "portal": sections.Portal, "listener": sections.Listener, "table": sections.Table, "mandates": sections.Mandates,
     "records": sections.Records, "ledger": sections.Ledger, "sessions": sections.Sessions, "sign_in": sections.SignIn,
-    "keys": sections.Keys, "origins": sections.Origins, "limits": sections.Limits,
+    "keys": sections.Keys, "origins": sections.Origins,
+    "connections": sections.Connections, "limits": sections.Limits,
+    "evidence": sections.Evidence,
 }  # fmt: skip
 
 
