@@ -202,6 +202,7 @@ async def stage(
     origin_tls: ssl.SSLContext | None = None,
     origin_host: str = "127.0.0.1",
     timeouts: Timeouts | None = None,
+    flood_rate: int = 10,
     rates: Rates | None = None,
     requests_per_connection: int = 10_000,
     clock: Callable[[], float] = lambda: world.NOW,
@@ -236,7 +237,7 @@ async def stage(
     )
     keys = make_keys(directory / "keys" / "auditor.pem", directory / "keys" / "pseudonym.toml", directory / "auditor")
     ledger = Ledger.open(
-        LedgerSettings(directory / "ledger", keys.auditor_public, keys.pseudonym, flood_rate=10), 0, loop
+        LedgerSettings(directory / "ledger", keys.auditor_public, keys.pseudonym, flood_rate=flood_rate), 0, loop
     )
     table, transaction = snapshot(
         Origin(f"{'https' if origin_tls else 'http'}://{origin_host}:{origin_port}/app/", **(origin or {})), **changes
