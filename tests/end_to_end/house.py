@@ -147,9 +147,9 @@ class House:
     # --- the process --------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def demo(self) -> Iterator[Running]:
+    def demo(self, workers: int = 1) -> Iterator[Running]:
         """The demo, until the block ends; then Ctrl-C, unless the test has ended it already."""
-        options = ["--state", str(self.state), "--port-offset", str(self.offset), "--json"]
+        options = ["--state", str(self.state), "--port-offset", str(self.offset), "--workers", str(workers), "--json"]
         if self.origin is not None:
             options += ["--origin", self.origin]
         with self._started("demo", *options) as running:
@@ -160,9 +160,9 @@ class House:
         assert not left, f"the demo left processes behind: {left}"
 
     @contextlib.contextmanager
-    def serve(self) -> Iterator[Running]:
+    def serve(self, workers: int = 1) -> Iterator[Running]:
         """`gateway serve` on the same configuration: the gateway alone, as a machine runs it."""
-        with self._started("serve", "--config", str(self.config)) as running:
+        with self._started("serve", "--config", str(self.config), "--workers", str(workers)) as running:
             running.wait_for_log(r'"event": ?"ready"|\bready\b')
             yield running
 
