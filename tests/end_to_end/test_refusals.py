@@ -10,6 +10,7 @@ import shutil
 import ssl
 import subprocess
 import warnings
+from typing import Any
 
 import pytest
 
@@ -252,7 +253,7 @@ async def test_a_wrong_host_is_421(demo: House, host: str, sni: str | None, reas
     assert "set-cookie" not in answer.fields
 
 
-async def failed(demo: House, before: int) -> dict[str, object]:
+async def failed(demo: House, before: int) -> dict[str, Any]:
     lines = await demo.lines.soon("tls_failed", before + 1)
     assert len(lines) == before + 1
     assert (lines[-1]["kind"], lines[-1]["clause"], lines[-1]["verdict"]) == ("connection", "B3", "deny")
@@ -264,7 +265,9 @@ async def test_an_unknown_name_in_the_handshake_gets_an_alert_and_a_line(demo: H
     with pytest.raises(ssl.SSLError, match="TLSV1_UNRECOGNIZED_NAME"):
         async with connected(demo.port, ca=demo.ca, sni="unknown.localhost"):
             pass
-    assert (await failed(demo, before))["detail"] == "unknown_name"
+    line = await failed(demo, before)
+    assert line["detail"] == "unknown_name"
+    assert line["hello"]["server_name"] == "unknown.localhost"
 
 
 async def test_tls_1_1_is_refused_with_a_line(demo: House) -> None:
@@ -277,24 +280,50 @@ async def test_tls_1_1_is_refused_with_a_line(demo: House) -> None:
     with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
         async with connected(demo.port, sni=HOST, context=context):
             pass
-    assert (await failed(demo, before))["detail"] == "protocol_too_old"
+    line = await failed(demo, before)
+    assert line["detail"] == "protocol_too_old"
+    assert line["hello"]["newest_version"] == "TLSv1.1"
 
 
 @pytest.mark.parametrize(
     "data",
     [
         f"GET /dossier/?q={MARK} HTTP/1.1\r\nHost: {HOST}\r\nCookie: x={MARK}\r\n\r\n".encode(),
-        b"\x00\x01\x02\x03garbage\r\n\r\n",
-        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        f"POST /dossier/ HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 100000\r\n\r\n".encode() + MARK.encode() * 7000,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+        b"HEAD / HTTP/1.0\r\n\r\n",
     ],
 )
-async def test_what_is_no_tls_on_the_tls_port_is_refused_as_on_the_plain_one(demo: House, data: bytes) -> None:
+async def test_plain_http_on_the_tls_port_gets_a_short_400_that_says_https(demo: House, data: bytes) -> None:
     answer = await client.ask(demo.port, data)
-    assert answer.status == 403
+    assert answer.status == 400
     assert MARK not in answer.text
     assert not {"location", "set-cookie", "strict-transport-security"} & set(answer.fields)
+    if data.startswith(b"HEAD"):
+        assert not answer.body
+    else:
+        assert f"https://portal.localhost:{demo.port}/" in answer.text
+        assert len(answer.body) < 1024
     line = demo.lines.one(answer.fields["x-request-id"])
-    assert (line["reason"], line["clause"]) == ("plain_http", "B3")
+    assert (line["kind"], line["reason"], line["clause"], line["status"]) == ("connection", "plain_http", "B3", 400)
+
+
+@pytest.mark.parametrize("data", [b"\x00\x01\x02\x03garbage\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"])
+async def test_what_is_neither_is_a_line_and_a_close(demo: House, data: bytes) -> None:
+    before = len(demo.lines.decisions("tls_failed"))
+    async with connected(demo.port) as (reader, writer):
+        writer.write(data)
+        assert await asyncio.wait_for(reader.read(-1), 5) == b""
+    assert (await failed(demo, before))["detail"] == "not_tls"
+
+
+async def test_nobody_may_name_the_client_who_is_not_listed(demo: House) -> None:
+    """THREATS row 1: the PROXY protocol is for load balancers that the configuration lists, and it lists none by default."""
+    before = len(demo.lines.decisions("tls_failed"))
+    async with connected(demo.port) as (reader, writer):
+        writer.write(b"PROXY TCP4 192.0.2.7 198.51.100.1 4242 443\r\n")
+        assert await asyncio.wait_for(reader.read(-1), 5) == b""
+    assert (await failed(demo, before))["detail"] == "proxy_header_refused"
 
 
 @pytest.mark.parametrize("data", [b"\x16\x03\x01", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b""])
@@ -314,6 +343,7 @@ async def test_a_handshake_without_a_request_is_a_line_and_no_alarm(demo: House)
         pass
     (line,) = (await demo.lines.soon("no_request", before + 1))[before:]
     assert (line["kind"], line["clause"], line["sni"], line["tls_version"]) == ("connection", "B3", HOST, "TLSv1.3")
+    assert line["hello"]["fingerprint"].startswith("1.3-")
 
 
 # --- messages with two readings, addresses that do not exist -------------------------------------------------------------------
