@@ -145,6 +145,35 @@ def signed_in(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     return None
 
 
+def same_client(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """The session's cookie comes from the client that it was given to, by its TLS (I4, DESIGN section 4).
+
+    A challenge for whoever asks now, and for nobody else: the session lives on, and who has the right client goes on undisturbed.
+    """
+    evidence = facts.evidence
+    return "session_moved" if evidence is not None and evidence.moved and _unanswered(facts) else None
+
+
+def without_doubt(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """Evidence never refuses anybody: enough of it asks who is there, and an authentication answers it (B1, CLIENTS)."""
+    evidence = facts.evidence
+    if evidence is None or evidence.answered or evidence.score < snapshot.doubtful_score:
+        return None
+    return "doubtful_client" if _unanswered(facts) else None
+
+
+def _unanswered(facts: Facts) -> bool:
+    """Whether the evidence is of this authentication: a later one has answered it."""
+    return facts.evidence is None or facts.session is None or facts.session.auth_time <= facts.evidence.since
+
+
+def unhurried(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """No more requests of one session to one transaction than a person and their browser make (B1)."""
+    if found.located is None:
+        return "too_fast"
+    return "too_fast" if found.located.transaction.id in facts.too_fast else None
+
+
 def regulation_accepted(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     """The text in force, by its hash: who accepted other words under the same version has not accepted these (I1)."""
     found.regulation = regulation = snapshot.regulation(facts.now)

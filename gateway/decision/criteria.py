@@ -66,12 +66,24 @@ CRITERIA: tuple[Criterion, ...] = (
         checks.signed_in, ("sign_in_required", "session_expired", "session_revoked"), SESSION_NEEDED, USER,
     ),
     Criterion(
+        "the client is the one that the session was given to", "I4",
+        checks.same_client, ("session_moved",), ACCEPTANCE_NEEDED, USER,
+    ),
+    Criterion(
+        "too little evidence speaks for a program", "B1",
+        checks.without_doubt, ("doubtful_client",), ACCEPTANCE_NEEDED, USER,
+    ),
+    Criterion(
         "the user regulation in force is accepted", "I1",
         checks.regulation_accepted, ("regulation_not_accepted",), ACCEPTANCE_NEEDED, USER, ("user",),
     ),
     Criterion(
         "the target belongs to a transaction", "P1",
         checks.belongs_to_transaction, ("no_transaction",), TRANSACTIONS, USER,
+    ),
+    Criterion(
+        "the session asks no more than a person can", "B1",
+        checks.unhurried, ("too_fast",), TRANSACTIONS, USER, ("located",),
     ),
     Criterion(
         "the institution is authorised for this transaction, now", "P1",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from gateway.decision.evidence import ClientEvidence
 from gateway.model import Channel, Session, UserRecords
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -66,7 +67,8 @@ class Facts(NamedTuple):
     `now` is Unix seconds. `host` is the Host field's name in lower case, None when it is absent or unreadable;
     `port_is_ours` that its port is the public one or absent. `path` is canonical (`message.target`). `fault` is the
     reason code of a message that the reader refused. `fetch_site` is Sec-Fetch-Site; `navigation` that the request is
-    a browser's navigation; `credential` is the name, in lower case, of a field that carries a
+    a browser's navigation; `evidence` is what speaks for a program on this session, None for nothing; `too_fast` are the ids of
+    transactions that this session asks more of than a person can. `credential` is the name, in lower case, of a field that carries a
     key of its own (an API key, a client's assertion), besides Authorization; `activity` that a person's own act made it (navigation or form), which resets the idle
     time. `last_seen` is the last such act, Unix seconds. `records_current` is False when the records are older than
     their limit.
@@ -92,3 +94,5 @@ class Facts(NamedTuple):
     last_seen: float = 0.0
     user: UserRecords | None = None
     records_current: bool = True
+    evidence: ClientEvidence | None = None
+    too_fast: tuple[str, ...] = ()

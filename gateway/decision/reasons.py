@@ -111,6 +111,8 @@ _ROWS = (
     _row("office_link", "B1", _C, 200, Mender.NOBODY, _INFO, "Microsoft Office fetched a link before the browser: an empty answer"),
     _row("foreign_websocket", "B1", _D, 403, Mender.CLIENT, _WARNING, "a websocket whose Origin is not ours or is absent"),
     _row("cross_site", "B1", _D, 403, Mender.CLIENT, _WARNING, "an unsafe request that another site's page made"),
+    _row("too_fast", "B1", _D, 429, Mender.CLIENT, _WARNING, "more requests of one session to one transaction than a person makes"),
+    _row("doubtful_client", "B1", _C, 401, Mender.PERSON, _NOTICE, "so much evidence speaks for a program that the person is asked"),
     # the gateway's own trouble
     _row("table_unavailable", "E1", _F, 503, Mender.OPERATOR, _ERROR, "no good table is loaded: nothing is permitted"),
     _row("records_unavailable", "P4", _F, 503, Mender.OPERATOR, _ERROR, "the records cannot be read, or are too old"),
@@ -121,6 +123,7 @@ _ROWS = (
     _row("sign_in_required", "I4", _C, 401, Mender.PERSON, _INFO, "nobody is signed in"),
     _row("session_expired", "I4", _C, 401, Mender.PERSON, _INFO, "the session ended by time"),
     _row("session_revoked", "I4", _C, 401, Mender.PERSON, _NOTICE, "the session was ended"),
+    _row("session_moved", "I4", _C, 401, Mender.PERSON, _WARNING, "the session's cookie comes from another client than it was given to"),
     _row("regulation_not_accepted", "I1", _C, 401, Mender.PERSON, _INFO, "the user regulation's version in force is not accepted"),
     # the authorisation (P1, I3, E1)
     _row("no_transaction", "P1", _D, 403, Mender.NOBODY, _NOTICE, "no transaction is at this address", personal=True),

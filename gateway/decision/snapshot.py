@@ -28,7 +28,7 @@ class Snapshot:
     `hash` is the hex SHA-256 of the release. `usable` is False for the release that stands in for none: then nothing is
     permitted. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution,
     transaction) to all there are, in no order that matters. `levels[sensitivity]` is the least level of means.
-    Durations are seconds.
+    Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there.
     """
 
     hash: str
@@ -44,6 +44,7 @@ class Snapshot:
     levels: tuple[int, ...] = (4, 4, 4, 4, 4)
     idle_seconds: float = 1800.0
     mandate_review_seconds: float = 30 * 86400.0
+    doubtful_score: float = 100.0
     usable: bool = True
     _longest: Mapping[str, int] = field(init=False, repr=False)
 

@@ -65,6 +65,7 @@ def build_snapshot(table: Table, settings: DecisionSettings, digest: str) -> Sna
         levels=tuple(settings.levels),
         idle_seconds=settings.idle_seconds,
         mandate_review_seconds=settings.mandate_review_seconds,
+        doubtful_score=settings.doubtful_score,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
+from gateway.decision import DEFAULT_RULES, Mode, Rule, Rules, Signal
+
 # Two rooms of the same floor: gateway.toml is read here alone, and each room gets its part as its own value.
 from gateway.ledger.settings import LedgerSettings
 from gateway.model import Channel, Language
@@ -20,9 +22,9 @@ from gateway.policy.kinds import (
     FilePath,
     HostName,
     Many,
+    NetworkText,
     OneOrMany,
     Port,
-    NetworkText,
     Words,
 )
 from gateway.records.settings import RecordsSettings
@@ -65,9 +67,9 @@ class Listener(Section):
     configured_port: Annotated[Port | None, Field(alias="public_port")] = None
     names: Annotated[tuple[HostName, ...], Many] = ()
     certificate: Annotated[tuple[FilePath, ...], OneOrMany] = ()
+    proxy_protocol_from: Annotated[tuple[NetworkText, ...], OneOrMany] = ()
     unsafe_beyond_loopback: bool = False
 
-    proxy_protocol_from: Annotated[tuple[NetworkText, ...], OneOrMany] = ()
     @property
     def kind(self) -> Channel:
         return Channel(self.channel)
@@ -148,8 +150,6 @@ class Origins(Section):
     keep_alive: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 30.0
 
 
-class Limits(Section):
-    """Bounds on the client's side. `max_body_bytes` holds where a transaction has none of its own, `kept_form_bytes` for a form that
 class Connections(Section):
     """Bounds of one worker on connections of clients, from accepting them on. `first_bytes` and `handshake` are seconds."""
 
@@ -163,17 +163,61 @@ class Connections(Section):
     handshake: Annotated[Duration, Field(ge=1, le=MINUTE)] = 10.0
 
 
+class Limits(Section):
+    """Bounds on the client's side. `max_body_bytes` holds where a transaction has none of its own, `kept_form_bytes` for a form that
     meets a challenge."""
 
     header: Annotated[Duration, Field(ge=1, le=2 * MINUTE)] = 15.0
     keep_alive: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 75.0
     body_idle: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 60.0
+    min_body_rate: Annotated[int, Field(ge=1, le=MIB)] = 500
+    min_read_rate: Annotated[int, Field(ge=1, le=MIB)] = 500
+    requests_per_connection: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     drain: Annotated[Duration, Field(ge=0, le=10 * MINUTE)] = 30.0
     max_body_bytes: Annotated[int, Field(ge=1, le=1024 * 1024 * MIB)] = 2048 * MIB
     kept_form_bytes: Annotated[int, Field(ge=0, le=MIB)] = MIB // 4
     header_bytes: Annotated[int, Field(ge=1024, le=MIB)] = 32 * 1024
     field_count: Annotated[int, Field(ge=10, le=10_000)] = 100
     target_bytes: Annotated[int, Field(ge=256, le=MIB)] = 8000
+
+
+class SignalRule(Section):
+    """How one signal counts: points when it is seen, how soon they are half (seconds), and what is done about it."""
+
+    weight: Annotated[float, Field(ge=0, le=10_000)]
+    half_life: Annotated[Duration, Field(ge=1, le=DAY)]
+    mode: Literal["off", "report", "enforce"]
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.weight, self.half_life, Mode(self.mode))
+
+
+def _default(signal: Signal) -> SignalRule:
+    rule = DEFAULT_RULES[signal]
+    return SignalRule(weight=rule.weight, half_life=rule.half_life, mode=rule.mode.value)
+
+
+class Evidence(Section):
+    """What speaks for a program, how much, and what is done about it (B1). A key for each signal, by its name."""
+
+    threshold: Annotated[float, Field(ge=1, le=100_000)] = 100.0
+    answered: Annotated[Duration, Field(ge=0, le=DAY)] = 15 * MINUTE
+    session_moved: Literal["off", "report", "enforce"] = "enforce"
+    pace: Annotated[float, Field(ge=1, le=1_000_000)] = 100.0
+    burst: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
+    no_fetch_metadata: SignalRule = _default(Signal.NO_FETCH_METADATA)
+    no_accept_language: SignalRule = _default(Signal.NO_ACCEPT_LANGUAGE)
+    post_handshake_auth: SignalRule = _default(Signal.POST_HANDSHAKE_AUTH)
+    steady_navigations: SignalRule = _default(Signal.STEADY_NAVIGATIONS)
+    many_connections: SignalRule = _default(Signal.MANY_CONNECTIONS)
+    user_agent_changed: SignalRule = _default(Signal.USER_AGENT_CHANGED)
+
+    @property
+    def rules(self) -> Rules:
+        """As evidence is gathered by."""
+        signals = {signal: getattr(self, signal.value).rule for signal in Signal}
+        return Rules(signals, self.answered, Mode(self.session_moved), self.pace, self.burst)
 
 
 _Level = Annotated[int, Field(ge=1, le=4)]
@@ -205,7 +249,9 @@ class Settings(Section):
     sign_in: SignIn
     keys: Keys
     origins: Origins
+    connections: Connections
     limits: Limits
+    evidence: Evidence
 
     @property
     def levels(self) -> tuple[int, int, int, int, int]:
@@ -249,7 +295,6 @@ class Settings(Section):
         return self.state / f"worker-{worker}.sock"
 
     def listeners_of(self, *channels: Channel) -> tuple[Listener, ...]:
-    connections: Connections
         return tuple(listener for listener in self.listeners if listener.kind in channels)
 
     def names_of(self, channel: Channel) -> frozenset[str]:

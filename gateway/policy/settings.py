@@ -165,7 +165,7 @@ def _balancer_is_before_clients(where: str, listener: Listener) -> Iterator[Faul
 def _listeners(settings: Settings) -> Iterator[Fault]:
     checks = (_tls_listeners_are_whole, _ports_agree, _operator_stays_inside, _balancer_is_before_clients)
     for where, listener in _numbered(settings):
-        yield from run_checks((_tls_listeners_are_whole, _ports_agree, _operator_stays_inside), where, listener)
+        yield from run_checks(checks, where, listener)
 
 
 def _addresses_once(settings: Settings) -> Iterator[Fault]:

@@ -33,6 +33,7 @@ class DecisionSettings(FileModel):
     levels: Annotated[list[int], Field(min_length=5, max_length=5)]
     idle_seconds: float
     mandate_review_seconds: float
+    doubtful_score: float = 100.0
 
     @staticmethod
     def of(settings: Settings) -> DecisionSettings:
@@ -43,6 +44,7 @@ class DecisionSettings(FileModel):
             levels=list(settings.levels),
             idle_seconds=settings.sessions.idle,
             mandate_review_seconds=settings.mandates.review,
+            doubtful_score=settings.evidence.threshold,
         )
 
 

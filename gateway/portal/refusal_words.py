@@ -37,6 +37,7 @@ _UNAVAILABLE = N_("This service is not available at the moment")
 _ORIGIN = N_("The application does not answer")
 _WRONG_HOST = N_("This address does not exist here")
 _ENDED = N_("Your session has ended")
+_CONFIRM = N_("Please confirm who you are")
 
 WORDS: Final[dict[str, Words]] = {
     "plain_http": Words(
@@ -187,6 +188,28 @@ WORDS: Final[dict[str, Words]] = {
         N_("A live connection was asked for by a page of another website, or by a program. It was not opened."),
         (_BACK, N_("If you did not expect this, close the page you came from and tell your help desk.")),
     ),
+    "too_fast": Words(
+        N_("Too many requests at once"),
+        N_(
+            "More was asked of this transaction with your session than a person can do by hand. This request was not passed on."
+        ),
+        (
+            N_("Wait a few seconds, then load the page again."),
+            N_(
+                "If you did not do anything special, tell your help desk: an extension or a program may be using your session."
+            ),
+            _STILL,
+        ),
+        Act.APPLICATIONS,
+    ),
+    "doubtful_client": Words(
+        _CONFIRM,
+        N_(
+            "What your browser sends looks more like a program than like a person. So you are asked to confirm that you are there."
+        ),
+        (N_("Confirm who you are, then repeat what you did."), _STILL),
+        Act.STEP_UP,
+    ),
     "cross_site": Words(
         N_("This came from another website"),
         N_("A page of another website tried to send something here in your name. It was not passed on."),
@@ -251,6 +274,17 @@ WORDS: Final[dict[str, Words]] = {
         N_("You signed out or signed in again elsewhere, or an administrator ended your session."),
         (N_("Sign in again to go on."), N_("If you did not do this yourself, tell your help desk.")),
         Act.SIGN_IN,
+    ),
+    "session_moved": Words(
+        _CONFIRM,
+        N_(
+            "Your session is used by another browser than the one you signed in with, or your browser or network has changed since."
+        ),
+        (
+            N_("Confirm who you are, then repeat what you did."),
+            N_("If you did not change anything, tell your help desk: somebody else may have your session."),
+        ),
+        Act.STEP_UP,
     ),
     "regulation_not_accepted": Words(
         N_("Please accept the user regulation first."),
@@ -369,7 +403,7 @@ WORDS: Final[dict[str, Words]] = {
         Act.STEP_UP,
     ),
     "authentication_too_old": Words(
-        N_("Please confirm who you are"),
+        _CONFIRM,
         N_("You signed in too long ago for this transaction."),
         (N_("Confirm who you are, then repeat what you did."),),
         Act.STEP_UP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import formatdate
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,17 +23,22 @@ CHALLENGE_STATUS = 303
 OFFICE = "office_link"
 START_SECONDS = 600
 RETRY_SECONDS = "5"
+PACE_SECONDS = "1"
+"""Of a session that was too fast: by then some requests are let through again."""
+
+_START = re.compile(r"[?&](start=[A-Za-z0-9_-]{1,4096})(?:&|\Z)")
+"""A start token in the query of a page of the portal."""
 
 _STEP = {
     "sign_in_required": "/sign-in",
     "session_expired": "/sign-in",
     "session_revoked": "/sign-in",
     "regulation_not_accepted": "/regulation",
+    "session_moved": "/step-up",
+    "doubtful_client": "/step-up",
     "means_too_weak": "/step-up",
     "means_not_agreed": "/step-up",
     "authentication_too_old": "/step-up",
-    "session_moved": "/step-up",
-    "doubtful_client": "/step-up",
 }
 """The portal's page that mends a challenge."""
 
@@ -85,6 +91,8 @@ def answer(
     if code == 401:
         # RFC 9110 section 11.6.1 demands the field; no browser makes a prompt for a scheme that it does not know.
         pairs.append(("WWW-Authenticate", 'Gateway-Session realm="portal"'))
+    if code == 429:
+        pairs.append(("Retry-After", PACE_SECONDS))
     if code == 503:
         pairs.append(("Retry-After", RETRY_SECONDS))
     return _write(code, pairs, body, facts, close)
@@ -109,7 +117,12 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
     """To the portal's page that mends it; on a transaction host with the way back sealed in the query (ADR 0001)."""
     location = f"https://{gate.portal_authority}{_STEP[decision.reason.code]}"
     pairs = [("X-Request-Id", reference), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")]
-    if facts.host != gate.snapshot.portal_host and asked.host_field is not None:
+    if facts.host == gate.snapshot.portal_host:
+        # A session that ended on the way: the way back, sealed as it is, goes with the person to the next page.
+        under_way = _START.search(asked.target)
+        if under_way is not None:
+            location = f"{location}?{under_way[1]}"
+    elif asked.host_field is not None:
         cookie = gate.random(32).hex()
         token = gate.start_tokens.seal(
             asked.host_field,

@@ -67,11 +67,17 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         and session.created_at <= now
         and now < session.expires_at
         and now < facts.last_seen + snapshot.idle_seconds,
+        "I4 client": facts.evidence is None or not facts.evidence.moved or _answered(facts),
+        "B1 doubt": facts.evidence is None
+        or facts.evidence.score < snapshot.doubtful_score
+        or facts.evidence.answered
+        or _answered(facts),
         "I1 regulation": user is not None and _regulation(user, snapshot, now),
     }
     place = locate(list(snapshot.transactions.values()), facts.host, facts.path)
     own = facts.host == snapshot.portal_host or facts.path.split("/")[1:2] == [".gateway"]
     held["P1 transaction"] = place is not None and not own and str(place[0].channel) == "user"
+    held["B1 pace"] = place is not None and place[0].id not in facts.too_fast
     rest = ("E1 authorisation", "P4 designation", "P3 role", "P2 use", "P2 purpose", "I2 means", "I2 age")
     if place is None or user is None or session is None:
         return held | dict.fromkeys(rest, False)
@@ -125,6 +131,10 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
     )
     held["I2 age"] = session.auth_time <= now <= session.auth_time + grant.max_authentication_age
     return held
+
+
+def _answered(facts: Facts) -> bool:
+    return facts.session is not None and facts.evidence is not None and facts.session.auth_time > facts.evidence.since
 
 
 def _page(facts: Facts) -> bool:

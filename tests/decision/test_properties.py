@@ -14,12 +14,14 @@ from gateway.decision import (
     PERMITTED,
     REASONS,
     Agent,
+    ClientEvidence,
     Connection,
     Facts,
     Kind,
     PageOrigin,
     PathPattern,
     Place,
+    Signal,
     decide,
     explain,
     place_of,
@@ -96,6 +98,11 @@ REQUEST: dict[str, list[Any]] = {
     "navigation": [True, False],
     "last_seen": [NOW - MINUTE, NOW, NOW - 1800, NOW - 1799],
     "records_current": [True, False],
+    "evidence": [None, ClientEvidence(moved=True, since=NOW), ClientEvidence(moved=True, since=0.0), ClientEvidence(moved_reported=True, since=NOW),
+                 ClientEvidence(100.0, ((Signal.NO_FETCH_METADATA, 100.0),), since=NOW), ClientEvidence(99.9, since=NOW),
+                 ClientEvidence(100.0, since=NOW - 10 * MINUTE), ClientEvidence(100.0, since=NOW - 11 * MINUTE),
+                 ClientEvidence(100.0, answered=True, since=NOW), ClientEvidence(0.0, (), ((Signal.MANY_CONNECTIONS, 999.0),), since=NOW)],
+    "too_fast": [(), ("dossier",), ("pension",)],
 }  # fmt: skip
 CONNECTION: dict[str, list[Any]] = {
     "channel": [Channel.USER, *Channel],
@@ -156,6 +163,7 @@ TABLE: dict[str, list[Any]] = {
                     (REGULATION, dc.replace(REGULATION, version="2025", effective=0.0))],
     "mandate_review_seconds": [30 * DAY, 0.0],
     "idle_seconds": [1800.0, 60.0],
+    "doubtful_score": [100.0, 1.0, 1000.0],
 }  # fmt: skip
 
 PARTS = {
@@ -317,6 +325,24 @@ def lessened(world: World) -> list[tuple[str, World]]:
 
 
 @MANY
+@given(worlds())
+def test_evidence_asks_and_never_refuses(world: World) -> None:
+    """It turns a permit into a challenge that the person can meet, and nothing else into anything."""
+    without = world.request(evidence=None).decide()
+    decision = world.decide()
+    if decision.reason is without.reason:
+        return
+    assert decision.reason.code in ("session_moved", "doubtful_client")
+    assert decision.kind is Kind.CHALLENGE
+    evidence, session = world.the_request.evidence, world.the_session
+    assert evidence is not None
+    assert session is not None
+    # Neither what is only reported, nor what an authentication has answered.
+    assert evidence.moved or (evidence.score >= world.snapshot.doubtful_score and not evidence.answered)
+    assert world.session(auth_time=evidence.since + 1).decide().reason.code not in ("session_moved", "doubtful_client")
+
+
+@MANY
 @given(worlds(), st.randoms(use_true_random=False))
 def test_order_never_matters(world: World, random: Any) -> None:
     """Of files, of authorisations, of a transaction's matches, of designations, roles and regulations."""
@@ -407,6 +433,10 @@ facts = st.builds(
     last_seen=moments,
     user=st.one_of(st.none(), st.just(USER)),
     records_current=st.booleans(),
+    evidence=st.one_of(
+        st.none(), st.builds(ClientEvidence, moments, moved=st.booleans(), moved_reported=st.booleans(), answered=st.booleans(), since=moments)
+    ),
+    too_fast=st.sampled_from([(), ("dossier",), ("",)]),
 )  # fmt: skip
 
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import dataclasses as dc
+from typing import Any
 
 import pytest
 
-from gateway.decision import NOT_FOR_YOU, PERMITTED, REASONS, Agent, Kind, PageOrigin, PathPattern, Reason
+from gateway.decision import (
+    NOT_FOR_YOU,
+    PERMITTED,
+    REASONS,
+    Agent,
+    ClientEvidence,
+    Kind,
+    PageOrigin,
+    PathPattern,
+    Reason,
+    Signal,
+)
 from gateway.decision.checks import MESSAGE_FAULTS
 from gateway.decision.criteria import CRITERIA
 from gateway.model import Acceptance, Channel, Means, Operation, Opinion, Role, Use, Validity
@@ -54,6 +66,12 @@ def communication(world: World) -> World:
 
 def portal(path: str) -> Change:
     return lambda w: w.request(host="portal.localhost", path=path).connection(sni="portal.localhost")
+
+
+def evidence(**members: Any) -> Change:
+    """Evidence of the session's last authentication."""
+    found = ClientEvidence(**({"since": NOW - 10 * MINUTE} | members))
+    return lambda w: w.request(evidence=found)
 
 
 CASES: list[tuple[str, str, Change]] = [
@@ -149,6 +167,26 @@ CASES: list[tuple[str, str, Change]] = [
     ("regulation_not_accepted", "an older version", lambda w: w.user(acceptances={"2025": Acceptance(1, "2025", SHA, NOW)})),
     ("regulation_not_accepted", "other words", lambda w: w.user(acceptances={"2026": Acceptance(1, "2026", "00" * 32, NOW)})),
     ("regulation_not_accepted", "none is in force", lambda w: w.table(regulations=(dc.replace(REGULATION, effective=NOW + 1),))),
+    # the client of the session, and what speaks for a program (I4, B1)
+    ("session_moved", "another client's TLS", evidence(moved=True)),
+    ("permitted", "another client's TLS, only reported", evidence(moved_reported=True)),
+    ("permitted", "moved, and authenticated since", evidence(moved=True, since=NOW - 11 * MINUTE)),
+    ("session_moved", "moved within the time that an authentication answers", evidence(moved=True, answered=True)),
+    ("session_moved", "another client's session on an own page", lambda w: portal("/applications")(evidence(moved=True)(w))),
+    ("permitted", "the page that mends it", lambda w: portal("/step-up")(evidence(moved=True, score=900.0)(w))),
+    ("permitted", "signing out", lambda w: w.request(path="/.gateway/sign-out", evidence=ClientEvidence(moved=True))),
+    ("session_expired", "the session's end comes first", lambda w: evidence(moved=True)(w).session(expires_at=NOW)),
+    ("doubtful_client", "enough evidence", evidence(score=100.0)),
+    ("doubtful_client", "enough evidence on a form", lambda w: evidence(score=100.0)(post(w))),
+    ("permitted", "a little less", evidence(score=99.9)),
+    ("permitted", "enough, in signals that are only reported", evidence(reported=((Signal.NO_ACCEPT_LANGUAGE, 500.0),))),
+    ("permitted", "enough, soon after an authentication", evidence(score=500.0, answered=True)),
+    ("permitted", "enough, and authenticated since", evidence(score=500.0, since=NOW - 11 * MINUTE)),
+    ("doubtful_client", "a lower threshold", lambda w: evidence(score=10.0)(w).table(doubtful_score=10.0)),
+    ("doubtful_client", "my applications", lambda w: portal("/applications")(evidence(score=100.0)(w))),
+    ("too_fast", "this transaction", lambda w: w.request(too_fast=("pension", "dossier"))),
+    ("permitted", "another transaction", lambda w: w.request(too_fast=("pension",))),
+    ("permitted", "an own page", lambda w: portal("/applications")(w).request(too_fast=("dossier",))),
     # the transaction and its authorisation (P1, I3, E1)
     ("no_transaction", "a path of none", lambda w: w.request(path="/elsewhere")),
     ("no_transaction", "a host without any", lambda w: w.request(host="pension.localhost").connection(sni="pension.localhost")),
