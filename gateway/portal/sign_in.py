@@ -125,6 +125,7 @@ def _form(
     context = {
         "start": token if start else "",
         "lost": bool(token) and start is None,
+        "kept": start is not None and bool(start.form),
         "ended": start is not None and start.reason in ("session_expired", "session_revoked"),
         "user_id": user_id[:MAX_USER_ID_CHARACTERS],
         "general": general,

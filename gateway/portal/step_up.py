@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.credentials.start import Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
-from gateway.decision import Decision, decide
+from gateway.decision import Decision, Facts, PageOrigin, decide
 from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
 from gateway.portal import cookies
@@ -20,7 +20,7 @@ from gateway.portal.hand_over import host_name, onward, open_start
 from gateway.portal.hashing import Busy
 from gateway.portal.refusal_words import words_of
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, refusal_text
-from gateway.portal.sufficiency import MENDED, Verdict, enough, least, owned, ruling
+from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, least, owned, ruling
 from gateway.portal.words import MEANS
 
 DONE: Final = N_("You have confirmed who you are")
@@ -30,8 +30,8 @@ DONE_NEXT: Final = N_(
 
 
 class Goal(NamedTuple):
-    """What the person steps up for: a page to go back to (`start`), or a use of a transaction (then there is no page: a form
-    was not sent). `again` are the names and values that a form hands on."""
+    """What the person steps up for: a page or a kept form to go back to (`start`), a use of a transaction (then there is no page: a
+    form was not sent, and not kept), or else the portal itself. `again` are the names and values that a form hands on."""
 
     verdict: Verdict
     start: Start | None
@@ -48,9 +48,9 @@ class Need(NamedTuple):
 
 
 async def show(ask: Ask) -> web.StreamResponse:
-    """`GET /step-up?start=…`, or `?transaction=…&use=…` from the page of a form that was not sent."""
+    """`GET /step-up?start=…`, `?transaction=…&use=…` from the page of a form that was not sent, or neither, from the portal's own pages."""
     goal, session = _goal(ask, dict(ask.request.query)), ask.session
-    if goal is None or session is None:
+    if session is None:
         return ask.redirect("/applications")
     need = await _need(ask, session, goal)
     if need.decision.reason.code not in MENDED:
@@ -63,7 +63,7 @@ async def submit(ask: Ask) -> web.StreamResponse:
     """`POST /step-up`: a new session id with the new means; what hangs on the old session goes on (DESIGN section 6)."""
     form = await ask.form()
     goal, session, user = _goal(ask, form), ask.session, ask.user
-    if goal is None or session is None or user is None:
+    if session is None or user is None:
         return ask.redirect("/applications")
     need = await _need(ask, session, goal)
     if not ask.form_fits(form):
@@ -106,21 +106,27 @@ async def _renew(ask: Ask, session: Session, goal: Goal, attempt: Attempt, prove
     return response
 
 
-def _goal(ask: Ask, named: Mapping[str, str]) -> Goal | None:
+def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
     snapshot = ask.services.snapshot()
     token = named.get("start", "")
     start = open_start(ask, token)
     if start is not None:
-        host, path = host_name(start), start.target.partition("?")[0]
-        connection = ask.facts.connection._replace(sni=host)
-        facts = ask.facts._replace(connection=connection, method="GET", host=host, path=path)
+        method = "POST" if start.form else "GET"
+        facts = _asked(ask, method, host_name(start), start.target.partition("?")[0])
         return Goal(lambda session: decide(facts._replace(session=session), snapshot), start, {"start": token})
     transaction = snapshot.transactions.get(named.get("transaction", ""))
     use = next((use for use in Use if use.value == named.get("use")), None)
     if transaction is None or use is None:
-        return None
+        ours = _asked(ask, "GET", ask.settings.host, "/applications")
+        return Goal(lambda session: decide(ours._replace(session=session), snapshot), None, {})
     again = {"transaction": transaction.id, "use": use.value}
     return Goal(lambda session: ruling(ask.facts._replace(session=session), transaction, use, snapshot), None, again)
+
+
+def _asked(ask: Ask, method: str, host: str, path: str) -> Facts:
+    """The facts of the request that was challenged, as this browser would make it now from a page of that host."""
+    facts = ask.facts._replace(connection=ask.facts.connection._replace(sni=host), method=method, host=host, path=path)
+    return facts._replace(fetch_site="same-origin", page_origin=PageOrigin.OURS)
 
 
 async def _need(ask: Ask, session: Session, goal: Goal) -> Need:
@@ -138,13 +144,15 @@ def _page(
     faults: dict[str, str] | None = None,
     status: int = 200,
 ) -> web.Response:
-    transaction = need.decision.transaction
+    transaction, words = need.decision.transaction, words_of(need.decision.shown)
     user = ask.user
     institution = None if user is None else ask.services.snapshot().institutions.get(user.institution)
     context = {
         "again": goal.again,
-        "reason": need.decision.reason.code,
-        "title": ask.text(words_of(need.decision.shown).title),
+        "asks_again": need.decision.reason.code in DOUBTS,
+        "kept": goal.start is not None and bool(goal.start.form),
+        "title": ask.text(words.title),
+        "lead": ask.text(words.happened),
         "transaction": "" if transaction is None else transaction.title.in_(ask.language),
         "enough": [MEANS[means.value] for means in Means if means in need.enough],
         "has": [MEANS[means.value] for means in Means if means in need.has],

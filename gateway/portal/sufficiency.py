@@ -13,7 +13,9 @@ from gateway.decision import Decision, Facts, PageOrigin, Snapshot, decide
 from gateway.model import Means, Session, Transaction, Use
 from gateway.records import Login
 
-MENDED: Final = frozenset({"means_too_weak", "means_not_agreed", "authentication_too_old"})
+DOUBTS: Final = frozenset({"session_moved", "doubtful_client"})
+"""Reasons to ask whether it still is the same person, whatever is asked for."""
+MENDED: Final = DOUBTS | {"means_too_weak", "means_not_agreed", "authentication_too_old"}
 """The reasons that another authentication can mend."""
 
 Verdict = Callable[[Session], Decision]
@@ -21,8 +23,18 @@ Verdict = Callable[[Session], Decision]
 
 
 def enough(verdict: Verdict, session: Session, now: float) -> frozenset[Means]:
-    """The means with which the request would be permitted, were the person to authenticate by them now."""
-    return frozenset(means for means in Means if verdict(replace(session, means=means, auth_time=now)).permitted)
+    """The means by which the person, were they to authenticate now, would be asked no more.
+
+    Where the client is in doubt that is enough, wherever they were going: what else may stand in the way is not for this page to
+    say. Otherwise it is a means with which the request is permitted.
+    """
+    doubted = verdict(session).reason.code in DOUBTS
+    after = {means: verdict(replace(session, means=means, auth_time=now)) for means in Means}
+    return frozenset(
+        means
+        for means, decision in after.items()
+        if decision.permitted or (doubted and decision.reason.code not in MENDED)
+    )
 
 
 def owned(login: Login | None) -> frozenset[Means]:
