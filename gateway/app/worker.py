@@ -276,6 +276,7 @@ class Worker:
 
     async def _status_of_all(self) -> Status:
         """How the gateway stands, whichever of its workers is asked."""
+            tuple(self._doors.ends()),
         others = await self._siblings.ask("status")
         own = self._status()
         return own if not others else Status.of_all({**others, self._number: own})

@@ -12,7 +12,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 
 class Status(NamedTuple):
-    """What the port tells. `ready` lists why the gateway is not ready; empty means it is."""
+    """What the port tells. `not_ready` lists why the gateway is not ready; empty means it is. Of each server certificate
+    `certificates` has the listener's address, the file, the kind of key, and when it ends (Unix seconds).
+    """
 
     not_ready: tuple[str, ...]
     decisions: Mapping[str, int]
@@ -20,6 +22,7 @@ class Status(NamedTuple):
     ledger_lines: Mapping[str, int]
     table: str
     started: float
+    certificates: Sequence[tuple[str, str, str, float]] = ()
 
     @staticmethod
     def of_all(answers: Mapping[int, Sequence[Any] | None]) -> Status:
@@ -36,7 +39,10 @@ class Status(NamedTuple):
             reasons.append("tables_differ")
         decisions: Counter[str] = Counter()
         lines: Counter[str] = Counter()
+        ends: dict[tuple[str, str, str], float] = {}
         for status in each.values():
+            for listener, file, kind, end in status.certificates:
+                ends[listener, file, kind] = min(end, ends.get((listener, file, kind), end))
             decisions.update(status.decisions)
             lines.update(status.ledger_lines)
         return Status(
@@ -46,6 +52,7 @@ class Status(NamedTuple):
             lines,
             next(iter(each.values())).table,
             min(status.started for status in each.values()),
+            [(*which, end) for which, end in ends.items()],
         )
 
 
@@ -69,6 +76,14 @@ class _Collector:
         yield GaugeMetricFamily(
             "gateway_ready", "1 when permitted requests are forwarded.", value=0 if status.not_ready else 1
         )
+        expiry = GaugeMetricFamily(
+            "gateway_certificate_expiry_seconds",
+            "When a server certificate ends, Unix seconds.",
+            labels=["listener", "file", "kind"],
+        )
+        for listener, file, kind, end in status.certificates:
+            expiry.add_metric([listener, file, kind], end)
+        yield expiry
         yield GaugeMetricFamily(
             "gateway_start_time_seconds", "When the process started, Unix seconds.", value=status.started
         )

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -315,7 +316,7 @@ async def test_connections_of_one_network(issued: Issued) -> None:
         raw.setblocking(False)
         return await asyncio.open_connection(sock=raw, ssl=it.client(), server_hostname=NAMES[0])
 
-    options = {"per_network": 2, "large_networks": ["203.0.113.0/24"], "per_large_network": 3}
+    options: dict[str, Any] = {"per_network": 2, "large_networks": ["203.0.113.0/24"], "per_large_network": 3}
     async with door(issued[1], ca=issued[0], balancers=["127.0.0.1"], **options) as it:
         good = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
         good += ["203.0.113.1", "203.0.113.2", "203.0.113.3"]

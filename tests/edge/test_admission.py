@@ -9,7 +9,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.admission import DESCRIPTORS_EACH, DESCRIPTORS_KEPT, Admission, Networks, room_for
+from gateway.edge.admission import DESCRIPTORS_EACH, DESCRIPTORS_KEPT, Admission, Networks, Seat, room_for
 from gateway.policy.sections import Connections
 
 
@@ -68,7 +68,8 @@ def test_a_seat_that_was_left_claims_nothing() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60))
 def test_counts_come_back_to_nothing(acts: list[tuple[int, bool]]) -> None:
-    it, seats = admission(20, per_network=4), []
+    it = admission(20, per_network=4)
+    seats: list[Seat] = []
     for number, enter in acts:
         if enter or not seats:
             seat = it.enter()
