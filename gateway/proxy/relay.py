@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.errors import OriginError
 from gateway.message.frames import GOING_AWAY, POLICY, FrameFollower, close_frame
 from gateway.proxy.origin import OriginConnection
-from gateway.proxy.pacing import Allowance
+from gateway.proxy.pacing import LOOKS, Allowance
 
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 FRAME_SECONDS = 0.5
 """How long the frame that is under way may take to its end: the whole is to be over within a second."""
-LOOK_SECONDS = 15.0
-"""How often somebody looks whether the client takes what it gets."""
 _CLOSE = {"access_ended": (POLICY, "access ended"), "draining": (GOING_AWAY, "the service restarts")}
 """What the client is told, by the reason of the end. An end for another reason is broken off."""
 
@@ -72,7 +70,7 @@ class Relay:
         self._reading = Allowance(limits.body_idle, self._gate.rates.read, now, client.taken)
         client.probe()
         origin.probe()
-        client.look_by(now + LOOK_SECONDS)
+        client.look_by(now + limits.body_idle / LOOKS)
 
     # --- bytes --------------------------------------------------------------------------------------------------------
 
@@ -202,4 +200,4 @@ class Relay:
             self._reading.wait(now, taken)
         elif self._reading.spend(now, taken) <= 0:
             self._break("too_slow", None)
-        return now + LOOK_SECONDS
+        return now + self._gate.timeouts.body_idle / LOOKS
