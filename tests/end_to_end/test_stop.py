@@ -85,7 +85,8 @@ async def test_what_will_not_end_is_cut_with_its_line(house: Callable[..., House
                 await asyncio.sleep(0.1)
             with pytest.raises(aiohttp.ClientError):
                 await stream.read()
-            assert (await socket.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+            told = await socket.receive(timeout=5)
+            assert (told.type, told.data) == (aiohttp.WSMsgType.CLOSE, 1001)
             assert await asyncio.to_thread(running.process.wait, 10) == 0
             assert time.monotonic() - began < 6
     ended = [line["outcome"] for line in here.lines.all() if line["kind"] == "completion"]

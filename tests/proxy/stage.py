@@ -43,7 +43,7 @@ from gateway.proxy.doorman import Doorman
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import Pool
 from gateway.proxy.pacing import Rates
-from gateway.records.index import Index, SessionRow
+from gateway.records.index import CookieRow, Index, SessionRow
 from gateway.records.values import SessionEntry
 from tests.decision import world
 
@@ -88,7 +88,7 @@ class Records(Index):
     def signed_in(self, session: Session, token: str) -> SessionEntry:
         """A session, or what has become of it."""
         token_hash = hashlib.sha256(token.encode()).digest()
-        self.put_sessions([SessionRow(session, world.NOW, None, ((token_hash, HOST),))])
+        self.put_sessions([SessionRow(session, world.NOW, None, (CookieRow(token_hash, HOST),))])
         entry = self.session(token_hash, HOST)
         assert entry is not None
         return entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses as dc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -195,9 +195,6 @@ async def test_a_client_in_mid_frame_is_told_at_once(tmp_path: Path) -> None:
         assert (await both.it.completion())["outcome"] == "access_ended"
 
 
-Act = Callable[[Both], Awaitable[None]]
-
-
 async def test_who_said_goodbye_already_is_not_answered_twice(tmp_path: Path) -> None:
     async with websocket(tmp_path) as both:
         goodbye = frame(CLOSE, b"\x03\xe8")
@@ -268,7 +265,7 @@ async def test_who_takes_nothing_is_cut_and_the_memory_stays_bounded(tmp_path: P
         both.origin_writer.write(whole)
         (connection,) = both.it.gate.connections
         await until(lambda: connection.write_paused)
-        connection.look_by(0.0)
+        await until(lambda: bool(both.it.lines("completion")))
         completion = await both.it.completion()
         assert completion["outcome"] == "too_slow"
         assert completion["response_bytes"] < 15_000_000
