@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.decision import Facts
-from gateway.decision.checks import Found, regulation_accepted, signed_in
+from gateway.decision.checks import Found, regulation_accepted, same_client, signed_in
 from gateway.ledger.reference import format_reference
 from gateway.model import Language, Session, UserRecords
 from gateway.portal import catalogue, cookies, language
@@ -121,6 +121,17 @@ class Ask:
     @property
     def user(self) -> UserRecords | None:
         return None if self.session is None else self.facts.user
+
+    @property
+    def moved(self) -> bool:
+        """Whether the session came here from another client than it was given to: the decision's own check."""
+        return self.session is not None and same_client(self.facts, self.services.snapshot(), Found()) is not None
+
+    @property
+    def family(self) -> str | None:
+        """The family of this client, by its TLS; None when it is not known."""
+        hello = self.facts.connection.hello
+        return None if hello is None else hello.fingerprint
 
     def accepted(self, user: UserRecords) -> bool:
         """Whether `user` accepted the regulation in force: the decision's own check."""

@@ -54,8 +54,15 @@ def regulation_page(token: str) -> str:
     return f"/regulation?start={quote(token)}" if token else "/regulation"
 
 
+def step_up_page(token: str) -> str:
+    return f"/step-up?start={quote(token)}" if token else "/step-up"
+
+
 async def onward(ask: Ask, session: Session, start: Start | None) -> web.Response:
-    """To the transaction host with a one-time code, or to my applications. Raises `RecordsError`."""
+    """To the transaction host with a one-time code, or to my applications. Raises `RecordsError`.
+
+    Never for a session that has moved (`Ask.moved`): the host's cookie is given to whatever client comes with the code.
+    """
     if start is None:
         return ask.redirect("/applications")
     host = host_name(start)
@@ -102,7 +109,7 @@ async def enter(ask: Ask) -> web.StreamResponse:
     if before is not None and before != tag:
         return _with_one_time_fields(_somebody_else(ask, own_path(entry.target), tag))
     token = make_token(ask.services.random(TOKEN_BYTES))
-    await ask.services.records.attach_cookie(entry.session_id, ask.host, token_hash(token))
+    await ask.services.records.attach_cookie(entry.session_id, ask.host, token_hash(token), ask.family)
     response = _with_one_time_fields(ask.redirect(own_path(entry.target)))
     cookies.set_cookie(response, cookies.SESSION, token)
     cookies.set_cookie(response, cookies.LAST, tag, cookies.YEAR_SECONDS)

@@ -14,7 +14,7 @@ from gateway.portal import catalogue, cookies
 from gateway.portal.ask import Ask
 from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, Proved, Refused, line_of, prove
 from gateway.portal.catalogue import N_
-from gateway.portal.hand_over import host_name, onward, open_start, regulation_page
+from gateway.portal.hand_over import host_name, onward, open_start, regulation_page, step_up_page
 from gateway.portal.hashing import Busy
 from gateway.records import Change
 
@@ -44,7 +44,7 @@ async def form_page(ask: Ask) -> web.StreamResponse:
     if ask.session is not None and ask.user is not None:
         if not ask.accepted(ask.user):
             return ask.redirect(regulation_page(token if start else ""))
-        return await onward(ask, ask.session, start)
+        return ask.redirect(step_up_page(token)) if ask.moved else await onward(ask, ask.session, start)
     return _form(ask, token, start)
 
 
@@ -148,6 +148,7 @@ async def _begin(ask: Ask, attempt: Attempt, proved: Proved, token: str, start: 
         now,
         ask.settings.absolute_seconds,
         before_commit=line_of(ask, attempt, proved, "signed_in"),
+        family=ask.family,
     )
     await _end_earlier(ask)
     user = services.records.index.user(session.user_id)

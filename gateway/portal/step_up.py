@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.credentials.start import Start
+from gateway.credentials.start import LIFETIME_SECONDS, Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
-from gateway.decision import Decision, Facts, PageOrigin, decide
+from gateway.decision import ClientEvidence, Decision, Facts, PageOrigin, Snapshot, decide
 from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
 from gateway.portal import cookies
@@ -97,6 +97,7 @@ async def _renew(ask: Ask, session: Session, goal: Goal, attempt: Attempt, prove
         None if goal.start is None else host_name(goal.start),
         now,
         before_commit=line_of(ask, attempt, proved, "stepped_up"),
+        family=ask.family,
     )
     if goal.start is None:
         response = ask.notice(DONE, DONE_NEXT, status=200)
@@ -112,7 +113,7 @@ def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
     start = open_start(ask, token)
     if start is not None:
         method = "POST" if start.form else "GET"
-        facts = _asked(ask, method, host_name(start), start.target.partition("?")[0])
+        facts = _doubted(_asked(ask, method, host_name(start), start.target.partition("?")[0]), start, snapshot)
         return Goal(lambda session: decide(facts._replace(session=session), snapshot), start, {"start": token})
     transaction = snapshot.transactions.get(named.get("transaction", ""))
     use = next((use for use in Use if use.value == named.get("use")), None)
@@ -127,6 +128,17 @@ def _asked(ask: Ask, method: str, host: str, path: str) -> Facts:
     """The facts of the request that was challenged, as this browser would make it now from a page of that host."""
     facts = ask.facts._replace(connection=ask.facts.connection._replace(sni=host), method=method, host=host, path=path)
     return facts._replace(fetch_site="same-origin", page_origin=PageOrigin.OURS)
+
+
+def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:
+    """Evidence is gathered by each worker for itself: what the one that asked had seen, this one may not know."""
+    if start.reason != "doubtful_client":
+        return facts
+    found = facts.evidence or ClientEvidence()
+    asked_at = start.expires_at - LIFETIME_SECONDS
+    return facts._replace(
+        evidence=found._replace(score=max(found.score, snapshot.doubtful_score), answered=False, since=asked_at)
+    )
 
 
 async def _need(ask: Ask, session: Session, goal: Goal) -> Need:

@@ -20,13 +20,21 @@ CLOCK_SLACK_SECONDS = 5.0
 """A clock set back by more than this makes the index out of date until it is read again."""
 
 
+class CookieRow(NamedTuple):
+    """A cookie of a session, for one host. `family` is that of the client that it was given to, None when it is not known."""
+
+    hash: bytes
+    host: str
+    family: str | None = None
+
+
 class SessionRow(NamedTuple):
-    """A session as the database has it. `renews` is the session that it took the place of; `cookies` are (hash, host)."""
+    """A session as the database has it. `renews` is the session that it took the place of."""
 
     session: Session
     last_seen: float
     renews: str | None
-    cookies: tuple[tuple[bytes, str], ...]
+    cookies: tuple[CookieRow, ...]
 
 
 Changed = Callable[[Collection[str], Collection[SessionEntry]], None]
@@ -41,7 +49,7 @@ class Index:
         self._read_at = float("-inf")
         self._users: dict[str, UserRecords] = {}
         self._entries: dict[str, SessionEntry] = {}
-        self._cookies: dict[bytes, tuple[str, SessionEntry, str]] = {}
+        self._cookies: dict[bytes, tuple[str, SessionEntry, str, str | None]] = {}
         self._hashes: dict[str, tuple[bytes, ...]] = {}
         self._unsaved: dict[str, SessionEntry] = {}
         self._touched: dict[str, SessionEntry] = {}
@@ -53,6 +61,11 @@ class Index:
         """The session whose cookie for `host` has this hash; ended ones too, for a day."""
         found = self._cookies.get(token_hash)
         return found[1] if found is not None and found[0] == host else None
+
+    def family(self, token_hash: bytes) -> str | None:
+        """The family of the client that this cookie was given to; None when it is not known."""
+        found = self._cookies.get(token_hash)
+        return None if found is None else found[3]
 
     def user(self, user_id: str) -> UserRecords | None:
         """Everything that the records say of a user ID, ended and blocked ones too."""
@@ -131,9 +144,9 @@ class Index:
                 found = self._cookies.get(token_hash)
                 if found is not None and found[2] == session_id:
                     del self._cookies[token_hash]
-            self._hashes[session_id] = tuple(token_hash for token_hash, _ in row.cookies)
-            for token_hash, host in row.cookies:
-                self._cookies[token_hash] = (host, entry, session_id)
+            self._hashes[session_id] = tuple(cookie.hash for cookie in row.cookies)
+            for token_hash, host, family in row.cookies:
+                self._cookies[token_hash] = (host, entry, session_id, family)
         if changed:
             self._changed((), changed)
 

@@ -27,7 +27,7 @@ from gateway.model import (
     UserRecords,
     Validity,
 )
-from gateway.records.index import SessionRow
+from gateway.records.index import CookieRow, SessionRow
 from gateway.records.schema import (
     acceptances,
     designations,
@@ -172,10 +172,10 @@ async def _read_sessions(
         sa.or_(sessions.c.ended_at.is_(None), sessions.c.ended_at >= ended_after),
     )
     chosen = recent if keys is None else sa.and_(recent, sessions.c.id.in_(keys))
-    cookies: dict[str, tuple[tuple[bytes, str], ...]] = {}
+    cookies: dict[str, tuple[CookieRow, ...]] = {}
     owned = sa.select(session_cookies).where(session_cookies.c.session.in_(sa.select(sessions.c.id).where(chosen)))
     async for row in _rows(connection, owned):
-        cookies[row.session] = (*cookies.get(row.session, ()), (row.hash, row.host))
+        cookies[row.session] = (*cookies.get(row.session, ()), CookieRow(row.hash, row.host, row.family))
     return [
         SessionRow(session_of(row), row.last_seen, row.renews, cookies.get(row.id, ()))
         async for row in _rows(connection, sa.select(sessions).where(chosen))

@@ -160,6 +160,9 @@ session_cookies = Table(
     Column("hash", LargeBinary, primary_key=True),
     Column("session", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("host", Text, nullable=False),
+    Column(
+        "family", Text, comment="fingerprint of the TLS of the client that the cookie was given to; NULL: not known"
+    ),
 )
 entry_codes = Table(
     "entry_codes",
@@ -190,7 +193,7 @@ failures = Table(
         Integer,
         primary_key=True,
         autoincrement=False,
-        comment="0 stands for unknown user IDs, whose counters are in memory",
+        comment="below 0: a word that is no user ID, as a keyed number",
     ),
     Column("failed", Integer, nullable=False),
     Column("last_at", Float, nullable=False),

@@ -36,8 +36,9 @@ class Sessions(Store):
         now: float,
         absolute_seconds: float,
         before_commit: BeforeCommit | None = None,
+        family: str | None = None,
     ) -> Session:
-        """A session for somebody who has just proved who they are, with a cookie for `host`.
+        """A session for somebody who has just proved who they are, with a cookie for `host`, given to a client of `family`.
 
         `before_commit` is told of it (`session add`, with the new session's id in the details) before it exists. Raises Conflict
         when the user ID was blocked or ended meanwhile.
@@ -55,15 +56,18 @@ class Sessions(Store):
         async with self._write(before_commit) as write:
             await _check_allowed(write, login.user_id, now)
             await _insert(write, session, now, renews=None)
-            await _insert_cookie(write, session.id, host, token_hash)
+            await _insert_cookie(write, session.id, host, token_hash, family)
             write.change = _begun("session add", session)
         return session
 
-    async def attach_cookie(self, session_id: str, host: str, token_hash: bytes) -> None:
-        """Gives a live session a cookie for `host`; an earlier one for that host opens nothing any more. Raises Conflict."""
+    async def attach_cookie(self, session_id: str, host: str, token_hash: bytes, family: str | None = None) -> None:
+        """Gives a live session a cookie for `host`, to a client of `family`; an earlier one for that host opens nothing any more.
+
+        Raises Conflict.
+        """
         async with self._write() as write:
             await _live(write, session_id, self._clock())
-            await _insert_cookie(write, session_id, host, token_hash)
+            await _insert_cookie(write, session_id, host, token_hash, family)
 
     async def renew_session(
         self,
@@ -75,8 +79,9 @@ class Sessions(Store):
         asking_host: str | None,
         now: float,
         before_commit: BeforeCommit | None = None,
+        family: str | None = None,
     ) -> Session:
-        """A step-up: a new session id, and a new cookie for `host` (the portal's).
+        """A step-up: a new session id, and a new cookie for `host` (the portal's), given to a client of `family`.
 
         The cookie of `asking_host` ends, and a hand-over gives it a new one; other hosts keep theirs and see the new means. The
         absolute end stays what it was. `before_commit` is told of it (`session renew`) before it holds. Raises Conflict when the
@@ -92,7 +97,7 @@ class Sessions(Store):
             )
             await write.execute(sa.update(session_cookies).where(kept).values(session=session.id))
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.session == session_id))
-            await _insert_cookie(write, session.id, host, token_hash)
+            await _insert_cookie(write, session.id, host, token_hash, family)
             await end_sessions(write, sessions.c.id == session_id, now, row.user_id, RENEWED)
             write.change = _begun("session renew", session)
         return session
@@ -209,10 +214,12 @@ async def _insert(write: Write, session: Session, last_seen: float, *, renews: s
     write.sessions[session.id] = None
 
 
-async def _insert_cookie(write: Write, session_id: str, host: str, token_hash: bytes) -> None:
+async def _insert_cookie(write: Write, session_id: str, host: str, token_hash: bytes, family: str | None) -> None:
     earlier = sa.and_(session_cookies.c.session == session_id, session_cookies.c.host == host)
     await write.execute(sa.delete(session_cookies).where(earlier))
-    await write.execute(sa.insert(session_cookies).values(hash=token_hash, session=session_id, host=host))
+    await write.execute(
+        sa.insert(session_cookies).values(hash=token_hash, session=session_id, host=host, family=family)
+    )
     write.sessions[session_id] = None
 
 

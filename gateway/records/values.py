@@ -18,16 +18,17 @@ class SessionEntry:
 
     `session` is replaced when the session changes (a step-up, its end); whoever holds the entry sees it. `last_seen` is the last act
     of the person, Unix seconds; `saved_at` what the database knows of it. `identity` is a slot for the ledger's sealed identity,
-    made once a session by whoever writes the lines.
+    made once a session by whoever writes the lines; `observed` one for what was seen of its client.
     """
 
-    __slots__ = ("identity", "last_seen", "saved_at", "session")
+    __slots__ = ("identity", "last_seen", "observed", "saved_at", "session")
 
     def __init__(self, session: Session, last_seen: float) -> None:
         self.session = session
         self.last_seen = last_seen
         self.saved_at = last_seen
         self.identity: object | None = None
+        self.observed: object | None = None
 
 
 @dataclass(frozen=True, slots=True)

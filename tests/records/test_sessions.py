@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.errors import Conflict, LedgerError
 from gateway.model import Means, Session
 from gateway.records import Change, Index, Records
-from gateway.records.index import SessionRow
+from gateway.records.index import CookieRow, SessionRow
 from tests.records.conftest import BY_ACT, NOW, Clock, Opener, add_user
 
 HOUR = 3600.0
@@ -303,7 +303,8 @@ def _row(number: int, cookies: list[tuple[bytes, str]], *, ended: bool = True) -
         NOW if ended else None,
         "renewed" if ended else None,
     )
-    return SessionRow(session, NOW, f"s{number - 1}" if number else None, tuple(cookies))
+    rows = tuple(CookieRow(*cookie) for cookie in cookies)
+    return SessionRow(session, NOW, f"s{number - 1}" if number else None, rows)
 
 
 @given(st.integers(1, 6), st.integers(0, 5), st.randoms(use_true_random=False), st.booleans())

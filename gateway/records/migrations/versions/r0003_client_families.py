@@ -1,0 +1,26 @@
+"""Which family of clients a session's cookie was given to (docs/person-or-program.md)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from gateway.errors import RecordsError
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    family = sa.Column(
+        "family",
+        sa.Text(),
+        comment="fingerprint of the TLS of the client that the cookie was given to; NULL: not known",
+    )
+    op.add_column("session_cookies", family)
+
+
+def downgrade() -> None:
+    raise RecordsError("a schema does not go back: restore a backup with the version of the gateway that made it")
