@@ -102,6 +102,14 @@ class Database:
                 async with connection.begin():
                     yield connection
 
+    async def can_write(self) -> bool:
+        """Whether a write could begin: false while another program keeps the file locked, or it cannot be written at all."""
+        try:
+            async with self.writing():
+                return True
+        except RecordsError:
+            return False
+
 
 class DataVersion:
     """Tells whether any connection, of this process or another, has committed: `PRAGMA data_version` on a connection of its own."""

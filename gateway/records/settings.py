@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,11 @@ class RecordsSettings:
 class RecordsKey:
     """Seals secrets that must be read again (TOTP) with AES-256-GCM; each is bound to whom and what it belongs to."""
 
-    __slots__ = ("_aead", "id")
+    __slots__ = ("_aead", "_words", "id")
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
+        self._words = hashlib.sha256(b"gateway records key of words" + key).digest()
         self.id = hashlib.sha256(b"gateway records key id" + key).hexdigest()[:16]
 
     @classmethod
@@ -63,6 +65,11 @@ class RecordsKey:
                 f"{path}: the records key must be {KEY_BYTES} random bytes, this file has {len(key)}"
             )
         return cls(key)
+
+    def number_of(self, word: str) -> int:
+        """A number of 30 bits that stands for a word, and tells nothing of it to whoever has not the key."""
+        told = hmac.digest(self._words, word.encode("utf-8", "surrogatepass"), "sha256")
+        return int.from_bytes(told[:4]) >> 2
 
     def seal(self, secret: bytes, owner: str) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)

@@ -6,9 +6,6 @@ checked at all; then the password (and code) are verified; then `record_success`
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import cast
 
 import sqlalchemy as sa
@@ -16,51 +13,21 @@ import sqlalchemy as sa
 # The rule is pure and the portal's words; who counts by it is here: a room of the same floor.
 from gateway.credentials.lockout import UNLOCKED, LockState, lock_state
 from gateway.model import Language
-from gateway.records.database import Database
-from gateway.records.index import Index
 from gateway.records.loading import Row, effective, root
 from gateway.records.schema import credentials, failures, persons, totp_steps, user_ids
-from gateway.records.settings import RecordsKey
 from gateway.records.store import Store, Write
 from gateway.records.values import USER_ID, Login
 
 UNKNOWN_KEPT = 50_000
-"""Counters of unknown user IDs, in memory, some 10 MB; the one that was tried longest ago goes first."""
+"""Counters of unknown user IDs, some 2 MB; the one that was tried longest ago goes first."""
 NOBODY = 0
-"""The row that is read and written for unknown user IDs, so that they take as long as known ones."""
+"""The person that is looked for when a user ID is unknown, so that it takes as long as for a known one."""
 GATEWAY = "gateway"
 TOO_MANY_FAILURES = "disabled after too many failed attempts"
 
 
-class UnknownCounters:
-    """Lock-out counters of user IDs that do not exist; bounded. A hash stands for the word, which may be of any length."""
-
-    def __init__(self, capacity: int = UNKNOWN_KEPT) -> None:
-        self._capacity = capacity
-        self._counts: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
-
-    def state(self, user_id: str) -> LockState:
-        counted = self._counts.get(_digest(user_id))
-        return UNLOCKED if counted is None else lock_state(*counted)
-
-    def count(self, user_id: str, now: float) -> None:
-        key = _digest(user_id)
-        self._counts[key] = (self.state(user_id).failures + 1, now)
-        self._counts.move_to_end(key)
-        if len(self._counts) > self._capacity:
-            self._counts.popitem(last=False)
-
-
-def _digest(user_id: str) -> bytes:
-    return hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).digest()[:16]
-
-
 class SignIn(Store):
     """What the portal asks of the records while somebody signs in."""
-
-    def __init__(self, database: Database, key: RecordsKey, index: Index, clock: Callable[[], float]) -> None:
-        super().__init__(database, key, index, clock)
-        self._unknown = UnknownCounters()
 
     async def find_login(self, user_id: str) -> Login | None:
         """The user ID as it stands now, or None; ended and blocked ones too (ask `Login.allowed`). Raises RecordsError."""
@@ -102,8 +69,8 @@ class SignIn(Store):
     async def lockout(self, login: Login | str) -> LockState:
         """Where the counter of this natural person stands; a word that is no user ID has one of its own, with the same times."""
         async with self._database.reading() as connection:
-            counted = (await connection.execute(_counter(login))).first()
-        return self._state(login, counted)
+            counted = (await connection.execute(_counter(self._counted_as(login)))).first()
+        return _state(login, counted)
 
     async def claim_attempt(self, login: Login | str, now: float) -> LockState:
         """Counts an attempt before it is checked, and gives the state it met.
@@ -111,22 +78,20 @@ class SignIn(Store):
         When that state waits, or is disabled, the attempt was not counted and must be refused unchecked. Else it stands as a failure
         until `record_success`. Raises RecordsError: then the attempt is refused.
         """
+        person = self._counted_as(login)
         async with self._write() as write:
-            counted = await write.one(_counter(login))
-            state = self._state(login, counted)
+            counted = await write.one(_counter(person))
+            state = _state(login, counted)
             if isinstance(login, Login) and state.disabled:
                 await disable_passwords(write, login.person, now)
             if not state.disabled and not state.waits(now):
-                person = login.person if isinstance(login, Login) else NOBODY
                 await _count(write, person, state.failures + 1, now, known=counted is not None)
-                if isinstance(login, str):
-                    self._unknown.count(login, now)
         return state
 
     async def record_success(self, login: Login, now: float) -> None:
         """The password, and the code where there is one, were right: the failures in a row are over."""
         async with self._write() as write:
-            await _count(write, login.person, 0, now, known=await write.one(_counter(login)) is not None)
+            await _count(write, login.person, 0, now, known=await write.one(_counter(login.person)) is not None)
 
     async def take_totp_step(self, login: Login, step: int) -> bool:
         """Uses up a step, and all before it. False: it was used already, by this process or another; refuse."""
@@ -137,11 +102,17 @@ class SignIn(Store):
             taken = await write.execute(sa.update(totp_steps).where(mine).values(last_step=step))
             return taken.rowcount == 1
 
-    def _state(self, login: Login | str, counted: Row | None) -> LockState:
-        if isinstance(login, str):
-            return self._unknown.state(login)
-        state = UNLOCKED if counted is None else lock_state(counted.failed, counted.last_at)
-        return state._replace(disabled=state.disabled or login.password_disabled)
+    def _counted_as(self, login: Login | str) -> int:
+        """The natural person whose counter it is; for a word that is no user ID a number below zero, which only the key can tell.
+
+        The word may be a password that somebody typed into the wrong field: it is not kept, and cannot be guessed from the number.
+        """
+        return login.person if isinstance(login, Login) else -1 - self._key.number_of(login)
+
+
+def _state(login: Login | str, counted: Row | None) -> LockState:
+    state = UNLOCKED if counted is None else lock_state(counted.failed, counted.last_at)
+    return state._replace(disabled=state.disabled or (isinstance(login, Login) and login.password_disabled))
 
 
 def totp_owner(user_id: str) -> str:
@@ -149,8 +120,7 @@ def totp_owner(user_id: str) -> str:
     return f"totp of {user_id}"
 
 
-def _counter(login: Login | str) -> sa.Select[tuple[int, float]]:
-    person = login.person if isinstance(login, Login) else NOBODY
+def _counter(person: int) -> sa.Select[tuple[int, float]]:
     return sa.select(failures.c.failed, failures.c.last_at).where(failures.c.person == person)
 
 
@@ -177,3 +147,9 @@ async def recover(write: Write, person: int, now: float) -> None:
     if counted is not None and lock_state(counted.failed, counted.last_at).disabled:
         await disable_passwords(write, person, now)
         await _count(write, person, 0, now, known=True)
+
+
+async def forget_unknown(write: Write) -> None:
+    """Lets go of the counters of unknown user IDs that were tried longest ago, beyond `UNKNOWN_KEPT`."""
+    unknown = sa.select(failures.c.person).where(failures.c.person < NOBODY).order_by(failures.c.last_at.desc())
+    await write.execute(sa.delete(failures).where(failures.c.person.in_(unknown.offset(UNKNOWN_KEPT).limit(-1))))

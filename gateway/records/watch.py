@@ -18,6 +18,7 @@ from gateway.records.database import DataVersion
 from gateway.records.index import ENDED_KEPT_SECONDS
 from gateway.records.loading import read_sessions, read_users
 from gateway.records.schema import changes, entry_codes, kept_forms, sessions
+from gateway.records.signin import forget_unknown
 from gateway.records.store import Store
 
 POLL_SECONDS = 0.25
@@ -44,6 +45,8 @@ class Watch(Store):
     _seen_change = 0
     _seen_last_seen = 0.0
     _tasks: tuple[asyncio.Task[None], ...] = ()
+    writable = True
+    """Whether a sign-in could be written when it was last tried, a few seconds ago at the most."""
     _asked: asyncio.Future[bool] | None = None
     _wake: asyncio.Event
 
@@ -184,6 +187,7 @@ class Watch(Store):
         tidied = self._clock()
         while True:
             await asyncio.sleep(SAVE_EVERY_SECONDS)
+            self.writable = await self._database.can_write()
             try:
                 await self._save_last_seen(self.index.take_unsaved())
                 if self._clock() - tidied >= TIDY_EVERY_SECONDS:
@@ -208,6 +212,7 @@ class Watch(Store):
         async with self._write() as write:
             await write.execute(sa.delete(changes).where(changes.c.at < now - CHANGES_KEPT_SECONDS))
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.expires_at < now))
+            await forget_unknown(write)
             await write.execute(sa.delete(kept_forms).where(kept_forms.c.expires_at < now))
             await write.execute(
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))

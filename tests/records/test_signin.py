@@ -11,7 +11,6 @@ import pytest
 from gateway.credentials.lockout import DISABLED_AFTER, WAIT_SECONDS, LockState
 from gateway.errors import Conflict, RecordsError
 from gateway.records import Change, Login, Records, RecordsSettings
-from gateway.records.signin import UnknownCounters
 from tests.records.conftest import BY_ACT, DAY, INSZ, NORTH, NOW, SOUTH, Opener, add_user
 
 HASH = "$argon2id$not-checked-here"
@@ -234,11 +233,30 @@ async def test_an_unknown_user_id_is_disabled_with_the_same_words(records: Recor
     assert (await records.claim_attempt("nobody99", now + DAY)).disabled
 
 
-def test_counters_of_unknown_user_ids_are_bounded() -> None:
-    counters = UnknownCounters(capacity=3)
-    for name in ("a", "b", "c", "a", "d"):
-        counters.count(name, NOW)
-    assert [counters.state(name).failures for name in "abcd"] == [2, 0, 1, 1]
+async def test_counters_of_unknown_user_ids_are_bounded(
+    records: Records, settings: RecordsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.records.signin.UNKNOWN_KEPT", 3)
+    await add_user(records)
+    await attempts(records, await login_of(records), [NOW])
+    for number, name in enumerate(("aaaa", "bbbb", "cccc", "aaaa", "dddd")):
+        await records.claim_attempt(name, NOW + 1000 * number)
+    await records._tidy(NOW)
+    assert [(await records.lockout(name)).failures for name in ("aaaa", "bbbb", "cccc", "dddd")] == [2, 0, 1, 1]
+    assert (await records.lockout(await login_of(records))).failures == 1
+
+
+async def test_an_unknown_word_is_counted_together_by_all_workers(
+    open_records: Opener, settings: RecordsSettings
+) -> None:
+    """As a known one is: else the number of tries would tell which user IDs exist. The word itself is not kept."""
+    one, other = await open_records(), await open_records()
+    await attempts(one, "my-own-password", [NOW])
+    await attempts(other, "my-own-password", [NOW + 1000])
+    assert (await one.lockout("my-own-password")).failures == 2
+    assert (await one.lockout("another")).failures == 0
+    await one.close()
+    assert b"my-own-password" not in settings.path.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["", "x" * 1_000_000, "\ud800", "a\x00b", "' OR 1=1 --"])

@@ -18,7 +18,7 @@ from gateway.errors import RecordsError
 from gateway.model import Means, Use
 from gateway.records import Records, RecordsSettings
 from gateway.records.index import ENDED_KEPT_SECONDS, SAVE_SECONDS
-from gateway.records.watch import CHANGES_KEPT_SECONDS
+from gateway.records.watch import ASKED_SECONDS, CHANGES_KEPT_SECONDS, LOOKS_APART_SECONDS
 from tests.records.conftest import BY_ACT, INSZ, NOW, Clock, Opener, add_user, authorisation
 
 WITHIN_SECONDS = 1.0
@@ -308,3 +308,89 @@ async def test_kill_in_the_middle_of_writing(open_records: Opener, settings: Rec
         database.close()
         assert set(acknowledged) <= there
         assert sessions == told
+
+
+# --- asked before a request is refused
+
+
+async def test_who_asks_has_all_that_was_committed_before(open_records: Opener) -> None:
+    """Each time at once, not when the next look at the database happens to come."""
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    login = await one.find_login("jansen01")
+    assert login is not None
+    for number in range(20):
+        cookie = f"cookie {number}".encode()
+        await one.create_session(login, Means.PASSWORD, NOW, "portal", cookie, NOW, 3600)
+        assert await other.catch_up()
+        assert other.index.session(cookie, "portal") is not None
+
+
+async def test_however_many_ask_there_are_few_looks(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = await open_records()
+    looks = 0
+    look = records._poll
+
+    async def counted() -> None:
+        nonlocal looks
+        looks += 1
+        await look()
+
+    monkeypatch.setattr(records, "_poll", counted)
+    began = time.monotonic()
+    for _ in range(50):
+        assert all(await asyncio.gather(*(records.catch_up() for _ in range(100))))
+        if time.monotonic() - began > 5:
+            break
+    assert looks <= (time.monotonic() - began) / LOOKS_APART_SECONDS + 2
+
+
+async def test_who_asks_in_vain_is_told_no_in_time(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that cannot be read, and one that hangs."""
+    records = await open_records()
+
+    async def broken() -> None:
+        raise RecordsError("gone")
+
+    monkeypatch.setattr(records, "_poll", broken)
+    assert not await records.catch_up()
+
+    async def hung() -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(records, "_poll", hung)
+    began = time.monotonic()
+    assert not await records.catch_up()
+    assert time.monotonic() - began >= ASKED_SECONDS * 0.9
+
+
+async def test_a_locked_database_is_known(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.records.watch.SAVE_EVERY_SECONDS", 0.05)
+    records = await open_records()
+    with sqlite3.connect(records._database.path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await within(lambda: not records.writable, 6.0)
+        other.execute("ROLLBACK")
+        await within(lambda: records.writable)
+    other.close()
+
+
+async def test_what_other_workers_saw_of_a_person_counts_and_is_saved_once(open_records: Opener) -> None:
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    login = await one.find_login("jansen01")
+    assert login is not None
+    session = await one.create_session(login, Means.PASSWORD, NOW, "portal", b"p", NOW, 3600)
+    assert await other.catch_up()
+    mine, theirs = one.index.session(b"p", "portal"), other.index.session(b"p", "portal")
+    assert mine is not None
+    assert theirs is not None
+    one.index.touch(mine, NOW + 30)  # too soon to be saved
+    assert one.index.unsaved() == {session.id: NOW + 30}
+    told = one.index.take_touched()
+    assert one.index.take_touched() == {}
+    other.index.take_seen(told | {"unknown": NOW})
+    other.index.take_seen({session.id: NOW + 10})  # late, and older
+    assert theirs.last_seen == NOW + 30
+    assert other.index.take_touched() == {}  # it is not told on
+    assert other.index.unsaved() == {session.id: NOW + 30}
