@@ -43,12 +43,17 @@ def read_anew(prepared: Prepared) -> Renewed:
     """Raises TableError, SettingsError or ConfigurationError; nothing is changed yet. Reads files: to be called in a thread."""
     settings = load_settings(prepared.config)
     require_material(settings, time.time())
-    certificates = [
+    certificates = certificates_anew(prepared, settings)
+    return Renewed(checked_release(settings), certificates, waiting_for_a_start(prepared.settings, settings))
+
+
+def certificates_anew(prepared: Prepared, settings: Settings) -> list[NewCertificates]:
+    """What the listeners shall answer with. Raises ConfigurationError."""
+    return [
         NewCertificates(door, listener.names, read_certificates(listener.certificates))
         for door in prepared.doors
         if door.contexts is not None and (listener := _same_listener(settings, door.listener)) is not None
     ]
-    return Renewed(checked_release(settings), certificates, waiting_for_a_start(prepared.settings, settings))
 
 
 def checked_release(settings: Settings) -> Release:

@@ -24,8 +24,9 @@ import structlog
 from gateway.app.employed import FAILED, employed, leave_process
 from gateway.app.life import Inheritance
 from gateway.app.prepared import Prepared
-from gateway.app.reloading import Outcome, merged, outcome_of, write_outcome
-from gateway.errors import Fault, GatewayError
+from gateway.app.reloading import Outcome, certificates_anew, merged, outcome_of, write_outcome
+from gateway.errors import ConfigurationError, Fault, GatewayError
+from gateway.policy.settings import load_settings
 
 STEADY_SECONDS = 60.0
 """A worker that lived so long died of something new: its successor starts at once."""
@@ -332,8 +333,22 @@ class Supervisor:
         outcome = merged(said)
         if outcome["ok"]:
             self._table = outcome["hash"]
+            self._renew_certificates()
         write_outcome(self._settings.reload_file, outcome)
         self._begin_reload()
+
+    def _renew_certificates(self) -> None:
+        """What the workers took, for those that are forked from now on."""
+        try:
+            renewed = certificates_anew(self._prepared, load_settings(self._prepared.config))
+        except ConfigurationError as error:  # the files changed again since
+            _log.error(
+                "certificates_not_renewed", reason=str(error), effect="a worker that starts anew has the old ones"
+            )
+            return
+        for door, names, certificates in renewed:
+            if door.contexts is not None:
+                door.contexts.renew(names, certificates)
 
     def _kill_all(self) -> None:
         for post in self._posts:
