@@ -120,7 +120,11 @@ class Worker:
     async def _join(self, stack: contextlib.AsyncExitStack) -> None:
         """Answer the other workers, and learn from them what the database does not know yet of persons at work."""
         index = self.gate.index
-        answers = {"status": lambda _: list(self._status()), "seen": index.take_seen, "unsaved": lambda _: index.unsaved()}
+        answers = {
+            "status": lambda _: list(self._status()),
+            "seen": index.take_seen,
+            "unsaved": lambda _: index.unsaved(),
+        }
         await self._siblings.open(answers, stack)
         for seen in (await self._siblings.ask("unsaved")).values():
             index.take_seen(seen or {})
@@ -263,6 +267,8 @@ class Worker:
             reasons.append("table_unavailable")
         if not gate.index.current(time.time()):
             reasons.append("records_unavailable")
+        elif not self._records.writable:
+            reasons.append("records_locked")
         if gate.draining:
             reasons.append("draining")
         return Status(
