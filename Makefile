@@ -3,7 +3,8 @@
 #   make run     the demo: everything embedded; prints where to go and as whom; Ctrl-C stops it
 #   make test    the whole test suite, browser included
 #
-# And: make check (the rules of the house), make soak (the long rounds of the same tests), make lock (see there).
+# And: make check (the rules of the house), make soak (the long rounds of the same tests), make lock (see there), make bench (the
+# gateway beside nginx, Envoy and Caddy: 20 minutes, into docs/performance.md; QUICK=1: three minutes, printed).
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ PURE := $(wildcard gateway/decision gateway/message gateway/credentials)
 STALE := $(shell $(BIN)/python -c pass 2>/dev/null || echo stale)
 
 .DELETE_ON_ERROR:
-.PHONY: run test soak check lock stale
+.PHONY: run test soak bench check lock stale
 
 run: $(VENV)/.installed-run
 	@exec $(BIN)/python -m gateway demo
@@ -28,6 +29,9 @@ soak: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "soak: the long rounds; this takes a while"
 	@$(BIN)/python -m pytest --soak --timeout=3600
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 check: $(VENV)/.installed-dev
 	@scripts/check
