@@ -25,6 +25,7 @@ from gateway.message.host import Authority, parse_authority
 from gateway.message.hygiene import request_to_origin, response_to_client
 from gateway.message.limits import DEFAULT_LIMITS, Limits
 from gateway.message.reader import RequestReader, ResponseReader
+from gateway.message.response import Known
 from gateway.message.target import Target, canonical_path, parse_target
 from gateway.message.writer import (
     LAST_CHUNK,
@@ -53,6 +54,7 @@ __all__ = [
     "Fields",
     "Framing",
     "InformationalHead",
+    "Known",
     "Limits",
     "NoBody",
     "Pair",

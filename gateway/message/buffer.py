@@ -25,6 +25,11 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._data) - self._position
 
+    @property
+    def unread(self) -> int:
+        """How many bytes are unread."""
+        return len(self._data) - self._position
+
     def append(self, data: bytes) -> None:
         """Add what came. Unread bytes are moved to the front: there are few, except when nobody reads."""
         if self._position == len(self._data):
@@ -47,6 +52,13 @@ class Buffer:
     def skip(self, size: int) -> None:
         """Drop `size` bytes that `peek` has shown."""
         self._position += size
+
+    def skip_same(self, block: bytes) -> bool:
+        """Take the next bytes if they are `block`; whether they were."""
+        same = self._data.startswith(block, self._position)
+        if same:
+            self._position += len(block)
+        return same
 
     def take(self, size: int) -> bytes:
         """The next bytes, at most `size`."""

@@ -17,10 +17,11 @@ from __future__ import annotations
 import re
 
 from gateway.errors import GatewayError, MessageError, RequestError, ResponseError
-from gateway.message.body import Body, ReadAhead, body_of
+from gateway.message.body import EMPTY, Body, ReadAhead, body_of
 from gateway.message.buffer import Buffer, blame
 from gateway.message.events import (
     END_OF_MESSAGE,
+    NO_BODY,
     Data,
     EndOfMessage,
     InformationalHead,
@@ -29,7 +30,7 @@ from gateway.message.events import (
 )
 from gateway.message.limits import DEFAULT_LIMITS, Limits
 from gateway.message.request import Seen, read_request_head, read_request_line
-from gateway.message.response import START, SWITCHING_PROTOCOLS, read_response_head
+from gateway.message.response import START, SWITCHING_PROTOCOLS, Known, read_response_head
 from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS
 
 EXCERPT_BYTES = 120
@@ -66,7 +67,7 @@ class _Reader:
     @property
     def buffered(self) -> int:
         """Bytes that came and were not read: pipelined requests, or what was sent before an upgrade was accepted."""
-        return len(self._buffer)
+        return self._buffer.unread
 
     def take_rest(self) -> bytes:
         """Hand over what was not read, when the connection stops being HTTP."""
@@ -102,6 +103,10 @@ class RequestReader(_Reader):
         try:
             if self._body is None:
                 return None if self._complete else self._head()
+            if self._body is EMPTY:
+                self._body = None
+                self._complete = True
+                return END_OF_MESSAGE
             event = self._body.next(self._buffer)
             if event is None:
                 if self._buffer.ended:
@@ -157,7 +162,8 @@ class RequestReader(_Reader):
         except MessageError:
             self.excerpt = _start_line_excerpt(start)
             raise
-        self._body = body_of(head.framing, REQUEST_FIELDS, self._limits)
+        framing = head.framing
+        self._body = EMPTY if framing is NO_BODY else body_of(framing, REQUEST_FIELDS, self._limits)
         return head
 
     def _block(self) -> bytes | None:
@@ -187,11 +193,18 @@ class RequestReader(_Reader):
 class ResponseReader(_Reader):
     """Reads the response to one request. A byte behind it is a fault, so pipelining towards origins is not possible."""
 
-    __slots__ = ("_informational", "_method", "_switched", "_websocket")
+    __slots__ = ("_informational", "_known", "_method", "_switched", "_websocket")
 
-    def __init__(self, request_method: str, websocket: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
-        """`websocket`: whether the request asked for one, so that a 101 is an answer to it."""
+    def __init__(
+        self,
+        request_method: str,
+        websocket: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        known: Known | None = None,
+    ) -> None:
+        """`websocket`: whether the request asked for one, so that a 101 is an answer to it. `known` is the connection's."""
         super().__init__(limits)
+        self._known = known or Known()
         self._method = request_method
         self._websocket = websocket
         self._informational = 0
@@ -227,7 +240,11 @@ class ResponseReader(_Reader):
         return event
 
     def _head(self) -> InformationalHead | ResponseHead | None:
-        buffer = self._buffer
+        buffer, known = self._buffer, self._known
+        to_head = self._method == "HEAD"
+        if known.head is not None and known.to_head == to_head and buffer.skip_same(known.block):
+            self._body = body_of(known.head.framing, RESPONSE_FIELDS, self._limits)
+            return known.head
         if not START.startswith(buffer.peek(len(START))):
             raise MessageError("malformed", "the answer does not begin with HTTP/1.")
         block = buffer.take_block(self._limits.header_bytes)
@@ -239,6 +256,7 @@ class ResponseReader(_Reader):
             raise blame(block, error) from None
         if isinstance(head, ResponseHead):
             self._body = body_of(head.framing, RESPONSE_FIELDS, self._limits)
+            known.keep(block, head, to_head=to_head)
             return head
         self._informational += 1
         if self._informational > self._limits.informational_count:

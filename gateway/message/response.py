@@ -22,6 +22,24 @@ SWITCHING_PROTOCOLS = 101
 _STATUS_LINE = re.compile(r"HTTP/(1\.[01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*+))?\r\n")
 
 
+class Known:
+    """The head of a connection's last answer, and what was read from it.
+
+    An application says much the same each time. A head that is the same to the byte, in answer to the same kind of request, has the
+    same reading: so it is read once.
+    """
+
+    __slots__ = ("block", "head", "to_head")
+
+    def __init__(self) -> None:
+        self.block = b""
+        self.head: ResponseHead | None = None
+        self.to_head = False
+
+    def keep(self, block: bytes, head: ResponseHead, *, to_head: bool) -> None:
+        self.block, self.head, self.to_head = block, head, to_head
+
+
 def read_response_head(
     block: bytes, request_method: str, limits: Limits, *, websocket: bool
 ) -> ResponseHead | InformationalHead:

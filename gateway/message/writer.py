@@ -59,8 +59,10 @@ def write_request_head(
     return _head(f"{start} HTTP/1.1\r\n{first.lines}", list(fields), framing, length_allowed=False)
 
 
-def write_response_head(status: int, fields: Iterable[Pair], framing: Framing, *, to_head: bool = False) -> bytes:
-    """Status line with the standard reason, fields in the given order, framing, empty line. `to_head`: answers a HEAD.
+def write_response_head(
+    status: int, fields: Iterable[Pair], framing: Framing, *, to_head: bool = False, first: FieldBlock = NO_FIELDS
+) -> bytes:
+    """Status line with the standard reason, the fields of `first`, then `fields` in the given order, framing, empty line. `to_head`: answers a HEAD.
 
     Without a body to follow (HEAD, 304) `fields` may bear one Content-Length: that of the representation. To a HEAD, a
     framing other than `NoBody` is announced all the same, as the GET would have had it.
@@ -78,7 +80,7 @@ def write_response_head(status: int, fields: Iterable[Pair], framing: Framing, *
             raise WriteError(f"{status} is not a status code")
         start = f"HTTP/1.1 {status} \r\n"
     length_allowed = isinstance(framing, NoBody) and (to_head or status == 304)
-    return _head(start, list(fields), framing, length_allowed=length_allowed)
+    return _head(start + first.lines, list(fields), framing, length_allowed=length_allowed)
 
 
 def write_chunk(data: bytes) -> tuple[bytes, ...]:

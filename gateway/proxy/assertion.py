@@ -53,15 +53,17 @@ class Signer:
         grant: UseGrant,
         audience: str,
         now: float,
-    ) -> str:
-        """The assertion for one permitted request; the same text for REUSE_SECONDS as long as what it says is the same."""
+    ) -> tuple[float, str]:
+        """The assertion for one permitted request, and when it was made (Unix seconds): the same one for REUSE_SECONDS as long as
+        what it says is the same.
+        """
         key = _CacheKey(
             session.id, transaction.id, authorisation.reference, grant.use, session.means, session.auth_time, audience
         )
         cached = self._cache.get(key)
         # One that comes from later than now was made before the clock was set back: it is made anew.
         if cached is not None and 0 <= now - cached[0] < REUSE_SECONDS:
-            return cached[1]
+            return cached
         issued = int(now)
         claims = {
             "iss": self._issuer,
@@ -79,11 +81,11 @@ class Signer:
             "jti": self._random(16).hex(),
         }
         text = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._kid})
-        self._cache[key] = (now, text)
+        made = self._cache[key] = (now, text)
         self._cache.move_to_end(key)
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
-        return text
+        return made
 
     def forget(self, session_id: str) -> None:
         """Drop what is cached for a session whose access ended."""

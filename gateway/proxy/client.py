@@ -23,7 +23,7 @@ from gateway.model import Channel
 from gateway.proxy.doorman import client_ip
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.facts import Sent, read_sent
-from gateway.proxy.forward import Lasting
+from gateway.proxy.forward import Answered, Lasting
 from gateway.proxy.gate import Gate
 from gateway.proxy.kernel import keep_probing, reset_on_close, unacknowledged
 from gateway.proxy.wheel import NEVER
@@ -43,7 +43,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_discarded", "_farewell", "_given", "_left", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
-        "address", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
+        "address", "answered", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,7 @@ class ClientConnection(asyncio.Protocol):
         self.due = NEVER
         self._waiting_since = 0.0
         self._sent: Sent | None = None
+        self.answered: Answered | None = None
         self.lasting: Lasting | None = None
         """What the last request to an origin leaves for the next one."""
 

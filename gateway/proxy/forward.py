@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.decision import Decision, Facts
+from gateway.decision import Decision, Facts, Located, Place
 from gateway.ledger.reference import trace_id
 from gateway.message import (
     NO_FIELDS,
@@ -16,8 +16,10 @@ from gateway.message import (
     field_block,
     response_to_client,
 )
-from gateway.model import Origin, Transaction
+from gateway.model import Authorisation, Match, Operation, Origin, Session, Transaction, UseGrant, UserRecords
 from gateway.proxy import cookies, mapping
+from gateway.proxy.answers import HSTS
+from gateway.proxy.assertion import REUSE_SECONDS
 from gateway.proxy.facts import Sent
 from gateway.proxy.gate import Gate
 
@@ -66,6 +68,68 @@ def to_origin(
     session, user = facts.session, facts.user
     if located is None or authorisation is None or grant is None or session is None or user is None:
         raise TypeError("a permit of a transaction without what it rests on")
+    lasting = client.lasting
+    if lasting is None or not lasting.fits(sent, session, user, located, grant, facts.now):
+        lasting = client.lasting = _lasting(
+            gate, client, head, sent, session, user, located, authorisation, grant, facts.now
+        )
+    trace = trace_id(reference)
+    fields = [
+        ("X-Request-Id", reference),
+        ("BelGov-Trace-Id", f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"),
+        ("traceparent", f"00-{trace}-{trace[:16]}-01"),
+    ]
+    mount = lasting.mount
+    target = mapping.origin_target(located.rest, head.target.query, mount)
+    return Route(located.transaction.origin, head.method, target, lasting.block, fields, mount, lasting.scope)
+
+
+class Lasting(NamedTuple):
+    """The fields of a connection's last request to an origin that the next one will have as well, and what they rest on.
+
+    Each part is compared by identity: whatever makes a part anew makes the fields anew. `fresh_until` (Unix seconds) is the
+    assertion's: it is handed out again only for a while.
+    """
+
+    sent: Sent
+    session: Session
+    user: UserRecords
+    transaction: Transaction
+    match: Match
+    grant: UseGrant
+    made_at: float
+    fresh_until: float
+    mount: mapping.Mount
+    scope: cookies.CookieScope
+    block: FieldBlock
+
+    def fits(
+        self, sent: Sent, session: Session, user: UserRecords, located: Located, grant: UseGrant, now: float
+    ) -> bool:
+        return (
+            self.sent is sent
+            and self.session is session
+            and self.user is user
+            and self.transaction is located.transaction
+            and self.match is located.match
+            and self.grant is grant
+            and self.made_at <= now < self.fresh_until
+        )
+
+
+def _lasting(
+    gate: Gate,
+    client: ClientConnection,
+    head: RequestHead,
+    sent: Sent,
+    session: Session,
+    user: UserRecords,
+    located: Located,
+    authorisation: Authorisation,
+    grant: UseGrant,
+    now: float,
+) -> Lasting:
+    """Raises WriteError for what cannot be written."""
     transaction = located.transaction
     # As it was decided on, not as it was spelt: an origin may route by it (THREATS row 7).
     public = head.host.name if head.host.port is None else f"{head.host.name}:{head.host.port}"
@@ -74,53 +138,9 @@ def to_origin(
     scope = cookies.scope_of(
         transaction.origin.cookies, session.user_id, session.created_at, transaction.id, mount.prefix, mount.base
     )
-    assertion = gate.signer.assertion(
-        session, user.institution, transaction, authorisation, grant, mount.audience, facts.now
+    issued, assertion = gate.signer.assertion(
+        session, user.institution, transaction, authorisation, grant, mount.audience, now
     )
-    lasting = client.lasting
-    if lasting is None or not lasting.fits(sent, transaction, scope, assertion):
-        lasting = client.lasting = _lasting(client, head, sent, transaction, mount, scope, assertion)
-    trace = trace_id(reference)
-    fields = [
-        ("X-Request-Id", reference),
-        ("BelGov-Trace-Id", f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"),
-        ("traceparent", f"00-{trace}-{trace[:16]}-01"),
-    ]
-    target = mapping.origin_target(located.rest, head.target.query, mount)
-    return Route(transaction.origin, head.method, target, lasting.block, fields, mount, scope)
-
-
-class Lasting(NamedTuple):
-    """The fields of a connection's last request to an origin that the next one will have as well, and what they rest on.
-
-    Each part is compared by identity: whatever makes a part anew makes the fields anew.
-    """
-
-    sent: Sent
-    transaction: Transaction
-    scope: cookies.CookieScope
-    assertion: str
-    block: FieldBlock
-
-    def fits(self, sent: Sent, transaction: Transaction, scope: cookies.CookieScope, assertion: str) -> bool:
-        return (
-            self.sent is sent
-            and self.transaction is transaction
-            and self.scope is scope
-            and self.assertion is assertion
-        )
-
-
-def _lasting(
-    client: ClientConnection,
-    head: RequestHead,
-    sent: Sent,
-    transaction: Transaction,
-    mount: mapping.Mount,
-    scope: cookies.CookieScope,
-    assertion: str,
-) -> Lasting:
-    """Raises WriteError for what cannot be written."""
     fields = [*sent.origin_fields, ("Host", mount.host_field)]
     if sent.cookies:
         cookie = cookies.to_origin(sent.cookies, scope)
@@ -129,7 +149,9 @@ def _lasting(
     if transaction.inbound_authorization and "authorization" in head.fields:
         fields.append(("Authorization", head.fields.get("authorization") or ""))
     fields += (*_forwarded(client.remote, mount.public, mount.prefix), ("X-Gateway-Assertion", assertion))
-    return Lasting(sent, transaction, scope, assertion, field_block(fields))
+    block = field_block(fields)
+    fresh_until = issued + REUSE_SECONDS
+    return Lasting(sent, session, user, transaction, located.match, grant, issued, fresh_until, mount, scope, block)
 
 
 @lru_cache(maxsize=4096)
@@ -150,6 +172,39 @@ def from_portal(head: ResponseHead) -> list[Pair]:
     """Our own pages say what they like, but for what belongs to one connection."""
     own = {"clear-site-data", "service-worker-allowed"}
     return [*response_to_client(head), *(pair for pair in head.fields if pair[0].lower() in own)]
+
+
+class Answered(NamedTuple):
+    """The fields of a connection's last answer as the client saw them, and what they rest on, each compared by identity."""
+
+    head: ResponseHead
+    scope: cookies.CookieScope | None
+    mount: mapping.Mount | None
+    transaction: Transaction | None
+    operation: Operation | None
+    block: FieldBlock
+
+
+def fields_of(head: ResponseHead, route: Route, decision: Decision) -> list[Pair]:
+    """The answer's fields as the client may see them."""
+    return from_origin(head, route, decision) if decision.place is Place.TRANSACTION else from_portal(head)
+
+
+def answer_fields(client: ClientConnection, head: ResponseHead, route: Route, decision: Decision) -> FieldBlock:
+    """The origin's fields as the client may see them, and the gateway's own that are always the same."""
+    last = client.answered
+    if (
+        last is not None
+        and last.head is head
+        and last.scope is route.scope
+        and last.mount is route.mount
+        and last.transaction is decision.transaction
+        and last.operation is decision.operation
+    ):
+        return last.block
+    block = field_block([*fields_of(head, route, decision), HSTS])
+    client.answered = Answered(head, route.scope, route.mount, decision.transaction, decision.operation, block)
+    return block
 
 
 def from_origin(head: ResponseHead | InformationalHead, route: Route, decision: Decision) -> list[Pair]:

@@ -17,6 +17,7 @@ from gateway.message import (
     CHUNKED,
     LAST_CHUNK,
     NO_BODY,
+    NO_FIELDS,
     UNTIL_CLOSE,
     Chunked,
     ContentLength,
@@ -233,12 +234,15 @@ class Forwarding:
         self._answer = head
         self.first_byte_at = now = self._gate.loop.time()
         self._exchange.answer_began(now)
-        if self._decision.place is Place.TRANSACTION:
-            self.subject = forward.subject_of(head, self._decision)
-            pairs = forward.from_origin(head, self._route, self._decision)
-        else:
-            pairs = forward.from_portal(head)
+        decision = self._decision
+        if decision.place is Place.TRANSACTION:
+            self.subject = forward.subject_of(head, decision)
         framing = head.framing
+        if type(framing) is NoBody:
+            first = NO_FIELDS
+            pairs = [*forward.fields_of(head, self._route, decision), HSTS]
+        else:
+            first, pairs = forward.answer_fields(self._client, head, self._route, decision), []
         if type(framing) not in (NoBody, ContentLength):
             # Its length is not known: chunks for those who read them, else the end of the connection.
             if self._head.version == "1.1":
@@ -247,11 +251,12 @@ class Forwarding:
                 framing, self._close = UNTIL_CLOSE, True
         self._close = self._close or self._gate.draining
         pairs += (
-            HSTS,
             ("X-Request-Id", self._exchange.reference),
             ("Connection", "close" if self._close else "keep-alive"),
         )
-        self._out.append(write_response_head(head.status, pairs, framing, to_head=self._head.method == "HEAD"))
+        self._out.append(
+            write_response_head(head.status, pairs, framing, to_head=self._head.method == "HEAD", first=first)
+        )
 
     def origin_data(self, data: bytes) -> None:
         self.bytes_out += len(data)

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from gateway.errors import OriginError, ResponseError, WriteError
-from gateway.message import Data, EndOfMessage, InformationalHead, ResponseHead, ResponseReader
+from gateway.message import Data, EndOfMessage, InformationalHead, Known, ResponseHead, ResponseReader
 from gateway.model import Origin
 from gateway.proxy.kernel import keep_probing
 
@@ -51,7 +51,7 @@ class OriginConnection(asyncio.Protocol):
     """One connection to an origin. `reused` says that it served an earlier exchange; `answered` that bytes of this one's answer came."""
 
     __slots__ = (
-        "_ended", "_leaving", "_reader", "_relay", "_transport", "_user", "answered", "idle_since", "origin", "paused", "pool", "reused",
+        "_ended", "_known", "_leaving", "_reader", "_relay", "_transport", "_user", "answered", "idle_since", "origin", "paused", "pool", "reused",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
@@ -66,13 +66,14 @@ class OriginConnection(asyncio.Protocol):
         self._reader: ResponseReader | None = None
         self._relay: OriginRelay | None = None
         self._ended = self._leaving = False
+        self._known = Known()
 
     # --- the user's side ----------------------------------------------------------------------------------------------
 
     def begin(self, user: OriginUser, method: str, *, websocket: bool) -> None:
         """A new exchange begins on this connection."""
         self._user = user
-        self._reader = ResponseReader(method, websocket=websocket)
+        self._reader = ResponseReader(method, websocket=websocket, known=self._known)
         self._ended = False
         self.answered = False
 
