@@ -74,7 +74,7 @@ class Siblings:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 word, value = orjson.loads(await reader.readuntil(b"\n"))
-                writer.write(orjson.dumps(self._answers[word](value)) + b"\n")
+                writer.write(orjson.dumps(self._answers[word](value), default=list) + b"\n")  # a named tuple is a list
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, KeyError):
             _log.warning("worker_not_answered", effect="the other worker takes this one for silent")

@@ -121,7 +121,7 @@ class Worker:
         """Answer the other workers, and learn from them what the database does not know yet of persons at work."""
         index = self.gate.index
         answers = {
-            "status": lambda _: list(self._status()),
+            "status": lambda _: self._status(),
             "seen": index.take_seen,
             "unsaved": lambda _: index.unsaved(),
         }
@@ -278,11 +278,11 @@ class Worker:
             {stream.name: stream.lines_written for stream in self._ledger.streams},
             gate.snapshot.hash,
             self._prepared.started,
+            tuple(self._doors.ends()),
         )
 
     async def _status_of_all(self) -> Status:
         """How the gateway stands, whichever of its workers is asked."""
-            tuple(self._doors.ends()),
         others = await self._siblings.ask("status")
         own = self._status()
         return own if not others else Status.of_all({**others, self._number: own})
