@@ -25,6 +25,7 @@ from gateway.message.forms import Field, read_form
 from gateway.portal import catalogue, cookies
 from gateway.portal.ask import PAGE_FIELDS, Ask
 from gateway.portal.catalogue import N_
+from gateway.portal.sufficiency import from_its_page
 from gateway.records import KeptForm
 
 ORIGIN_ONLY: Final = {"Referrer-Policy": "strict-origin"}
@@ -126,7 +127,7 @@ def _theirs(ask: Ask, kept: KeptForm) -> bool:
 def _title(ask: Ask, kept: KeptForm) -> str:
     """The transaction's title, for whom it may be told to (DESIGN section 4)."""
     path = kept.target.partition("?")[0]
-    decision = decide(ask.facts._replace(method="POST", path=path), ask.services.snapshot())
+    decision = decide(from_its_page(ask.facts, "POST", ask.host, path), ask.services.snapshot())
     transaction = decision.transaction if decision.disclosed else None
     return "" if transaction is None else transaction.title.in_(ask.language)
 

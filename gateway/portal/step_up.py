@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.credentials.start import LIFETIME_SECONDS, Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
-from gateway.decision import ClientEvidence, Decision, Facts, PageOrigin, Snapshot, decide
+from gateway.decision import ClientEvidence, Decision, Facts, Snapshot, decide
 from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
 from gateway.portal import cookies
@@ -20,7 +20,7 @@ from gateway.portal.hand_over import host_name, onward, open_start
 from gateway.portal.hashing import Busy
 from gateway.portal.refusal_words import words_of
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, refusal_text
-from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, least, owned, ruling
+from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, from_its_page, least, owned, ruling
 from gateway.portal.words import MEANS
 
 DONE: Final = N_("You have confirmed who you are")
@@ -113,21 +113,16 @@ def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
     start = open_start(ask, token)
     if start is not None:
         method = "POST" if start.form else "GET"
-        facts = _doubted(_asked(ask, method, host_name(start), start.target.partition("?")[0]), start, snapshot)
+        asked = from_its_page(ask.facts, method, host_name(start), start.target.partition("?")[0])
+        facts = _doubted(asked, start, snapshot)
         return Goal(lambda session: decide(facts._replace(session=session), snapshot), start, {"start": token})
     transaction = snapshot.transactions.get(named.get("transaction", ""))
     use = next((use for use in Use if use.value == named.get("use")), None)
     if transaction is None or use is None:
-        ours = _asked(ask, "GET", ask.settings.host, "/applications")
+        ours = from_its_page(ask.facts, "GET", ask.settings.host, "/applications")
         return Goal(lambda session: decide(ours._replace(session=session), snapshot), None, {})
     again = {"transaction": transaction.id, "use": use.value}
     return Goal(lambda session: ruling(ask.facts._replace(session=session), transaction, use, snapshot), None, again)
-
-
-def _asked(ask: Ask, method: str, host: str, path: str) -> Facts:
-    """The facts of the request that was challenged, as this browser would make it now from a page of that host."""
-    facts = ask.facts._replace(connection=ask.facts.connection._replace(sni=host), method=method, host=host, path=path)
-    return facts._replace(fetch_site="same-origin", page_origin=PageOrigin.OURS)
 
 
 def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:

@@ -37,6 +37,13 @@ def enough(verdict: Verdict, session: Session, now: float) -> frozenset[Means]:
     )
 
 
+def from_its_page(facts: Facts, method: str, host: str, path: str) -> Facts:
+    """The facts of a request that this browser would make now from a page of that host."""
+    connection = facts.connection._replace(sni=host)
+    asked = facts._replace(connection=connection, method=method, host=host, path=path)
+    return asked._replace(fetch_site="same-origin", page_origin=PageOrigin.OURS)
+
+
 def owned(login: Login | None) -> frozenset[Means]:
     """The means that this gateway can ask the person for. A short password is none without a code."""
     if login is None or login.password_hash is None:
