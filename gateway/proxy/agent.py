@@ -61,22 +61,12 @@ REMEMBERED = 4096
 """User agents that are kept as they were read; each seen anew costs about 0.2 ms, and 1 to 3 ms when it is as long as may be and made
 for it."""
 
-BROWSERS = (
-    "mozilla/",
-    "opera/",
-    "opr/",
-    "ucweb/",
-    "lynx/",
-    "w3m/",
-    "links ",
-    "elinks",
-    "dillo/",
-    "netsurf/",
-    "edbrowse/",
-    "applecoremedia/",
-)
-"""What user agents of browsers begin with, in lower case. Text browsers are browsers: persons read with them, some because they are blind.
-`AppleCoreMedia` is the player inside Safari, which fetches films under its own name. Libraries begin with names of their own."""
+TEXT_BROWSERS = ("lynx/", "w3m/", "links ", "elinks", "dillo/", "netsurf/", "edbrowse/")
+"""Text browsers, and small ones that know as little of the newer fields, are browsers: persons read with them, some because they are
+blind."""
+BROWSERS = ("mozilla/", "opera/", "opr/", "ucweb/", "applecoremedia/", *TEXT_BROWSERS)
+"""What user agents of browsers begin with, in lower case. `AppleCoreMedia` is the player inside Safari, which fetches films under its own
+name. Libraries begin with names of their own."""
 
 _OFFICE = re.compile(
     r"Microsoft Office|ms-office|MSOffice|Microsoft[- ]?(?:Word|Excel|PowerPoint|Outlook|OneNote|Access|Visio|Project|Publisher)\b",
@@ -120,11 +110,13 @@ _DEVICES = _Patterns(sorted(DEVICES))
 
 class Named(NamedTuple):
     """What a user agent says. `family` is the browser's name without a version, "" for none that we know; `sends_metadata` that every
-    browser which bears this name and version sends `Sec-Fetch-…` fields (over HTTPS, but for websockets)."""
+    browser which bears this name and version sends `Sec-Fetch-…` fields (over HTTPS, but for websockets); `text_browser` that it is one
+    of TEXT_BROWSERS."""
 
     agent: Agent
     family: str
     sends_metadata: bool
+    text_browser: bool = False
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -133,7 +125,8 @@ def read_agent(user_agent: str) -> Named:
     agent = _classify(user_agent)
     if agent is not Agent.BROWSER:
         return Named(agent, "", False)
-    return Named(agent, _family(user_agent), _sends_metadata(user_agent))
+    text_browser = user_agent.lower().startswith(TEXT_BROWSERS)
+    return Named(agent, _family(user_agent), _sends_metadata(user_agent), text_browser)
 
 
 def _classify(user_agent: str) -> Agent:

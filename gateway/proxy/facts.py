@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
-from gateway.decision import Connection, Facts, PageOrigin
-from gateway.decision.facts import SAFE_METHODS
+from gateway.decision import Connection, Facts, PageOrigin, Rules, Signal
 from gateway.message import Fields, RequestHead, request_to_origin
+from gateway.proxy.activity import Acting, read_acting
 from gateway.proxy.agent import Named, read_agent
 from gateway.proxy.cookies import SESSION_COOKIE, own_cookie, split
+from gateway.proxy.evidence import look, observed, read_traits
 from gateway.records.index import Index
 from gateway.records.values import SessionEntry
 
@@ -59,38 +60,50 @@ class Sent(NamedTuple):
     fetch_site: str | None
     page_origin: PageOrigin
     navigation: bool
+    acting: Acting
+    traits: tuple[Signal, ...]
     cookies: tuple[tuple[str, str], ...]
     origin_fields: tuple[tuple[str, str], ...]
 
 
-def read_sent(head: RequestHead, public_port: int) -> Sent:
-    """Read the fields once."""
+def read_sent(head: RequestHead, public_port: int, connection: Connection) -> Sent:
+    """Read the fields once. `traits` are what these fields, and the connection, show of a program."""
     fields = head.fields
     host, port = head.host
     cookies = split(fields.all("cookie"))
     token = own_cookie(cookies, SESSION_COOKIE)
-    mode = fields.get("sec-fetch-mode")
+    named = read_agent(fields.get("user-agent") or "")
+    navigation = _is_navigation(fields, named)
     return Sent(
         fields,
         host,
         port is None or port == public_port,
         None if token is None else hashlib.sha256(token.encode("latin-1")).digest(),
-        read_agent(fields.get("user-agent") or ""),
+        named,
         "signature-agent" in fields,
         "authorization" in fields,
         next((name for name in CREDENTIAL_FIELDS if name in fields), None),
         fields.get("sec-fetch-site"),
-        page_origin(fields.get("origin"), host, public_port),
-        "text/html" in (fields.get("accept") or "") if mode is None else mode == "navigate",
+        page_origin(_where_made(fields), host, public_port),
+        navigation,
+        read_acting(fields, named, navigation=navigation),
+        read_traits(fields, named, connection, websocket=head.upgrade_websocket),
         cookies,
         tuple(request_to_origin(head)),
     )
 
 
-def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, now: float) -> Evidence:
+def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, rules: Rules, now: float) -> Evidence:
     """The facts of one request, `now` in Unix seconds."""
-    entry = None if sent.token_hash is None else index.session(sent.token_hash, sent.host)
-    session = None if entry is None else entry.session
+    entry = session = evidence = None
+    too_fast: tuple[str, ...] = ()
+    if sent.token_hash is not None:
+        entry = index.session(sent.token_hash, sent.host)
+        if entry is not None:
+            session = entry.session
+            given_to = index.family(sent.token_hash)
+            evidence = look(entry, sent.traits, sent.named, connection, given_to, rules, now)
+            too_fast = observed(entry).too_fast(now)
     return Evidence(
         Facts(
             now,
@@ -108,11 +121,13 @@ def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, 
             sent.fetch_site,
             sent.page_origin,
             sent.navigation,
-            sent.navigation or head.method not in SAFE_METHODS,
+            sent.acting.acts(head.method, head.target.path),
             session,
             0.0 if entry is None else entry.last_seen,
             None if session is None else index.user(session.user_id),
             index.current(now),
+            evidence,
+            too_fast,
         ),
         entry,
     )
@@ -137,7 +152,16 @@ def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> F
         last_seen = now
         session = replace(session, auth_time=now - max(0.0, facts.now - session.auth_time))
     user = None if session is None else index.user(session.user_id)
-    return facts._replace(now=now, session=session, last_seen=last_seen, user=user, records_current=index.current(now))
+    # Evidence asks who is there before something begins; it ends nothing that is under way.
+    return facts._replace(
+        now=now,
+        session=session,
+        last_seen=last_seen,
+        user=user,
+        records_current=index.current(now),
+        evidence=None,
+        too_fast=(),
+    )
 
 
 def page_origin(origin: str | None, host: str, public_port: int) -> PageOrigin:
@@ -148,3 +172,24 @@ def page_origin(origin: str | None, host: str, public_port: int) -> PageOrigin:
         return PageOrigin.NULL
     ours = f"https://{host}" if public_port == HTTPS_PORT else f"https://{host}:{public_port}"
     return PageOrigin.OURS if origin == ours else PageOrigin.FOREIGN
+
+
+def _where_made(fields: Fields) -> str | None:
+    """The Origin field; or the origin of the Referer, from browsers that know neither Origin nor fetch metadata (text browsers: a blind
+    person's form is refused otherwise). A strange page can leave its own Referer out, but not send ours; without either
+    nothing is known, and what is unsafe is refused. A websocket always has an Origin in every browser that knows websockets.
+    """
+    origin, referer = fields.get("origin"), fields.get("referer")
+    if origin is not None or referer is None or "sec-fetch-site" in fields or "upgrade" in fields:
+        return origin
+    scheme, mark, rest = referer.partition("://")
+    return f"{scheme}{mark}{rest.partition('/')[0]}"
+
+
+def _is_navigation(fields: Fields, named: Named) -> bool:
+    """Whether a page was asked for, by fetch metadata; without it, by what the client accepts. Text browsers accept anything, and whatever
+    they ask for, a person does: what runs no scripts has nobody else to ask."""
+    mode = fields.get("sec-fetch-mode")
+    if mode is not None:
+        return mode == "navigate"
+    return named.text_browser or "text/html" in (fields.get("accept") or "")

@@ -163,7 +163,8 @@ OFFICE = [
 
 @pytest.mark.parametrize(("family", "sends_metadata", "user_agent"), BROWSERS)
 def test_browsers(family: str, sends_metadata: bool, user_agent: str) -> None:
-    assert read_agent(user_agent) == (Agent.BROWSER, family, sends_metadata)
+    text_browser = not user_agent.startswith(("Mozilla/", "Opera/", "AppleCoreMedia/"))
+    assert read_agent(user_agent) == (Agent.BROWSER, family, sends_metadata, text_browser)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_browsers(family: str, sends_metadata: bool, user_agent: str) -> None:
     ],
 )
 def test_others(agent: Agent, user_agent: str) -> None:
-    assert read_agent(user_agent) == (agent, "", False)
+    assert read_agent(user_agent) == (agent, "", False, False)
 
 
 def test_words_and_patterns_find_what_the_list_says() -> None:
