@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.clients.browsers import BROWSERS, Driven
-from bench.clients.programs import PROGRAMS, Program
+from bench.clients.programs import LOAD, PROGRAMS, SCAN, Program
 from bench.clients.table import write
-from bench.clients.world import Ask, World, as_json, victims_agent
+from bench.clients.world import COUNTED_SECONDS, SETTLE_SECONDS, Ask, World, as_json, victims_agent
 from tests.browser.harness import chromium, running_demo
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -29,7 +29,7 @@ def digest(lines: list[dict[str, Any]]) -> dict[str, Any]:
     decisions = [line for line in lines if line["kind"] in ("decision", "connection")]
     reasons = Counter(f"{line['reason']} {line['status']}" for line in decisions)
     for counted in (line for line in lines if line["kind"] == "refusals"):
-        reasons.update({f"{reason} (counted)": count for reason, count in counted["counts"].items()})
+        reasons.update({f"{reason} (counted)": count for reason, count in counted["reasons"].items()})
     scores = [evidence(line) for line in decisions]
     return {
         "first": decisions[0]["reason"] if decisions else None,
@@ -72,7 +72,8 @@ async def try_program(world: World, program: Program) -> dict[str, Any]:
         ask = Ask(world.url, "" if mode == "itself" else agent, cookie)
         await world.new_lines()
         said = await world.run(program.argv(ask, world.tools), world.environment(program.name[:30], ask), SECONDS)
-        modes[mode] = digest(await world.new_lines()) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
+        settle = COUNTED_SECONDS if program.kind in (LOAD, SCAN) else SETTLE_SECONDS
+        modes[mode] = digest(await world.new_lines(settle)) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
     return {"kind": program.kind, "version": await version_of(world, program), "modes": modes}
 
 

@@ -23,6 +23,8 @@ PERSON = "Permitted: reads and changes dossiers"
 SESSION_COOKIE = "__Host-gw-session"
 SETTLE_SECONDS = 0.4
 """After a client has gone: its connections' ends are noticed and the last lines are on the disk."""
+COUNTED_SECONDS = 1.5
+"""The same after one that may have been counted: the flood rule writes one line a second."""
 
 ROOM = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/ssl/certs/ca-certificates.crt && shift 2 && exec nice "$@"'
 """A mount namespace of a client's own: the machine's own files stay as they are."""
@@ -97,8 +99,10 @@ class World:
             "USER_ID": person["user_id"],
             "PASSWORD": person["password"],
             "PORTAL": self.demo.user,
+            "AGENT": victims_agent(),
             "GOCACHE": str(self.scratch / "go"),
             "GODEBUG": "netdns=cgo",
+            "KEEP": os.environ.get("KEEP", ""),
         }
 
     async def run(self, argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> Said:
@@ -131,9 +135,9 @@ class World:
         await context.close()
         return f"{SESSION_COOKIE}={value}"
 
-    async def new_lines(self) -> list[dict[str, Any]]:
-        """The decisions and connections in the ledger since this was asked last."""
-        await asyncio.sleep(SETTLE_SECONDS)
+    async def new_lines(self, settle: float = SETTLE_SECONDS) -> list[dict[str, Any]]:
+        """The decisions and connections in the ledger since this was asked last, `settle` seconds from now."""
+        await asyncio.sleep(settle)
         found = [line for line in Lines(Path(self.demo.facts["ledger"])).all() if line["n"] > self._seen.get(line["stream"], -1)]
         for line in found:
             self._seen[line["stream"]] = max(line["n"], self._seen.get(line["stream"], -1))
