@@ -102,11 +102,14 @@ class Keeping:
             while (event := reader.next_event()) is not None:
                 if type(event) is not Data:
                     self.whole = True
-                    self._store()
-                    return
+                    break
                 self._pieces.append(event.data)
         except RequestError:
             self.give_up()
+            return
+        self._client.pace()
+        if self.whole:
+            self._store()
 
     def give_up(self) -> None:
         """The form is not kept: it took too long, or there is nobody any more to come back for it."""
