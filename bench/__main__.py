@@ -22,7 +22,7 @@ from bench import ours, programs
 from bench.cases import CASES, DOWNLOAD_BYTES, HALF_LOAD, half_load, held_bytes
 from bench.decision import decision_costs
 from bench.figures import Memory, Results, Sample
-from bench.load import Loader
+from bench.load import Loader, LoadError
 from bench.peers import CONFIGURATIONS, ORIGIN, Ground, Server, start_origin, start_peer
 from bench.processes import LOAD_CORE, Process, free_port, start, wait_for_port
 from bench.report import OURS, Shown, place, report
@@ -46,6 +46,7 @@ class Bench:
     def __init__(self, directory: Path, stack: ExitStack, rounds: int, seconds: float) -> None:
         self._directory, self._stack = directory, stack
         self._rounds, self._seconds = rounds, seconds
+        self.failures: list[str] = []
         files = directory / "files" / "files"
         files.mkdir(parents=True)
         (files / "64k").write_bytes(b"x" * (64 * KIBI))
@@ -108,7 +109,12 @@ class Bench:
         for number in range(self._rounds):
             # Every second round goes the other way round, so that nobody always comes after the same neighbour.
             for server in servers if number % 2 == 0 else reversed(servers):
-                figures = run(server)
+                try:
+                    figures = run(server)
+                except LoadError as error:
+                    self.failures.append(f"{name}, round {number + 1}, {server.name}: {_last_line(error)}")
+                    print(f"bench: {name}, round {number + 1}: {server.name}: failed: {error}", flush=True)
+                    continue
                 samples.append(Sample(name, server.name, number, figures))
                 said = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
                 print(f"bench: {name}, round {number + 1}: {server.name}: {said}", flush=True)
@@ -139,6 +145,11 @@ class Bench:
                 samples.append(Sample("workers", server.name, number, {"rate": found.rate, "cpu": cpu}))
                 print(f"bench: {server.name}: {cpu:.1f} us CPU a request, {found.rate:.0f}/s", flush=True)
         return samples
+
+
+def _last_line(error: LoadError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if "rror" in line or "Non-2xx" in line]
+    return lines[-1] if lines else str(error)[-200:]
 
 
 def _median_rates(samples: list[Sample]) -> dict[str, float]:
@@ -200,7 +211,7 @@ def main() -> None:
         decisions = decision_costs(bench.world, directory)
         results = Results(
             _machine(), _versions(), rounds, seconds, tuple(samples), tuple(memory), tuple(decisions), tuple(workers),
-            _configurations(bench.world),
+            _configurations(bench.world), tuple(bench.failures),
         )  # fmt: skip
     (programs.CACHE / "results.json").write_text(json.dumps(asdict(results), indent=1), "utf-8")
     figures = report(results, SHOWN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.load import Loader, Wrk
+from bench.load import Loader, LoadError, Wrk
 from bench.peers import Server
 from bench.processes import Used
 
@@ -58,7 +58,7 @@ def _of_ours(kind: str) -> Callable[[Loader, Server, float], Figures]:
 def _download(loader: Loader, server: Server, seconds: float) -> Figures:
     size, used = loader.download(server, "/files/large")
     if size != DOWNLOAD_BYTES:
-        raise RuntimeError(f"{server.name}: the download has {size} bytes")
+        raise LoadError(f"{server.name}: the download has {size} bytes")
     return _of_used(size / MEBI, used)
 
 

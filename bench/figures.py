@@ -48,7 +48,8 @@ class DecisionCost:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything of one run. `machine` and `versions` are words for the page; `configurations` are file name -> text."""
+    """Everything of one run. `machine` and `versions` are words for the page; `configurations` are file name -> text;
+    `failures` what could not be measured, and why."""
 
     machine: tuple[str, ...]
     versions: Mapping[str, str]
@@ -59,3 +60,4 @@ class Results:
     decisions: tuple[DecisionCost, ...]
     workers: tuple[Sample, ...]
     configurations: Mapping[str, str]
+    failures: tuple[str, ...] = ()

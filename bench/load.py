@@ -40,6 +40,10 @@ class Wrk:
     used: Used
 
 
+class LoadError(Exception):
+    """A server did not answer as it should, so that there is no figure."""
+
+
 class Loader:
     """Sends load from one core; keeps scripts and the file of host names in `directory`."""
 
@@ -61,7 +65,7 @@ class Loader:
         body_bytes: int = 0,
         think_seconds: float = 0.0,
     ) -> Wrk:
-        """Raises RuntimeError when an answer was not 2xx or a connection failed.
+        """Raises LoadError when an answer was not 2xx or a connection failed.
 
         With a body the method is POST. `think_seconds` is the mean of the exponentially distributed time that each connection
         waits before its next request; 0 is as fast as answers come.
@@ -84,7 +88,7 @@ class Loader:
         return _read_wrk(said, meter.stop())
 
     def download(self, server: Server, path: str) -> tuple[int, Used]:
-        """One GET by curl, its body thrown away: bytes. Raises RuntimeError when it was not answered whole with 200."""
+        """One GET by curl, its body thrown away: bytes. Raises LoadError when it was not answered whole with 200."""
         command = ["taskset", "-c", str(LOAD_CORE), "curl", "--silent", "--insecure", "--http1.1", "--output", "/dev/null",
                    "--resolve", f"{server.host}:{server.port}:127.0.0.1", "--write-out", "%{http_code} %{size_download}"]  # fmt: skip
         for name, value in server.fields.items():
@@ -94,7 +98,7 @@ class Loader:
         used = meter.stop()
         status, size = done.stdout.split()
         if done.returncode or status != "200":
-            raise RuntimeError(f"{server.name}: curl ended with {done.returncode}, status {status}, {size} bytes")
+            raise LoadError(f"{server.name}: curl ended with {done.returncode}, status {status}, {size} bytes")
         return int(size), used
 
     def ours(
@@ -102,7 +106,7 @@ class Loader:
     ) -> tuple[int, Used]:
         """Runs a loader of `bench.loaders`: what it counted, and what was used from the moment that it was ready.
 
-        Raises RuntimeError with what it said when it failed.
+        Raises LoadError with what it said when it failed.
         """
         about = {"host": server.host, "port": server.port, "fields": dict(server.fields)}
         command = ["taskset", "-c", str(LOAD_CORE), sys.executable, "-m", "bench.loaders", kind, str(amount)]
@@ -123,18 +127,18 @@ class Loader:
             answer = loader.stdout.readline()
             used = meter.stop()
             if not answer:
-                raise RuntimeError(f"{server.name}: {kind}: {loader.stderr.read()[-2000:]}")
+                raise LoadError(f"{server.name}: {kind}: {loader.stderr.read()[-2000:]}")
             return int(json.loads(answer)["count"]), used
 
 
 def _read_wrk(said: str, used: Used) -> Wrk:
     requests = re.search(r"(\d+) requests in", said)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    p50, p99 = (re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", said, re.MULTILINE) for percent in (50, 99))
+    p50, p99 = (re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", said, re.MULTILINE) for percent in (50, 99))
     if requests is None or rate is None or p50 is None or p99 is None or "Non-2xx" in said:
-        raise RuntimeError(said)
+        raise LoadError(said)
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
     if errors is not None and any(int(count) for count in errors.groups()):
-        raise RuntimeError(said)
+        raise LoadError(said)
     latency = [float(found[1]) * _UNITS[found[2]] for found in (p50, p99)]
     return Wrk(int(requests[1]), float(rate[1]), latency[0], latency[1], used)

@@ -70,7 +70,13 @@ http {{
   server {{                                            # the application
     listen 127.0.0.1:{origin} backlog=4096;
     root {directory}/files;
-    location / {{ return 200 "hello, world\\n"; }}     # 13 bytes; a request's body is read and dropped
+    location / {{ return 200 "hello, world\\n"; }}     # 13 bytes
+    location /upload {{                                # `return` would answer before the body is there, as no application does
+      client_body_buffer_size 2m;
+      proxy_pass http://127.0.0.1:{verdict};
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+    }}
     location /files/ {{ }}
     location /live {{                                  # websockets, and requests that wait: a small echo server
       proxy_pass http://127.0.0.1:{echo};

@@ -64,7 +64,7 @@ def report(results: Results, shown: Sequence[Shown]) -> str:
     parts += [
         _case(one, results.samples) for one in shown if any(sample.case == one.name for sample in results.samples)
     ]
-    parts += [_memory(results), _decisions(results), _workers(results), _configurations(results)]
+    parts += [_memory(results), _decisions(results), _workers(results), _failures(results), _configurations(results)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -193,6 +193,13 @@ def _workers(results: Results) -> str:
         f"the CPU time is the figure. Two workers use {factor:.2f} × the CPU time of one a request.\n\n"
         f"{_table(('server', 'requests/s', 'server CPU µs a request'), rows)}"
     )
+
+
+def _failures(results: Results) -> str:
+    if not results.failures:
+        return ""
+    listed = "\n".join(f"* {failure}" for failure in results.failures)
+    return f"### What failed\n\nNo figure of these stands above.\n\n{listed}"
 
 
 def _configurations(results: Results) -> str:
