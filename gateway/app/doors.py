@@ -37,15 +37,18 @@ class CertificateEnd(NamedTuple):
 class Doors:
     """Made and used on the event loop's thread."""
 
-    def __init__(self, prepared: Prepared, gate: Gate) -> None:
+    def __init__(self, prepared: Prepared, number: int, gate: Gate) -> None:
         self._prepared = prepared
         self._gate = gate
         self._loop = asyncio.get_running_loop()
-        self.admission = Admission(prepared.settings.connections, prepared.connections)
+        self._share = None if prepared.shares is None else prepared.shares.of(number)
+        self.admission = Admission(prepared.settings.connections, prepared.connections, self._share)
         self._acceptors: list[Acceptor] = []
         self._daily: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
+        if self._share is not None:
+            self._share.begin()
         self._every_day()
         for door in self._prepared.doors:
             doorman = Doorman(self._gate, door.listener.kind)
@@ -74,7 +77,9 @@ class Doors:
         self._warn()
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Take no more connections, and let no other worker leave any to this one."""
+        if self._share is not None:
+            self._share.leave()
         for acceptor in self._acceptors:
             acceptor.stop()
 

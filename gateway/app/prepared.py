@@ -12,6 +12,7 @@ import structlog
 
 from gateway.edge.admission import room_for
 from gateway.edge.openssl import GROUPS, groups_in_force
+from gateway.edge.share import Shares
 from gateway.edge.sockets import listen
 from gateway.edge.tls import ServerCertificate, ServerContexts, read_certificates
 from gateway.model import Channel
@@ -40,7 +41,9 @@ class NewCertificates(NamedTuple):
 
 @dataclass(slots=True)
 class Prepared:
-    """What every worker starts from. `started` is Unix seconds; `connections` is how many of clients a worker has room for."""
+    """What every worker starts from. `started` is Unix seconds; `connections` is how many of clients a worker has room for,
+    `shares` how many each has (None with one worker).
+    """
 
     config: Path
     settings: Settings
@@ -50,6 +53,7 @@ class Prepared:
     assertion_key: bytes
     secret: bytes
     connections: int
+    shares: Shares | None
     started: float = field(default_factory=time.time)
 
     def close(self) -> None:
@@ -85,6 +89,5 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
             operator += sockets
         else:
             doors.append(Door(listener, sockets, contexts.get(id(listener))))
-    return Prepared(
-        config, settings, workers, doors, operator, assertion_key, secret, room_for(settings.connections.total)
-    )
+    room, shares = room_for(settings.connections.total), Shares(workers) if workers > 1 else None
+    return Prepared(config, settings, workers, doors, operator, assertion_key, secret, room, shares)

@@ -259,6 +259,8 @@ class Supervisor:
             post.line.close()
             post.line = None
         self._reloading.pop(post.number, None)
+        if self._prepared.shares is not None:
+            self._prepared.shares.of(post.number).leave()
         if self._stopping:
             if code != 0 and not isinstance(self._failed, StartFailed):
                 _log.error("worker_ended", worker=post.number, pid=pid, how=_how(code), reason=post.failure)

@@ -103,8 +103,9 @@ class Worker:
             max_form_bytes=settings.limits.kept_form_bytes,
             decisions=decisions,
             catch_up=records.catch_up,
+            rules=settings.evidence.rules,
         )
-        self._doors = Doors(prepared, self.gate)
+        self._doors = Doors(prepared, number, self.gate)
 
     # --- start --------------------------------------------------------------------------------------------------------
 

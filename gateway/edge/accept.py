@@ -32,6 +32,7 @@ from gateway.edge.hello import ClientHello, describe_hello
 from gateway.edge.opening import ClearText, read_opening
 from gateway.edge.peek import Waiting
 from gateway.edge.proxy_protocol import read_proxy_header
+from gateway.edge.share import HOLD_SECONDS, TAKEN_AFTER_ALL
 from gateway.edge.tls import ServerContexts
 from gateway.errors import OpeningError
 
@@ -116,8 +117,13 @@ class Acceptor:
 
     # --- accepting ----------------------------------------------------------------------------------------------------
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(ACCEPTS_AT_ONCE):
+    def _accept(self, listener: socket.socket, held: bool = False) -> None:
+        """`held`: these were left to a worker with fewer connections, and it has not come for them."""
+        for _ in range(TAKEN_AFTER_ALL if held else ACCEPTS_AT_ONCE):
+            if self._admission.ahead and not held:
+                self._loop.remove_reader(listener.fileno())
+                self._loop.call_later(HOLD_SECONDS, self._resume, listener, True)
+                return
             try:
                 connection, peer = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -164,11 +170,13 @@ class Acceptor:
         finally:
             self._reserve = _keep_descriptor()
 
-    def _resume(self, listener: socket.socket) -> None:
+    def _resume(self, listener: socket.socket, held: bool = False) -> None:
         if self._reserve is None:
             self._reserve = _keep_descriptor()
         if listener.fileno() >= 0:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
+            if held:
+                self._accept(listener, held)
 
     # --- one connection -----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from gateway.edge.share import Share
 from gateway.policy.sections import Connections
 
 IPV6_SUBSCRIBER_BITS: Final = 64
@@ -30,12 +31,13 @@ _log = structlog.get_logger("gateway.edge")
 class Admission:
     """Counts the connections of one worker. Every seat that is taken is left once."""
 
-    def __init__(self, limits: Connections, total: int) -> None:
-        """`total` is `limits.total`, or less: see `room_for`."""
+    def __init__(self, limits: Connections, total: int, share: Share | None = None) -> None:
+        """`total` is `limits.total`, or less: see `room_for`. `share` is where other workers see how many there are."""
         self.limits = limits
         self.open = 0
         self.handshakes = 0
         self._total = total
+        self._share = share
         self._seats: dict[_Network, int] = {}
         self._large: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         for network in limits.large_networks:
@@ -47,7 +49,14 @@ class Admission:
         if self.open >= self._total:
             return None
         self.open += 1
+        if self._share is not None:
+            self._share.tell(self.open)
         return Seat(self)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether another worker has fewer connections."""
+        return self._share is not None and self._share.ahead()
 
     @property
     def networks(self) -> int:
@@ -65,6 +74,8 @@ class Admission:
 
     def leave(self, network: _Network | None) -> None:
         self.open -= 1
+        if self._share is not None:
+            self._share.tell(self.open)
         if network is None:
             return
         if (count := self._seats[network] - 1) > 0:

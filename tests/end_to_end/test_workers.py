@@ -408,7 +408,7 @@ async def test_a_worker_that_cannot_start_again_is_told_of_and_the_others_serve_
         async with signed_in(here, url) as an:
             key.write_bytes(b"no key")
             os.kill(workers_of(running)[1], signal.SIGKILL)
-            await asyncio.to_thread(running.wait_for_log, r"worker_ended.*records.key")
+            await asyncio.to_thread(running.wait_for_log, r"records\.key: the records key must")
             assert here.ready()[0] == 503
             assert (await fresh(here, url, an.cookies(url))).status == 200
             key.write_bytes(good)
