@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import orjson
 
-from gateway.decision import Decision, Facts, Hello, PageOrigin, Reason, Snapshot
+from gateway.decision import ClientEvidence, Decision, Facts, Hello, PageOrigin, Reason, Snapshot
 from gateway.identifiers import mask_insz
 from gateway.ledger.flood import Tally
 from gateway.ledger.line import Record, fragment, harmless_text, moment
@@ -125,6 +125,26 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["records_current"] = False
     if not decision.disclosed:
         record["disclosed"] = False
+    if facts.connection.hello is not None:
+        record["client_hello"] = facts.connection.hello.fingerprint
+    if facts.evidence is not None:
+        record["evidence"] = _evidence(facts.evidence)
+    if facts.too_fast:
+        record["too_fast"] = list(facts.too_fast)
+
+
+def _evidence(evidence: ClientEvidence) -> dict[str, object]:
+    """The score and its parts; what has its usual value is left out."""
+    found: dict[str, object] = {"score": evidence.score, "parts": dict(evidence.parts), "since": evidence.since}
+    if evidence.reported:
+        found["reported"] = dict(evidence.reported)
+    if evidence.moved:
+        found["moved"] = True
+    if evidence.moved_reported:
+        found["moved_reported"] = True
+    if evidence.answered:
+        found["answered"] = True
+    return found
 
 
 # --- what stands in many lines: made once ----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from gateway.message import CHUNKED, RequestHead, RequestReader
 from gateway.message.frames import FrameFollower
 from gateway.model import Channel
 from gateway.proxy.doorman import client_ip
+from gateway.proxy.evidence import Observed
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.facts import Sent, read_sent
 from gateway.proxy.forward import Answered, Lasting
@@ -42,7 +43,7 @@ class ClientConnection(asyncio.Protocol):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (
-        "_discarded", "_farewell", "_given", "_left", "_lingering", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
+        "_discarded", "_farewell", "_given", "_left", "_lingering", "_observed", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
         "address", "answered", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
@@ -79,6 +80,7 @@ class ClientConnection(asyncio.Protocol):
         self.due = NEVER
         self._waiting_since = 0.0
         self._sent: Sent | None = None
+        self._observed: Observed | None = None
         self.answered: Answered | None = None
         self.lasting: Lasting | None = None
         """What the last request to an origin leaves for the next one."""
@@ -126,6 +128,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = None
         self.gate.wheel.forget(self)
         self._left()
+        self.carries(None)
         self.gate.connections.discard(self)
         if self.gate.draining and not self.gate.connections:
             self.gate.emptied.set()
@@ -151,8 +154,17 @@ class ClientConnection(asyncio.Protocol):
         """What the fields of a request say, read once for as long as the client repeats them."""
         sent = self._sent
         if sent is None or sent.fields is not head.fields:
-            sent = self._sent = read_sent(head, self.public_port)
+            sent = self._sent = read_sent(head, self.public_port, self.facts)
         return sent
+
+    def carries(self, observed: Observed | None) -> None:
+        """Whose session the last request had: each counts its connections."""
+        if observed is not self._observed:
+            if self._observed is not None:
+                self._observed.connections -= 1
+            self._observed = observed
+            if observed is not None:
+                observed.connected(self.gate.clock())
 
     # --- the exchange's side ------------------------------------------------------------------------------------------
 

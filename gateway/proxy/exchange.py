@@ -18,6 +18,7 @@ from gateway.ledger.record import completion_record, decision_record
 from gateway.message import ContentLength, NoBody, RequestHead
 from gateway.proxy import forward
 from gateway.proxy.answers import Asked, answer, status_of
+from gateway.proxy.evidence import note
 from gateway.proxy.facts import Evidence, faulty, gather, renewed
 from gateway.proxy.forwarding import LOOK_SECONDS, Forwarding
 from gateway.proxy.keeping import Keeping, Kept, keepable
@@ -66,7 +67,7 @@ class Exchange:
         gate, client, head = self._gate, self._client, self._head
         if head is None:
             raise TypeError("an exchange without a head is refused, not begun")
-        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.clock())
+        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.rules, gate.clock())
         self._decide(evidence.facts)
 
     def _begin_again(self, caught_up: asyncio.Future[bool]) -> None:
@@ -75,7 +76,7 @@ class Exchange:
         if head is None:
             raise TypeError("an exchange without a head was refused")
         self.decided_at = gate.loop.time()
-        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.clock())
+        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.rules, gate.clock())
         self._decide(
             evidence.facts if caught_up.result() else evidence.facts._replace(records_current=False), final=True
         )
@@ -99,6 +100,9 @@ class Exchange:
             decision = decision._replace(reason=REASONS["too_large"])
         self._decision = decision
         gate.decisions[decision.reason.code] += 1
+        if head is not None and self._evidence is not None and self._evidence.entry is not None:
+            sent = self._client.sent(head)
+            self._client.carries(note(self._evidence.entry, facts, decision, sent.acting, gate.rules))
         if head is not None and not self._over and keepable(self._client, head, facts, decision):
             self._keeping = Keeping(self._client, head, facts, self._keeping_over)
             self._keeping.pump()

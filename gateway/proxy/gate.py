@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.credentials.start import StartTokens
-from gateway.decision import Decision, Facts, Snapshot
+from gateway.decision import Decision, Facts, Rules, Snapshot
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.message import Limits
@@ -74,6 +74,8 @@ class Gate:
     limits: Limits
     requests_per_connection: int
     max_body_bytes: int
+    rules: Rules = field(default_factory=Rules)
+    """By which evidence is gathered."""
     catch_up: Callable[[], asyncio.Future[bool]] | None = None
     """Asks for what other processes committed up to now (`records.Watch`); None where there are no records behind the index."""
     forms: FormStore | None = None

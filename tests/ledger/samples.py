@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from gateway.decision import (
     REASONS,
     Agent,
+    ClientEvidence,
     Connection,
     Decision,
     Facts,
@@ -17,6 +18,7 @@ from gateway.decision import (
     PageOrigin,
     PathPattern,
     Place,
+    Signal,
     Snapshot,
 )
 from gateway.ledger.flood import Tally
@@ -117,6 +119,7 @@ RECORDS = UserRecords(
     {"2026-1": Acceptance(5, "2026-1", "ab" * 32, 1.7e9)},
 )
 CONNECTION = Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", "dossier.localhost")
+HELLO = Hello("1.3-8daaf6152771-02713d6af862", "TLSv1.3", "http/1.1", "dossier.localhost", False)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 SNAPSHOT = Snapshot("cd" * 32, "portal.localhost", frozenset({"dossier.localhost"}))
 
@@ -177,6 +180,28 @@ SAMPLES: dict[str, Record] = {
         user_agent=BROWSER,
         status=303,
     ),
+    "decision-evidence": decision_record(
+        REFERENCE,
+        FACTS._replace(
+            connection=CONNECTION._replace(hello=HELLO),
+            evidence=ClientEvidence(
+                100.0,
+                ((Signal.NO_FETCH_METADATA, 100.0),),
+                ((Signal.POST_HANDSHAKE_AUTH, 12.5),),
+                moved=True,
+                moved_reported=True,
+                answered=True,
+                since=NOW - 600,
+            ),
+            too_fast=("dossier",),
+            credential="x-api-key",
+        ),
+        Decision(REASONS["doubtful_client"], Place.TRANSACTION, True),
+        SNAPSHOT,
+        client=CLIENT,
+        user=USER,
+        user_agent=BROWSER,
+    ),
     "completion": completion_record(
         REFERENCE,
         REASONS["completed"],
@@ -200,7 +225,7 @@ SAMPLES: dict[str, Record] = {
         tls_version="TLSv1.3",
         tls_cipher="TLS_AES_256_GCM_SHA384",
         sni="dossier.localhost",
-        hello=Hello("1.3-8daaf6152771-02713d6af862", "TLSv1.3", "http/1.1", "dossier.localhost", False),
+        hello=HELLO,
     ),
     "refusals": refusals_record(
         Tally(ip_network("192.0.2.0/24"), NOW, NOW + 1, REFERENCE, Counter({"machine_client": 7, "plain_http": 2})),
