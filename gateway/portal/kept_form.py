@@ -60,7 +60,6 @@ async def show(ask: Ask) -> web.StreamResponse:
     context = {
         "form": form,
         "shown": [shown(field) for field in form.fields],
-        "files": any(field.file for field in form.fields),
         "chosen": any(field.file and field.value for field in form.fields),
         "transaction": _title(ask, kept),
         "until": catalogue.clock_time(ask.language, kept.expires_at),
@@ -100,10 +99,10 @@ async def discard(ask: Ask) -> web.StreamResponse:
 
 def shown(field: Field) -> Shown:
     """How a field is listed: what looks like a secret is sent, but not shown."""
-    if field.file:
-        return Shown(field.name, field.value, "file")
     if not field.value:
         return Shown(field.name, "", "empty")
+    if field.file:
+        return Shown(field.name, field.value, "file")
     return Shown(field.name, "", "secret") if _SECRET.search(field.name) else Shown(field.name, field.value, "text")
 
 
