@@ -15,7 +15,7 @@ PURE := $(wildcard gateway/decision gateway/message gateway/credentials)
 STALE := $(shell $(BIN)/python -c pass 2>/dev/null || echo stale)
 
 .DELETE_ON_ERROR:
-.PHONY: run test soak bench check lock stale
+.PHONY: run test soak bench check lock stale compiled test-compiled
 
 run: $(VENV)/.installed-run
 	@exec $(BIN)/python -m gateway demo
@@ -29,6 +29,22 @@ soak: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "soak: the long rounds; this takes a while"
 	@$(BIN)/python -m pytest --soak --timeout=3600
+
+# The hot path compiled as well (setup.py): Python files and extensions side by side in build/compiled. Needs gcc and Python's headers.
+COMPILED := build/compiled
+HOT := $(wildcard gateway/decision/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py)
+
+compiled: $(COMPILED)/.built
+
+$(COMPILED)/.built: setup.py $(HOT) $(VENV)/.installed-dev
+	@scripts/compiled $(COMPILED)
+	@touch $@
+
+# The tests of what was compiled, on what was compiled.
+test-compiled: $(COMPILED)/.built
+	@ln -sfn ../../tests $(COMPILED)/tests
+	@cd $(COMPILED) && ../../$(BIN)/python -m pytest --rootdir . --override-ini pythonpath=. --override-ini cache_dir=/tmp \
+		--numprocesses 2 --dist loadfile tests/decision tests/ledger tests/message tests/proxy
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)

@@ -12,6 +12,9 @@ from tests.decision.world import NOW, WORLD
 NEEDY = [row for row in CRITERIA if row.needs]
 
 
+FOUND = [name for name in dir(Found) if not name.startswith("_")]
+
+
 @pytest.mark.parametrize("row", NEEDY, ids=lambda row: row.name)
 def test_a_check_that_finds_nothing_to_look_at_refuses(row: Criterion) -> None:
     anonymous = WORLD.anonymous()
@@ -25,7 +28,7 @@ def test_each_need_alone_is_enough_to_refuse(row: Criterion) -> None:
     decision = WORLD.decide()
     for missing in row.needs:
         found = Found()
-        for name in Found.__slots__:
+        for name in FOUND:
             setattr(found, name, None if name == missing else getattr(decision, name))
         facts = WORLD.facts._replace(**{missing: None}) if missing in ("user", "session") else WORLD.facts
         assert row.check(facts, WORLD.snapshot, found) in row.reasons, missing

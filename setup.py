@@ -1,0 +1,32 @@
+"""How the package is built; everything about it stands in pyproject.toml but for one choice.
+
+By default nothing is compiled, and an installation needs no compiler. With GATEWAY_COMPILE=1 the modules of the hot path, as they
+stand, are compiled by mypyc as well (docs/performance.md says what that is worth). Their Python files stay beside them and are the
+only source: `make compiled` builds both into build/compiled, and `make test-compiled` runs the same tests on what was compiled.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from setuptools import setup
+
+# What every request goes through. The rest is not worth a compiler.
+HOT_PATH = {
+    "decision": ("checks", "criteria", "decide", "facts", "paths", "places", "ruling", "snapshot"),
+    "ledger": ("line", "record", "reference"),
+    "message": (
+        "body", "buffer", "events", "fields", "host", "hygiene", "reader", "request", "response", "syntax", "target", "writer",
+    ),
+    "proxy": ("assertion", "client", "cookies", "exchange", "facts", "forward", "forwarding", "mapping", "origin"),
+}  # fmt: skip
+
+extensions = []
+if os.environ.get("GATEWAY_COMPILE") == "1":
+    from mypyc.build import mypycify
+
+    modules = [str(Path("gateway", room, f"{name}.py")) for room, names in HOT_PATH.items() for name in names]
+    extensions = mypycify([*modules, "--no-warn-unused-configs"], opt_level="3", debug_level="0")
+
+setup(ext_modules=extensions)
