@@ -44,15 +44,17 @@ def digest(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def fingerprint(line: dict[str, Any]) -> str | None:
-    hello = line.get("hello")
-    found = hello.get("fingerprint") if isinstance(hello, dict) else line.get("fingerprint")
-    return None if found is None else str(found)
+    """The family of the ClientHello, in a decision or in the line of a connection that brought no request."""
+    hello = line.get("hello") or {}
+    return line.get("client_hello") or hello.get("fingerprint")
 
 
 def evidence(line: dict[str, Any]) -> tuple[float, tuple[str, ...]]:
-    """The score of a decision line, and the names of the signals that made it."""
+    """The score of a decision line, and the names of the signals that it tells of."""
     found = line.get("evidence") or {}
-    return float(line.get("score") or found.get("score") or 0), tuple(line.get("parts") or found.get("parts") or ())
+    watched = tuple(f"{signal} (reported)" for signal in found.get("reported", ()))
+    moved = tuple(name for name in ("moved", "moved_reported") if found.get(name))
+    return float(found.get("score", 0.0)), (*found.get("parts", ()), *watched, *moved)
 
 
 async def version_of(world: World, program: Program) -> str:
@@ -79,7 +81,9 @@ async def try_program(world: World, program: Program) -> dict[str, Any]:
 
 async def try_browser(world: World, browser: Driven) -> dict[str, Any]:
     await world.new_lines()
-    said = await world.run(browser.argv(world.tools), world.environment(browser.name) | browser.environment, browser.seconds)
+    said = await world.run(
+        browser.argv(world.tools), world.environment(browser.name) | browser.environment, browser.seconds
+    )
     found = digest(await world.new_lines()) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
     version = await world.run(browser.version, world.environment("version"), SECONDS)
     shown = VERSION.search(version.output)
@@ -88,7 +92,11 @@ async def try_browser(world: World, browser: Driven) -> dict[str, Any]:
 
 async def run(tools: Path, names: list[str]) -> None:
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    clients = [one for one in (*PROGRAMS, *BROWSERS) if not names or any(word.lower() in one.name.lower() for word in names)]
+    clients = [
+        one
+        for one in (*PROGRAMS, *BROWSERS)
+        if not names or any(word.lower() in f"{one.kind} {one.name}".lower() for word in names)
+    ]
     (tools / "words.txt").write_text("admin\nbackup\ndossiers\n")
     with tempfile.TemporaryDirectory(prefix="clients-") as directory:
         scratch = Path(directory)
@@ -116,8 +124,12 @@ async def run(tools: Path, names: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.clients", description=sys.modules["bench.clients"].__doc__)
-    parser.add_argument("--tools", type=Path, default=Path.home() / ".cache" / "gateway-clients", help="where venv and node_modules are")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="clients whose name has one of these words")
+    parser.add_argument(
+        "--tools", type=Path, default=Path.home() / ".cache" / "gateway-clients", help="where venv and node_modules are"
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="clients whose name or kind has one of these words"
+    )
     parser.add_argument("--list", action="store_true", help="the names, and what is missing")
     options = parser.parse_args()
     options.tools.mkdir(parents=True, exist_ok=True)

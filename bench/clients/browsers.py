@@ -32,7 +32,9 @@ PERSON, DRIVEN, TEXT = "a person at the keyboard", "driven by a protocol", "text
 
 def _by_hand(name: str, browser: str, program: str, version: tuple[str, ...] = ()) -> Driven:
     script = str(HERE / "by_hand.py")
-    return Driven(f"by hand: {name}", PERSON, program, lambda _: ["python3", script, browser], version or (program, "--version"))
+    return Driven(
+        f"by hand: {name}", PERSON, program, lambda _: ["python3", script, browser], version or (program, "--version")
+    )
 
 
 def _in_terminal(name: str, browser: str) -> Driven:
@@ -44,7 +46,9 @@ def _in_terminal(name: str, browser: str) -> Driven:
 def _driven(name: str, program: str, *words: str) -> Driven:
     script = str(HERE / "driven.py")
     version = ("dpkg-query", "-W", "webkit2gtk-driver") if program == "WebKitWebDriver" else (program, "--version")
-    return Driven(name, DRIVEN, program, lambda tools: [str(tools / "venv" / "bin" / "python"), script, *words], version)
+    return Driven(
+        name, DRIVEN, program, lambda tools: [str(tools / "venv" / "bin" / "python"), script, *words], version
+    )
 
 
 def _puppeteer(name: str, *words: str) -> Driven:
@@ -61,7 +65,10 @@ BROWSERS: tuple[Driven, ...] = (
     _by_hand("qutebrowser (QtWebEngine)", "qutebrowser", "qutebrowser"),
     _by_hand("NetSurf", "netsurf", "netsurf-gtk", ("dpkg-query", "-W", "netsurf-gtk")),
     _by_hand("Dillo", "dillo", "dillo"),
-    *(_in_terminal(name, *words) for name, *words in (("Lynx", "lynx"), ("w3m", "w3m"), ("Links", "links"), ("ELinks", "elinks"))),
+    *(
+        _in_terminal(name, *words)
+        for name, *words in (("Lynx", "lynx"), ("w3m", "w3m"), ("Links", "links"), ("ELinks", "elinks"))
+    ),
     _driven("Playwright, Chromium with a window", "chromium", "playwright"),
     _driven("Playwright, Chromium headless", "chromium", "playwright-headless"),
     _driven("Playwright, Chromium headless, spoofed", "chromium", "playwright-headless", "spoofed"),

@@ -71,10 +71,9 @@ def _wget(program: str) -> Callable[[Ask, Path], list[str]]:
     ]  # fmt: skip
 
 
-def _fields(
-    program: str, *options: str, option: str = "-H", last: bool = True
-) -> Callable[[Ask, Path], list[str]]:
+def _fields(program: str, *options: str, option: str = "-H", last: bool = True) -> Callable[[Ask, Path], list[str]]:
     """A tool that takes each field as an option."""
+
     def argv(ask: Ask, _: Path) -> list[str]:
         fields = [*_field(option, "User-Agent", ask.user_agent), *_field(option, "Cookie", ask.cookie)]
         return [program, *options, *fields, ask.url] if last else [program, ask.url, *options, *fields]
@@ -84,7 +83,16 @@ def _fields(
 
 def _httpie(ask: Ask, _: Path) -> list[str]:
     fields = [f"{name}:{value}" for name, value in (("User-Agent", ask.user_agent), ("Cookie", ask.cookie)) if value]
-    return ["http", "--ignore-stdin", "--verify", "/etc/ssl/certs/ca-certificates.crt", "--print=h", "GET", ask.url, *fields]
+    return [
+        "http",
+        "--ignore-stdin",
+        "--verify",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "--print=h",
+        "GET",
+        ask.url,
+        *fields,
+    ]
 
 
 def _aria2(ask: Ask, _: Path) -> list[str]:
@@ -137,11 +145,33 @@ def _fuzzer(program: str) -> Callable[[Ask, Path], list[str]]:
 def _sqlmap(ask: Ask, _: Path) -> list[str]:
     agent = [f"--user-agent={ask.user_agent}"] if ask.user_agent else []
     cookie = [f"--cookie={ask.cookie}"] if ask.cookie else []
-    return ["sqlmap", "--batch", "--smart", "--level=1", "--technique=B", "--ignore-code=*", *agent, *cookie, "-u", f"{ask.url}?q=1"]
+    return [
+        "sqlmap",
+        "--batch",
+        "--smart",
+        "--level=1",
+        "--technique=B",
+        "--ignore-code=*",
+        *agent,
+        *cookie,
+        "-u",
+        f"{ask.url}?q=1",
+    ]
 
 
 def _httrack(ask: Ask, _: Path) -> list[str]:
-    return ["httrack", ask.url, "-O", "mirror", "-r1", "-q", "-%v0", "-s0", *_option("-F", ask.user_agent), *_field("-%X", "Cookie", ask.cookie)]
+    return [
+        "httrack",
+        ask.url,
+        "-O",
+        "mirror",
+        "-r1",
+        "-q",
+        "-%v0",
+        "-s0",
+        *_option("-F", ask.user_agent),
+        *_field("-%X", "Cookie", ask.cookie),
+    ]
 
 
 def _wapiti(ask: Ask, _: Path) -> list[str]:

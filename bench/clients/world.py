@@ -26,7 +26,9 @@ SETTLE_SECONDS = 0.4
 COUNTED_SECONDS = 1.5
 """The same after one that may have been counted: the flood rule writes one line a second."""
 
-ROOM = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/ssl/certs/ca-certificates.crt && shift 2 && exec nice "$@"'
+ROOM = (
+    'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/ssl/certs/ca-certificates.crt && shift 2 && exec nice "$@"'
+)
 """A mount namespace of a client's own: the machine's own files stay as they are."""
 
 
@@ -71,7 +73,9 @@ class World:
         hosts = {urlsplit(one["url"]).hostname for one in self.demo.facts["transactions"]}
         hosts.add(urlsplit(self.demo.user).hostname)
         self.scratch.mkdir(parents=True, exist_ok=True)
-        (self.scratch / "hosts").write_text("".join(f"127.0.0.1 {name}\n" for name in ("localhost", *sorted(hosts, key=str))))
+        (self.scratch / "hosts").write_text(
+            "".join(f"127.0.0.1 {name}\n" for name in ("localhost", *sorted(hosts, key=str)))
+        )
         system = Path(ssl.get_default_verify_paths().openssl_cafile or "")
         known = system.read_text() if system.is_file() else ""
         (self.scratch / "bundle.pem").write_text(known + "\n" + self.demo.ca.read_text())
@@ -138,7 +142,11 @@ class World:
     async def new_lines(self, settle: float = SETTLE_SECONDS) -> list[dict[str, Any]]:
         """The decisions and connections in the ledger since this was asked last, `settle` seconds from now."""
         await asyncio.sleep(settle)
-        found = [line for line in Lines(Path(self.demo.facts["ledger"])).all() if line["n"] > self._seen.get(line["stream"], -1)]
+        found = [
+            line
+            for line in Lines(Path(self.demo.facts["ledger"])).all()
+            if line["n"] > self._seen.get(line["stream"], -1)
+        ]
         for line in found:
             self._seen[line["stream"]] = max(line["n"], self._seen.get(line["stream"], -1))
         kept = [line for line in found if line["kind"] in ("decision", "connection", "refusals", "sign-in")]

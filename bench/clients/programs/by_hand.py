@@ -35,11 +35,8 @@ class Browser:
     address: Callable[[str], None]
     scripts: bool = True
     tabs: bool = True
-    tab_stops: int = TABS_TO_USER_ID
-    first: tuple[str, ...] = ()
-    """Keys before the first field: a mode in which keys are the page's."""
-    click: bool = False
-    """The keyboard is the page's only after a click on it."""
+    field: tuple[int, int] | None = None
+    """Where in the window the first field is: for browsers in which the tabulator does not go there from the start."""
 
 
 def key(*keys: str) -> None:
@@ -68,7 +65,10 @@ def titles() -> list[str]:
     found = subprocess.run(
         ["xdotool", "search", "--onlyvisible", "--name", "."], capture_output=True, text=True, check=False
     ).stdout.split()
-    names = [subprocess.run(["xdotool", "getwindowname", one], capture_output=True, text=True, check=False).stdout.strip() for one in found]
+    names = [
+        subprocess.run(["xdotool", "getwindowname", one], capture_output=True, text=True, check=False).stdout.strip()
+        for one in found
+    ]
     return [name for name in names if name]
 
 
@@ -99,7 +99,13 @@ def trust(store: Path) -> str:
 
 def chromium() -> Browser:
     trust(HOME / ".pki" / "nssdb")
-    quiet = ["--no-first-run", "--disable-sync", "--disable-background-networking", "--disable-component-update", "--disable-gpu"]
+    quiet = [
+        "--no-first-run",
+        "--disable-sync",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-gpu",
+    ]
     return Browser(["chromium", "--no-sandbox", "--password-store=basic", *quiet, URL], in_location_bar)
 
 
@@ -123,38 +129,52 @@ def minibrowser() -> Browser:
 
 def falkon() -> Browser:
     trust(HOME / ".pki" / "nssdb")
-    return Browser(["falkon", "--no-sandbox", URL], in_location_bar, first=("Escape",), click=True)
+    return Browser(["falkon", "--no-sandbox", URL], in_location_bar, field=(485, 325))
 
 
 def qutebrowser() -> Browser:
     trust(HOME / ".pki" / "nssdb")
-    return Browser(["qutebrowser", "--temp-basedir", "--qt-flag", "no-sandbox", URL], in_qutebrowser, tabs=False, first=("i",), click=True)
+    return Browser(
+        ["qutebrowser", "--temp-basedir", "--qt-flag", "no-sandbox", URL], in_qutebrowser, tabs=False, field=(410, 260)
+    )
 
 
 def dillo() -> Browser:
     certificates = HOME / ".dillo" / "certs"
     certificates.mkdir(parents=True)
-    name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", CA], capture_output=True, text=True, check=True).stdout
+    name = subprocess.run(
+        ["openssl", "x509", "-hash", "-noout", "-in", CA], capture_output=True, text=True, check=True
+    ).stdout
     shutil.copy(CA, certificates / f"{name.strip()}.0")
     (HOME / ".dillo" / "cookiesrc").write_text("DEFAULT ACCEPT_SESSION\n")
-    return Browser(["dillo", URL], in_location_bar, scripts=False, tabs=False, tab_stops=1)
+    return Browser(["dillo", URL], in_location_bar, scripts=False, tabs=False, field=(275, 398))
 
 
 def netsurf() -> Browser:
     (HOME / ".config" / "netsurf").mkdir(parents=True, exist_ok=True)
-    (HOME / ".config" / "netsurf" / "Choices").write_text("ca_bundle:/etc/ssl/certs/ca-certificates.crt\n")
-    return Browser(["netsurf-gtk", URL], in_location_bar, scripts=False, tabs=False, tab_stops=1)
+    (HOME / ".config" / "netsurf" / "Choices").write_text(
+        "ca_bundle:/etc/ssl/certs/ca-certificates.crt\naccept_language:en\n"
+    )
+    return Browser(["netsurf-gtk", URL], in_location_bar, scripts=False, tabs=False, field=(275, 398))
 
 
-BROWSERS = {one.__name__: one for one in (chromium, firefox, epiphany, minibrowser, falkon, qutebrowser, dillo, netsurf)}
+BROWSERS = {
+    one.__name__: one for one in (chromium, firefox, epiphany, minibrowser, falkon, qutebrowser, dillo, netsurf)
+}
 
 
 def work(browser: Browser) -> None:
     wait_for("Sign in")
     picture("sign-in")
-    if browser.click:
-        subprocess.run(["xdotool", "mousemove", "60", "700", "click", "1"], check=True)
-    key(*browser.first, *["Tab"] * browser.tab_stops)
+    if browser.field:
+        window = subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--name", "Sign in"], capture_output=True, text=True, check=True
+        )
+        there = [str(number) for number in browser.field]
+        subprocess.run(["xdotool", "mousemove", "--window", window.stdout.split()[0], *there, "click", "1"], check=True)
+        time.sleep(0.5)
+    else:
+        key(*["Tab"] * TABS_TO_USER_ID)
     type_text(os.environ["USER_ID"])
     key("Tab")
     type_text(os.environ["PASSWORD"])
@@ -184,10 +204,24 @@ def work(browser: Browser) -> None:
 
 def main() -> int:
     display = f":{os.getpid() % 30000 + 100}"
-    os.environ |= {"DISPLAY": display, "XDG_RUNTIME_DIR": str(HOME), "GTK_USE_PORTAL": "0", "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"}
-    os.environ |= {"WEBKIT_DISABLE_COMPOSITING_MODE": "1", "LIBGL_ALWAYS_SOFTWARE": "1", "QTWEBENGINE_DISABLE_SANDBOX": "1", "NO_AT_BRIDGE": "1"}
+    os.environ |= {
+        "DISPLAY": display,
+        "XDG_RUNTIME_DIR": str(HOME),
+        "GTK_USE_PORTAL": "0",
+        "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
+    }
+    os.environ |= {
+        "WEBKIT_DISABLE_COMPOSITING_MODE": "1",
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "QTWEBENGINE_DISABLE_SANDBOX": "1",
+        "NO_AT_BRIDGE": "1",
+    }
     browser = BROWSERS[sys.argv[1]]()
-    processes = [subprocess.Popen(["Xvfb", display, "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], stderr=subprocess.DEVNULL)]
+    processes = [
+        subprocess.Popen(
+            ["Xvfb", display, "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], stderr=subprocess.DEVNULL
+        )
+    ]
     time.sleep(1.5)
     with (HOME / "browser.log").open("wb") as log:
         for command in (["openbox"], ["dbus-run-session", "--", *browser.command]):
@@ -203,7 +237,12 @@ def main() -> int:
             process.terminate()
         keep = os.environ.get("KEEP")
         if keep:
-            shutil.copytree(HOME, Path(keep) / sys.argv[1], dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if not n.endswith((".png", ".log"))])
+            shutil.copytree(
+                HOME,
+                Path(keep) / sys.argv[1],
+                dirs_exist_ok=True,
+                ignore=lambda _, names: [n for n in names if not n.endswith((".png", ".log"))],
+            )
     return 0
 
 

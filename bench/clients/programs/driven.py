@@ -17,7 +17,14 @@ from typing import Any, Protocol
 
 HOME, URL, CA, AGENT = Path(os.environ["HOME"]), os.environ["URL"], os.environ["CA"], os.environ["AGENT"]
 SECONDS = 30.0
-QUIET = ["--no-sandbox", "--no-first-run", "--disable-sync", "--disable-background-networking", "--disable-component-update", "--disable-gpu"]
+QUIET = [
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+]
 FETCHES = """
 fetch("documents").then(a => a.text()).then(() => fetch("documents/archive.csv")).then(a => a.arrayBuffer())
  .then(() => fetch("dossiers/" + document.querySelector("td a").textContent, {method: "PUT", headers: {"Content-Type": "application/json"},
@@ -118,7 +125,9 @@ def trust(store: Path) -> str:
 @contextlib.contextmanager
 def a_screen() -> Iterator[None]:
     display = f":{os.getpid() % 30000 + 100}"
-    with subprocess.Popen(["Xvfb", display, "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], stderr=subprocess.DEVNULL) as xvfb:
+    with subprocess.Popen(
+        ["Xvfb", display, "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], stderr=subprocess.DEVNULL
+    ) as xvfb:
         os.environ["DISPLAY"] = display
         time.sleep(1.5)
         try:
@@ -178,7 +187,11 @@ def selenium_chrome(*, headless: bool, spoofed: bool) -> None:
     trust(HOME / ".pki" / "nssdb")
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for argument in [*QUIET, *(["--headless=new"] if headless else []), *([f"--user-agent={AGENT}"] if spoofed else [])]:
+    for argument in [
+        *QUIET,
+        *(["--headless=new"] if headless else []),
+        *([f"--user-agent={AGENT}"] if spoofed else []),
+    ]:
         options.add_argument(argument)
     driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
     work(Selenium(driver))
@@ -215,9 +228,17 @@ def marionette(*, headless: bool, spoofed: bool) -> None:
     profile = trust(HOME / "profile")
     agent = AGENT.split("AppleWebKit")[0] and f'user_pref("general.useragent.override", "{AGENT}");\n'
     (HOME / "profile" / "user.js").write_text(
-        'user_pref("marionette.port", 0); user_pref("termsofuse.bypassNotification", true);\n' + (agent if spoofed else "")
+        'user_pref("marionette.port", 0); user_pref("termsofuse.bypassNotification", true);\n'
+        + (agent if spoofed else "")
     )
-    command = ["firefox-esr", "--marionette", "--no-remote", "--profile", profile, *(["--headless"] if headless else [])]
+    command = [
+        "firefox-esr",
+        "--marionette",
+        "--no-remote",
+        "--profile",
+        profile,
+        *(["--headless"] if headless else []),
+    ]
     with (HOME / "firefox.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as firefox:
         port = HOME / "profile" / "MarionetteActivePort"
         wait_for("Firefox", port.exists)

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 URL = os.environ["URL"]
-SECONDS = 25.0
+SECONDS = 40.0
 
 
 class Absent(Exception):
@@ -21,22 +22,37 @@ class Absent(Exception):
 
 @dataclass(frozen=True)
 class Browser:
-    """`to_field` are the keys from the opened page to the first field, `next` from field to field, `fill` says that Enter opens and
-    closes a field; `send` are the keys after the last field, `address` those that ask for an address."""
+    """`first` are the keys that a newly started browser wants, `to_field` those from the opened page to the first field, `next` from field
+    to field; `opens` that Enter opens a field, `closes` that Enter closes it; `send` are the keys after the password, `address` those that
+    ask for an address. `lands` that the browser shows the page after sign-in at once."""
 
     command: str
     to_field: tuple[str, ...]
-    next: tuple[str, ...]
+    next: str
     send: tuple[str, ...]
     address: tuple[str, ...]
-    fill: bool = False
+    first: tuple[str, ...] = ()
+    opens: bool = False
+    closes: bool = False
+    lands: bool = True
 
+
+LYNX = Path(os.environ["HOME"]) / "lynx.cfg"
+LYNX_SETTING = "REFERER_WITH_QUERY:PARTIAL\n"
+"""As Lynx comes, it says of no page whose address has a query where it came from: its forms are then from nowhere, and refused."""
 
 BROWSERS = {
-    "lynx": Browser("lynx -accept_all_cookies", ("Tab",) * 5, ("Tab",), ("Tab", "Tab", "Enter"), ("g", "C-u")),
-    "w3m": Browser("w3m", ("Tab",) * 6, ("Tab",), ("Tab", "Tab", "Enter"), ("U", "C-u"), fill=True),
-    "links": Browser("links -ssl.certificates 1", ("Down",) * 5, ("Down",), ("Enter",), ("g", "C-u")),
-    "elinks": Browser("elinks -no-connect", ("Tab",) * 5, ("Tab",), ("Tab", "Tab", "Enter"), ("g", "C-u")),
+    "lynx": Browser(
+        f"lynx -cfg={LYNX} -accept_all_cookies", ("Tab",) * 5, "Tab", ("Tab", "Tab", "Enter"), ("g", "C-u")
+    ),
+    "w3m": Browser("w3m", ("Tab",) * 5, "Tab", ("Tab", "Tab", "Enter"), ("U", "C-u"), opens=True, closes=True),
+    # It keeps a 303 in spite of no-store, and shows the sign-in page once more.
+    "links": Browser(
+        "links", ("Down",) * 5, "Down", ("Down", "Down", "Enter"), ("g", "C-u"), first=("Enter",), lands=False
+    ),
+    "elinks": Browser(
+        "elinks", ("Down",) * 5, "Down", ("Down", "Down", "Enter"), ("g", "C-u"), first=("Enter",), opens=True
+    ),
 }
 
 
@@ -72,10 +88,10 @@ def wait_for(text: str) -> None:
 
 
 def fill_in(browser: Browser, text: str) -> None:
-    if browser.fill:
+    if browser.opens:
         keys("Enter")
     type_text(text)
-    if browser.fill:
+    if browser.closes:
         keys("Enter")
 
 
@@ -86,21 +102,28 @@ def go(browser: Browser, url: str) -> None:
 
 
 def work(browser: Browser) -> None:
+    wait_for("Welcome to" if browser.first else "Security code")
+    keys(*browser.first)
     wait_for("Security code")
+    time.sleep(2)
     keys(*browser.to_field)
     fill_in(browser, os.environ["USER_ID"])
-    keys(*browser.next)
+    keys(browser.next)
     fill_in(browser, os.environ["PASSWORD"])
     keys(*browser.send)
-    wait_for("Search by name")
+    if browser.lands:
+        wait_for("Search by name")
+    else:
+        time.sleep(8)
     go(browser, f"{URL}documents")
     wait_for("archive.csv")
-    go(browser, URL)
-    wait_for("Search by name")
+    go(browser, f"{URL}queue")
+    wait_for("How many wait")
 
 
 def main() -> int:
     browser = BROWSERS[sys.argv[1]]
+    LYNX.write_text(LYNX_SETTING)
     tmux("new-session", "-d", "-s", "it", "-x", "120", "-y", "70", f"{browser.command} '{URL}'")
     try:
         work(browser)
