@@ -3,7 +3,7 @@
 #   make run     the demo: everything embedded; prints where to go and as whom; Ctrl-C stops it
 #   make test    the whole test suite, browser included
 #
-# And: make check (the rules of the house), make soak (the long rounds of the same tests), make lock (see there), make bench (the
+# And: make check (the rules of the house), make soak (the long rounds of the same tests), make fuzz, make lock (see there), make bench (the
 # gateway beside nginx, Envoy and Caddy: 20 minutes, into docs/performance.md; QUICK=1: three minutes, printed).
 
 VENV := .venv
@@ -15,7 +15,7 @@ PURE := $(wildcard gateway/decision gateway/message gateway/credentials)
 STALE := $(shell $(BIN)/python -c pass 2>/dev/null || echo stale)
 
 .DELETE_ON_ERROR:
-.PHONY: run test soak bench check lock stale compiled test-compiled
+.PHONY: run test soak fuzz bench check lock stale compiled test-compiled
 
 run: $(VENV)/.installed-run
 	@exec $(BIN)/python -m gateway demo
@@ -43,8 +43,20 @@ $(COMPILED)/.built: setup.py $(HOT) $(VENV)/.installed-dev
 # The tests of what was compiled, on what was compiled.
 test-compiled: $(COMPILED)/.built
 	@ln -sfn ../../tests $(COMPILED)/tests
+	@ln -sfn ../../fuzz $(COMPILED)/fuzz
 	@cd $(COMPILED) && ../../$(BIN)/python -m pytest --rootdir . --override-ini pythonpath=. --override-ini cache_dir=/tmp \
 		--numprocesses 2 --dist loadfile tests/decision tests/ledger tests/message tests/proxy
+
+# docs/fuzzing.md. In an environment of its own, which sees the packages of ours; `make fuzz SECONDS=600` for ten minutes a reader.
+fuzz: $(VENV)-fuzz/.installed
+	@$(VENV)-fuzz/bin/python -m fuzz --seconds $(or $(SECONDS),60)
+
+SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+$(VENV)-fuzz/.installed: $(VENV)/.installed-dev
+	@$(BIN)/python -m venv $(VENV)-fuzz
+	@$(VENV)-fuzz/bin/pip install --quiet atheris==3.0.0
+	@$(BIN)/python $(SITE) > "$$($(VENV)-fuzz/bin/python $(SITE))/ours.pth"
+	@touch $@
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
