@@ -49,8 +49,9 @@ APPS = frozenset(
 """Patterns that are left out: persons read pages in the windows of these apps, which add the app's name to their browser's."""
 DEVICES = frozenset({r"AP3A\.240617\.008", r"008\/", "Butterfly", "Expanse", "Fever", "Sogou", "Sonic"})
 """Patterns that are also the name of a device, a build of Android 15 or a browser: where a browser's engine is named, they say nothing."""
-LIBRARIES = ("PowerShell/", "WinHttp.", "MS Web Services Client Protocol", "Indy Library")
-"""Libraries that begin like a browser and that the list lacks: a shell's, a macro's, those of .NET and Delphi."""
+LIBRARIES = ("PowerShell/", "WinHttp.", "MS Web Services Client Protocol", "Indy Library", "Siege/", "(Hydra)", "w3af")
+"""Programs that begin like a browser and that the list lacks: a shell's, a macro's, those of .NET and Delphi, a load generator's, two
+scanners'."""
 DRIVEN = ("Cypress/", "jsdom/", "SlimerJS/", "wkhtmltopdf")
 """Likewise, browsers that only programs drive."""
 

@@ -127,6 +127,9 @@ PROGRAMS = [
     "Mozilla/5.0 (compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)",
     "Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)",
     "Mozilla/5.0 zgrab/0.x",
+    "Mozilla/5.0 (pc-x86_64-linux-gnu) Siege/4.0.7",
+    "Mozilla/5.0 (Hydra)",
+    "Mozilla/4.0 (compatible; w3af.org)",
     "Mozilla/5.0 " + "x" * MAX_CHARACTERS,
     "anything",
 ]

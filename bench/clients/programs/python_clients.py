@@ -101,7 +101,7 @@ def pycurl() -> int:
     curl = pycurl.Curl()
     curl.setopt(pycurl.URL, URL)
     curl.setopt(pycurl.CAINFO, CA)
-    curl.setopt(pycurl.WRITEFUNCTION, lambda data: len(data))
+    curl.setopt(pycurl.WRITEFUNCTION, len)
     if USER_AGENT:
         curl.setopt(pycurl.USERAGENT, USER_AGENT)
     if COOKIE:
@@ -211,7 +211,7 @@ def _perfect() -> tuple[Any, dict[str, Any]]:
 
 def curl_cffi_perfect() -> int:
     requests, options = _perfect()
-    return int(requests.Session(impersonate="chrome", **{"verify": CA}).get(URL, **options).status_code)
+    return int(requests.Session(impersonate="chrome", verify=CA).get(URL, **options).status_code)
 
 
 def curl_cffi_timer() -> int:
