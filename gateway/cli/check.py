@@ -118,6 +118,8 @@ def reload(config: ConfigOption = Path("config"), as_json: JsonOption = False) -
         print(json.dumps(outcome, ensure_ascii=False))
     elif outcome["ok"]:
         print(f"loaded\ntable {outcome['hash']}")
+        if waiting := outcome.get("restart_for"):
+            print(f"warning: changed, but taken only at the next start: {', '.join(waiting)}", file=sys.stderr)
     else:
         print_faults(outcome["faults"])
         running = outcome["hash"]
