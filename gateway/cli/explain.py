@@ -17,16 +17,20 @@ from rich.text import Text
 from gateway.decision import (
     SAFE_METHODS,
     Agent,
+    ClientEvidence,
     Connection,
     Decision,
     Facts,
     PageOrigin,
+    Signal,
     Snapshot,
     Step,
     decide,
     explain,
 )
 from gateway.errors import RequestError
+from gateway.ledger.reading import find
+from gateway.ledger.reference import BadReference, format_reference, parse_reference
 from gateway.message.target import canonical_path
 from gateway.model import BRUSSELS, Channel, Means, Session, Transaction, UserRecords
 from gateway.policy.release import load_release
@@ -58,6 +62,14 @@ def explain_command(
         typer.Option("--at", metavar="TIME", help="2026-06-15 or 2026-06-15T10:00, Europe/Brussels; default: now."),
     ] = None,
     websocket: Annotated[bool, typer.Option("--websocket", help="A websocket handshake of our own page.")] = False,
+    evidence: Annotated[
+        str | None,
+        typer.Option(
+            "--evidence",
+            metavar="REF",
+            help="With what spoke for a program in the ledger line that this reference names.",
+        ),
+    ] = None,
     config: Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration directory.")] = Path(
         "config"
     ),
@@ -65,7 +77,8 @@ def explain_command(
 ) -> None:
     """Tell whether a person may, by every check: met, not met, or not reached.
 
-    A fresh session in a normal browser is supposed. The table is the one in the configuration directory, the records
+    A fresh session in a normal browser is supposed, for which nothing speaks for a program (or, with --evidence, what did at a
+    request of the past: the score, its parts, and whether the session had moved to another client). The table is the one in the configuration directory, the records
     are those of now: --at moves the clock, it does not bring back a designation that was changed since.
 
     Exit 0: permitted. 1: the answer is no. 2: wrong use.
@@ -74,6 +87,7 @@ def explain_command(
       gateway explain --person jansen01 --transaction dossier
       gateway explain --person jansen01 --transaction dossier --method POST --path /search --means token
       gateway explain --person jansen01 --transaction dossier --at 2027-12-31T23:59 --json
+      gateway explain --person jansen01 --transaction dossier --evidence 3TWA-90BT-VBXT-95SA-V
     """
     now = _moment(at)
     settings = load_settings(config)
@@ -87,6 +101,8 @@ def explain_command(
     if user is None:
         _fail(f"the records know no user ID {person!r}. Check the spelling; it is a user ID, not a name or an INSZ")
     facts = suppose(asked, user, _canonical(path), method.upper(), means, now, websocket=websocket)
+    if evidence is not None:
+        facts = _with_evidence(facts, settings.ledger.directory, evidence)
     decision, steps = explain(facts, snapshot)
     others = {str(other): _with_means(facts, other, snapshot) for other in Means}
     if as_json:
@@ -162,6 +178,21 @@ def as_object(
             for step in steps
         ],
         "by_means": others,
+        "evidence": _evidence_object(facts.evidence, snapshot),
+    }
+
+
+def _evidence_object(evidence: ClientEvidence | None, snapshot: Snapshot) -> dict[str, Any] | None:
+    if evidence is None:
+        return None
+    return {
+        "score": evidence.score,
+        "threshold": snapshot.doubtful_score,
+        "parts": {signal.value: points for signal, points in evidence.parts},
+        "reported": {signal.value: points for signal, points in evidence.reported},
+        "moved": evidence.moved,
+        "moved_reported": evidence.moved_reported,
+        "answered": evidence.answered,
     }
 
 
@@ -193,8 +224,49 @@ def _print(
         if not decision.disclosed:
             verdict.append(" The person is not told the reason: they never were designated for it.", style="not bold")
     console.print(verdict)
+    if facts.evidence is not None:
+        console.print(Text(_evidence_text(facts.evidence, snapshot)))
     console.print(Text("By means: " + ", ".join(f"{name} {code}" for name, code in others.items())))
     console.print(Text(f"Table: {snapshot.hash}", style="dim"))
+
+
+def _evidence_text(evidence: ClientEvidence, snapshot: Snapshot) -> str:
+    def listed(parts: tuple[tuple[Signal, float], ...]) -> str:
+        return ", ".join(f"{signal} {points:g}" for signal, points in parts) or "nothing"
+
+    text = f"Evidence: {evidence.score:g} of the {snapshot.doubtful_score:g} points that ask who is there ({listed(evidence.parts)})"
+    text += f"; only reported: {listed(evidence.reported)}" if evidence.reported else ""
+    text += "; answered by an authentication shortly before" if evidence.answered else ""
+    text += "; the session moved to another client" if evidence.moved else ""
+    return text + ("; the session moved to another client (only reported)" if evidence.moved_reported else "")
+
+
+def _with_evidence(facts: Facts, ledger: Path, reference: str) -> Facts:
+    """With the evidence of a line, as if it came after the supposed authentication: else that would answer it."""
+    try:
+        wanted = parse_reference(reference)
+        lines = [event.record for event in find(ledger, wanted) if event.record.get("kind") == "decision"]
+    except BadReference as error:
+        _fail(f"--evidence: {error}")
+    except OSError as error:
+        _fail(f"--evidence: the ledger in {ledger} cannot be read ({error.strerror})")
+    if not lines:
+        _fail(f"--evidence: no decision in {ledger} has the reference {format_reference(wanted)}")
+    told = lines[0].get("evidence") or {}
+    parts, reported = (
+        tuple((Signal(name), float(points)) for name, points in told.get(key, {}).items())
+        for key in ("parts", "reported")
+    )
+    found = ClientEvidence(
+        float(told.get("score", 0.0)),
+        parts,
+        reported,
+        told.get("moved", False),
+        told.get("moved_reported", False),
+        told.get("answered", False),
+        facts.now,
+    )
+    return facts._replace(evidence=found, too_fast=tuple(lines[0].get("too_fast", ())))
 
 
 def _with_means(facts: Facts, means: Means, snapshot: Snapshot) -> str:

@@ -129,7 +129,7 @@ def assess(
         return None
     enforced = rules.moved is Mode.ENFORCE
     return ClientEvidence(
-        round(sum(points for _, points in parts), 1),
+        round(sum((points for _, points in parts), 0.0), 1),
         tuple(parts),
         tuple(reported),
         moved and enforced,

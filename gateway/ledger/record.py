@@ -41,8 +41,10 @@ def decision_record(
     status: int | None = None,
     detail: str | None = None,
     excerpt: str | None = None,
+    form_kept: bool = False,
 ) -> Record:
-    """The line that is on the disk before anything happens. `status` is the answer's, when it is not the reason's own.
+    """The line that is on the disk before anything happens. `status` is the answer's, when it is not the reason's own; `form_kept` that
+    the request was a form, which waits for its person; nothing of it is here.
 
     Of a message that could not be read, `detail` says which rule it broke, and `excerpt` is the printable beginning of its request
     line, cut before anything that could be a secret.
@@ -74,6 +76,8 @@ def decision_record(
         record["detail"] = detail
     if excerpt is not None:
         record["excerpt"] = mask_insz(excerpt)
+    if form_kept:
+        record["form_kept"] = True
     session, records = facts.session, facts.user
     if session is not None:
         record["means"] = session.means
@@ -135,9 +139,13 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
 
 def _evidence(evidence: ClientEvidence) -> dict[str, object]:
     """The score and its parts; what has its usual value is left out."""
-    found: dict[str, object] = {"score": evidence.score, "parts": dict(evidence.parts), "since": evidence.since}
+    found: dict[str, object] = {
+        "score": evidence.score,
+        "parts": {signal.value: points for signal, points in evidence.parts},
+        "since": evidence.since,
+    }
     if evidence.reported:
-        found["reported"] = dict(evidence.reported)
+        found["reported"] = {signal.value: points for signal, points in evidence.reported}
     if evidence.moved:
         found["moved"] = True
     if evidence.moved_reported:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from gateway.cli import explain
 from gateway.decision.criteria import BY_PLACE
 from gateway.decision.places import Place
+from gateway.ledger.line import ZERO_LEAF, compose, moment, serialise
 from gateway.model import BRUSSELS, Channel, Use, Validity
 from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
@@ -171,3 +172,70 @@ def test_without_a_time_it_is_now(config: Path) -> None:
     _, said = answer(config, *MINE, at="")
     at = dt.datetime.fromisoformat(str(said["at"]))
     assert abs((dt.datetime.now(dt.UTC) - at).total_seconds()) < 60
+
+
+# --- evidence of a line ------------------------------------------------------------------------------------------------------
+
+
+def with_line(config: Path, **members: object) -> str:
+    """A ledger with one decision, which has this evidence; its reference."""
+    reference = "000G40R40M30E2099"
+    line = compose(
+        "user-0", 0, ZERO_LEAF, moment(MADE), serialise({"kind": "decision", "id": reference, "reason": "x", **members})
+    )
+    directory = load_settings(config).ledger.directory / "request"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    (directory / f"user-0-{0:020}.jsonl").write_bytes(line + b"\n")
+    return reference
+
+
+SCORE = {"score": 120.0, "parts": {"no_fetch_metadata": 100.0, "no_accept_language": 20.0}, "since": MADE}
+
+
+@pytest.mark.parametrize(
+    ("code", "members"),
+    [
+        ("doubtful_client", {"evidence": SCORE}),
+        ("permitted", {"evidence": SCORE | {"answered": True}}),
+        ("permitted", {"evidence": SCORE | {"score": 99.9}}),
+        ("permitted", {"evidence": SCORE | {"score": 0.0, "parts": {}, "reported": {"many_connections": 500.0}}}),
+        ("session_moved", {"evidence": SCORE | {"moved": True, "answered": True}}),
+        ("permitted", {"evidence": SCORE | {"moved_reported": True, "answered": True}}),
+        ("too_fast", {"too_fast": ["dossier"]}),
+        ("permitted", {}),
+    ],
+)
+def test_the_evidence_of_a_line(config: Path, code: str, members: dict[str, object]) -> None:
+    status, said = answer(config, *MINE, "--evidence", with_line(config, **members))
+    assert (said["reason"], status) == (code, 0 if code == "permitted" else 1)
+    told = said["evidence"]
+    assert isinstance(told, dict)
+    assert told["threshold"] == 100.0
+    evidence = members.get("evidence", {"score": 0.0, "parts": {}})
+    assert isinstance(evidence, dict)
+    assert (told["score"], told["parts"]) == (evidence["score"], evidence["parts"])
+
+
+def test_the_score_and_its_parts_in_the_readable_form(config: Path) -> None:
+    reference = with_line(
+        config,
+        evidence=SCORE
+        | {"reported": {"many_connections": 7.5}, "moved": True, "moved_reported": True, "answered": True},
+    )
+    text = run(config, *MINE, "--evidence", f"{reference[:4]}-{reference[4:]}".lower()).stdout
+    assert "  NOT MET      I4  the client is the one that the session was given to: session_moved" in text
+    assert (
+        "Evidence: 120 of the 100 points that ask who is there (no_fetch_metadata 100, no_accept_language 20)"
+        "; only reported: many_connections 7.5; answered by an authentication shortly before"
+        "; the session moved to another client; the session moved to another client (only reported)"
+    ) in text
+    assert "Evidence" not in run(config, *MINE).stdout
+
+
+def test_a_line_that_is_not_there(config: Path) -> None:
+    with_line(config)
+    for reference, what in (("3TWA-90BT-VBXT-95SA-V", "no decision in"), ("nonsense", "--evidence: ")):
+        result = run(config, *MINE, "--evidence", reference)
+        assert result.exit_code == 2
+        assert what in result.stderr
