@@ -103,6 +103,11 @@ CERTIFICATE_NAMES: Final = (
 """What the demo's certificate covers, with `--origin` or without, so that a browser need not learn another one."""
 
 
+MEASURED: dict[str, Value] = {"session_moved": "report", "pace": 1_000_000, "burst": 10_000_000}
+"""Somebody's own application behind the demo is looked at with tools: a load generator takes over the cookie of a browser, and asks
+more than a person can. The demo of its own keeps the defaults."""
+
+
 def configuration(plan: Plan) -> dict[str, str]:
     """Every file of the configuration directory but keys and certificates: name -> text."""
     files = {"gateway.toml": _gateway(plan), "roles.toml": _roles()}
@@ -150,6 +155,7 @@ def _gateway(plan: Plan) -> str:
             "ledger": {"directory": "../ledger"},
             # An open live page does not hold up a Ctrl-C for long.
             "limits": {"drain": "2s"},
+            **({} if plan.origin is None else {"evidence": MEASURED}),
         },
     )
 
