@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from gateway.edge.admission import room_for
+from gateway.edge.memory import hold_mmap_threshold
 from gateway.edge.openssl import GROUPS, groups_in_force
 from gateway.edge.share import Shares
 from gateway.edge.sockets import listen
@@ -70,6 +71,7 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
     settings = load_settings(config)
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     require_material(settings, time.time())
+    hold_mmap_threshold()
     if (groups := groups_in_force()) != GROUPS:
         _log.warning(
             "tls_groups", offered=[f"{code:04x}" for code in groups], do="unset OPENSSL_CONF, or see docs/tls.md"
