@@ -32,7 +32,7 @@ def digest(lines: list[dict[str, Any]]) -> dict[str, Any]:
         reasons.update({f"{reason} (counted)": count for reason, count in counted["reasons"].items()})
     scores = [evidence(line) for line in decisions]
     return {
-        "first": decisions[0]["reason"] if decisions else None,
+        "first": next((line["reason"] for line in decisions if line["kind"] == "decision"), None),
         "reasons": dict(reasons),
         "fingerprints": dict(Counter(print_ for line in decisions if (print_ := fingerprint(line)))),
         "score": max((score for score, _ in scores), default=0),

@@ -9,7 +9,7 @@ from typing import Any
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "person-or-program.md"
 BEGIN, END = "<!-- clients: written by python -m bench.clients -->", "<!-- clients: end -->"
 NEW = f"# A person or a program\n\n{BEGIN}\n{END}\n"
-FINGERPRINT_CHARACTERS = 8
+FINGERPRINT_CHARACTERS = 12
 EXPECTED = frozenset({"permitted", "sign_in_required", "no_request", "tls_failed"})
 """What a browser at work may meet: a page, the way to the sign-in page, and connections it opened and did not use."""
 SHOWN_REASONS = 3
@@ -66,11 +66,14 @@ def _programs(results: dict[str, Any]) -> str:
 
 def _summary(results: dict[str, Any]) -> str:
     """How many of those that ran were refused, asked, let through; in each of the ways."""
-    rows = ["| | clients | refused | asked to sign in | asked again | let through |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| | clients | refused | asked to sign in | asked again who is there | let through | asked nothing |",
+        "|---|---|---|---|---|---|---|",
+    ]
     named = {"itself": "as itself", "agent": "as a browser, by its fields", "session": "with a stolen session"}
     for mode, shown in named.items():
         found = Counter(_fate(one["modes"][mode]) for one in results.values() if mode in one["modes"])
-        fates = " | ".join(str(found[fate]) for fate in ("refused", "sign in", "again", "through"))
+        fates = " | ".join(str(found[fate]) for fate in ("refused", "sign in", "again", "through", "nothing"))
         rows.append(f"| {shown} | {found.total()} | {fates} |")
     return "\n".join(rows)
 
@@ -79,6 +82,8 @@ def _fate(mode: dict[str, Any]) -> str:
     reasons = {reason.split(" ")[0] for reason in mode["reasons"]}
     if reasons & {"doubtful_client", "session_moved", "session_expired", "session_revoked"}:
         return "again"
+    if mode["first"] is None:
+        return "nothing"
     if mode["first"] == "sign_in_required":
         return "sign in"
     return "through" if mode["first"] == "permitted" else "refused"
@@ -90,7 +95,7 @@ def _cell(mode: dict[str, Any] | None) -> str:
     if not mode["reasons"]:
         return "never arrived"
     shown = [f"`{reason.split(' ')[0]}` {reason.split(' ', 1)[1]}" for reason in list(mode["reasons"])[:SHOWN_REASONS]]
-    parts = ", ".join(f"`{part}`" for part in mode["parts"])
+    parts = ", ".join(f"`{part}`" for part in mode["parts"] if part != "moved")  # that has a reason of its own
     return ", ".join(dict.fromkeys(shown)) + (f"; {mode['score']:g}: {parts}" if parts else "")
 
 

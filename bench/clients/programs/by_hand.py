@@ -44,13 +44,13 @@ def key(*keys: str) -> None:
 
 
 def type_text(text: str) -> None:
-    subprocess.run(["xdotool", "type", "--delay", "25", text], check=True)
+    subprocess.run(["xdotool", "type", "--delay", "40", text], check=True)
 
 
 def in_location_bar(url: str) -> None:
     key("Escape")  # what asks whether to keep the password goes away
     key("ctrl+l")
-    time.sleep(0.6)
+    time.sleep(1.0)
     type_text(url)
     key("Delete", "Return")  # not what the bar made of it
 
@@ -72,9 +72,9 @@ def titles() -> list[str]:
     return [name for name in names if name]
 
 
-def wait_for(title: str) -> None:
+def wait_for(title: str, seconds: float = SECONDS) -> None:
     """Until a window bears the title, which is a page's; then a moment more, as a person looks."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not any(re.search(title, one) for one in titles()):
         if time.monotonic() > deadline:
             picture("failed")
@@ -82,6 +82,18 @@ def wait_for(title: str) -> None:
         time.sleep(0.3)
     print(title, flush=True)
     time.sleep(1.0)
+
+
+def visit(browser: Browser, url: str, title: str) -> None:
+    """Go to an address; as a person would, try again when the keys went elsewhere (on a busy machine)."""
+    for patience in (15.0, 15.0, SECONDS):
+        browser.address(url)
+        try:
+            return wait_for(title, patience)
+        except Absent:
+            if patience == SECONDS:
+                raise
+    return None
 
 
 def picture(name: str) -> None:
@@ -185,18 +197,15 @@ def work(browser: Browser) -> None:
     for page, title in (("documents", "Documents"), ("live", "Live"), ("queue", "Queue"), ("", "Dossiers")):
         if page in ("live", "queue") and not browser.scripts:
             continue
-        browser.address(f"{URL}{page}")
-        wait_for(title)
+        visit(browser, f"{URL}{page}", title)
         picture(page or "list")
     if browser.tabs:
         key("ctrl+t")
         time.sleep(1)
-        in_location_bar(f"{URL}live")
-        wait_for("Live")
+        visit(browser, f"{URL}live", "Live")
         key("ctrl+t")
         time.sleep(1)
-        in_location_bar(f"{URL}documents")
-        wait_for("Documents")
+        visit(browser, f"{URL}documents", "Documents")
     key("F5")
     time.sleep(2)
     picture("end")
