@@ -150,6 +150,7 @@ class Exchange:
             status=self._status,
             detail=None if self._fault is None else self._fault.detail,
             excerpt=None if self._fault is None else self._client.reader.excerpt,
+            form_kept=self._kept is not None and bool(self._kept.key),
         )
         gate.ledger.user.append(record, self._durable, expendable)
 
