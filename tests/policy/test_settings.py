@@ -69,7 +69,7 @@ def test_what_changes_while_it_runs_follows_the_state_directory() -> None:
     assert faults == []
     assert settings.ledger.directory == Path("/var/lib/gateway/ledger")
     assert settings.table.releases == Path("/var/lib/gateway/releases")
-    assert settings.portal_socket == Path("/var/lib/gateway/portal.sock")
+    assert settings.portal_socket(0) == Path("/var/lib/gateway/portal-0.sock")
 
 
 def test_settings_cannot_be_changed() -> None:
