@@ -90,8 +90,13 @@ async def try_browser(world: World, browser: Driven) -> dict[str, Any]:
     return {"kind": browser.kind, "version": shown[0] if shown else "", "modes": {"work": found}}
 
 
+def _known() -> dict[str, Any]:
+    """What was found so far, by this run or another."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
 async def run(tools: Path, names: list[str]) -> None:
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = _known()
     clients = [
         one
         for one in (*PROGRAMS, *BROWSERS)
@@ -112,14 +117,15 @@ async def run(tools: Path, names: list[str]) -> None:
                     print(f"{client.name}: skipped, there is no {missing}", flush=True)
                     continue
                 found = await (try_program if isinstance(client, Program) else try_browser)(world, client)  # type: ignore[operator]
-                results[client.name] = found
+                results = _known() | {client.name: found}
                 shown = {mode: one["reasons"] | {"score": one["score"]} for mode, one in found["modes"].items()}
                 print(f"{client.name} {found['version']}: {shown}", flush=True)
                 for mode, one in found["modes"].items():
                     if not one["reasons"] or (mode == "work" and one["exit"] != 0):
                         print(f"    {mode}: exit {one['exit']}: {one['said']}", flush=True)
                 RESULTS.write_text(as_json(results))
-    write(results)
+    order = [one.name for one in (*PROGRAMS, *BROWSERS)]
+    write({name: results[name] for name in order if name in results})
 
 
 def main() -> None:

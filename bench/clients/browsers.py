@@ -64,7 +64,6 @@ BROWSERS: tuple[Driven, ...] = (
     _by_hand("Falkon (QtWebEngine)", "falkon", "falkon"),
     _by_hand("qutebrowser (QtWebEngine)", "qutebrowser", "qutebrowser"),
     _by_hand("NetSurf", "netsurf", "netsurf-gtk", ("dpkg-query", "-W", "netsurf-gtk")),
-    _by_hand("Dillo", "dillo", "dillo"),
     *(
         _in_terminal(name, *words)
         for name, *words in (("Lynx", "lynx"), ("w3m", "w3m"), ("Links", "links"), ("ELinks", "elinks"))

@@ -120,7 +120,7 @@ def _siege(ask: Ask, _: Path) -> list[str]:
 def _nmap(ask: Ask, _: Path) -> list[str]:
     host, port = ask.url.split("/")[2].split(":")
     agent = ["--script-args", f"http.useragent='{ask.user_agent}'"] if ask.user_agent else []
-    return ["nmap", "-Pn", "-p", port, "--script", "http-title,http-headers,ssl-cert", *agent, host]
+    return ["nmap", "-Pn", "-p", port, "--script", "+http-title,+http-headers", *agent, host]
 
 
 def _whatweb(ask: Ask, _: Path) -> list[str]:
@@ -200,6 +200,10 @@ def _script(name: str, kind: str, *argv: str, version: tuple[str, ...]) -> Progr
     return Program(name, kind, lambda _, __: list(argv), version)
 
 
+def _driven(_: Ask, tools: Path) -> list[str]:
+    return [str(tools / "venv" / "bin" / "python"), str(HERE / "driven.py"), "playwright"]
+
+
 TOOL, LOAD, SCAN = "command line", "load generator", "scanner, mirror"
 IMPERSONATOR = "impersonator"
 REPLAYED = "replayed with curl"
@@ -259,6 +263,7 @@ PROGRAMS: tuple[Program, ...] = (
         _python(name, IMPERSONATOR, ("session",))
         for name in ("curl_cffi-perfect", "curl_cffi-timer", "curl_cffi-fast", "curl_cffi-parallel")
     ),
+    Program("Chromium with a window, driven by Playwright", IMPERSONATOR, _driven, ("chromium", "--version"), ("session",)),
     *(
         Program(f"Microsoft Office: {agent}", REPLAYED, _curl_as("-A", agent), ("curl", "--version"), BY_ITSELF)
         for agent in OFFICE

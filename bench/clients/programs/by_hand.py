@@ -86,14 +86,15 @@ def wait_for(title: str, seconds: float = SECONDS) -> None:
 
 def visit(browser: Browser, url: str, title: str) -> None:
     """Go to an address; as a person would, try again when the keys went elsewhere (on a busy machine)."""
-    for patience in (15.0, 15.0, SECONDS):
+    for patience in (15.0, 15.0):
         browser.address(url)
         try:
-            return wait_for(title, patience)
+            wait_for(title, patience)
         except Absent:
-            if patience == SECONDS:
-                raise
-    return None
+            continue
+        return
+    browser.address(url)
+    wait_for(title)
 
 
 def picture(name: str) -> None:
@@ -151,17 +152,6 @@ def qutebrowser() -> Browser:
     )
 
 
-def dillo() -> Browser:
-    certificates = HOME / ".dillo" / "certs"
-    certificates.mkdir(parents=True)
-    name = subprocess.run(
-        ["openssl", "x509", "-hash", "-noout", "-in", CA], capture_output=True, text=True, check=True
-    ).stdout
-    shutil.copy(CA, certificates / f"{name.strip()}.0")
-    (HOME / ".dillo" / "cookiesrc").write_text("DEFAULT ACCEPT_SESSION\n")
-    return Browser(["dillo", URL], in_location_bar, scripts=False, tabs=False, field=(275, 398))
-
-
 def netsurf() -> Browser:
     (HOME / ".config" / "netsurf").mkdir(parents=True, exist_ok=True)
     (HOME / ".config" / "netsurf" / "Choices").write_text(
@@ -170,9 +160,7 @@ def netsurf() -> Browser:
     return Browser(["netsurf-gtk", URL], in_location_bar, scripts=False, tabs=False, field=(275, 398))
 
 
-BROWSERS = {
-    one.__name__: one for one in (chromium, firefox, epiphany, minibrowser, falkon, qutebrowser, dillo, netsurf)
-}
+BROWSERS = {one.__name__: one for one in (chromium, firefox, epiphany, minibrowser, falkon, qutebrowser, netsurf)}
 
 
 def work(browser: Browser) -> None:

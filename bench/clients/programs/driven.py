@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 HOME, URL, CA, AGENT = Path(os.environ["HOME"]), os.environ["URL"], os.environ["CA"], os.environ["AGENT"]
+COOKIE = os.environ.get("COOKIE", "")
 SECONDS = 30.0
 QUIET = [
     "--no-sandbox",
@@ -145,7 +146,15 @@ def playwright(program: str, *, headless: bool, spoofed: bool) -> None:
         arguments.append("--headless=new")
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=f"/usr/bin/{program}", headless=headless, args=arguments)
-        work(Playwright(browser.new_context(locale="en-GB")))
+        context = browser.new_context(locale="en-GB")
+        if COOKIE:
+            name, _, value = COOKIE.partition("=")
+            context.add_cookies([{"name": name, "value": value, "url": URL, "secure": True, "httpOnly": True}])
+            page = Playwright(context)
+            page.open(URL)
+            print(page.title())
+        else:
+            work(Playwright(context))
         browser.close()
 
 
