@@ -5,7 +5,7 @@ same certificates share a context, and OpenSSL picks the kind that the client ca
 
 **Tickets.** A context has random keys for session tickets from its making on, so contexts are made before workers are forked, and all
 workers resume what one began. Python can neither set nor change those keys. So each set of names has a row of contexts, one a day,
-made beforehand; all workers go to the next one at the same moment (ADR 0008). OpenSSL accepts a ticket for two hours.
+made beforehand; all workers go to the next one at the same moment (ADR 0011). OpenSSL accepts a ticket for two hours.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.errors import Fault
 
-# The longest that Apple's systems accept from an issuer that the user added (days); other browsers set no limit for those.
-DEV_VALIDITY = timedelta(days=825)
+# A year, as Mozilla's recommendations have it; Apple's systems accept 825 days from an issuer that the user added.
+DEV_VALIDITY = timedelta(days=365)
 # A laptop's clock may be behind that of the virtual machine that made the certificate.
 DEV_BACKDATED = timedelta(hours=1)
 DEV_AUTHORITY = "Gateway development authority, not for production"

@@ -69,7 +69,7 @@ def test_for_people(config: Path) -> None:
     assert "for portal.localhost, dossier.localhost, eid.localhost" in said
     status, said, _ = gateway("show", "--config", str(config))
     assert status == 0
-    assert "824 days left" in said
+    assert "364 days left" in said
 
 
 def test_show_tells_what_is_wrong_and_exits_1(config: Path) -> None:

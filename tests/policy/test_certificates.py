@@ -100,7 +100,7 @@ def test_a_failed_write_leaves_nothing_half_written(tmp_path: Path) -> None:
         (NOW - timedelta(hours=1), []),
         (NOW - timedelta(hours=1, seconds=1), ["it is not valid before 2026-03-01 11:00 UTC"]),
         (NOW + DEV_VALIDITY, []),
-        (NOW + DEV_VALIDITY + timedelta(seconds=1), ["it expired on 2028-06-03 12:00 UTC"]),
+        (NOW + DEV_VALIDITY + timedelta(seconds=1), ["it expired on 2027-03-01 12:00 UTC"]),
     ],
 )
 def test_dates(made: Path, at: datetime, found: list[str]) -> None:
@@ -221,7 +221,7 @@ def test_a_certificate_for_clients_is_not_for_a_server(tmp_path: Path) -> None:
 def test_describe(made: Path) -> None:
     said = describe(made / "server.pem", NOW + timedelta(days=25)).as_dict()
     assert said["names"] == NAMES
-    assert said["days_left"] == 800
+    assert said["days_left"] == 340
     assert said["key"] == "EC secp256r1"
-    assert said["not_after"] == "2028-06-03T12:00:00+00:00"
+    assert said["not_after"] == "2027-03-01T12:00:00+00:00"
     assert len(str(said["fingerprint_sha256"])) == 64

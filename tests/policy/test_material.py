@@ -92,7 +92,7 @@ def test_an_expired_certificate(config: Path) -> None:
 
 def test_a_certificate_that_ends_soon_is_warned_of(config: Path) -> None:
     assert not any("certs/server.pem" in warning for warning in examine(config, NOW + 790 * 86400).warnings)
-    soon = [warning for warning in examine(config, NOW + 800 * 86400).warnings if "server.pem" in warning]
+    soon = [warning for warning in examine(config, NOW + 340 * 86400).warnings if "server.pem" in warning]
     assert soon == ["certs/server.pem expires in 25 days"]
 
 
