@@ -162,6 +162,7 @@ def describe(event: Event) -> Text:
         case "connection" | "sign-in":
             line.append(f"{_text(record, 'reason')} ({_text(record, 'clause')})", "bold")
             line.append(f"  {kind} {_text(record, 'channel' if kind == 'connection' else 'means')}  {_who(record)}")
+            line.append(f"  {_text(record, 'detail')}".rstrip())
         case "refusals":
             line.append(
                 f"{_text(record, 'count')} refused from {_text(record, 'from')} to {_text(record, 'to')}", "red"

@@ -188,3 +188,20 @@ def test_a_new_file_is_whole_or_not_there(tmp_path: Path) -> None:
         write_new(path, b"two")
     assert path.read_bytes() == b"one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["key"]
+
+
+def test_two_certificates_of_one_kind_for_a_name(config: Path, edit: Edit) -> None:
+    """Which of them a client gets would be chance."""
+    make_dev_authority(config / "certs/other", ["portal.localhost"], MOMENT)
+    edit(
+        "gateway.toml",
+        'certificate = "certs/server.pem"',
+        'certificate = ["certs/server.pem", "certs/other/server.pem"]',
+    )
+    what = "server.pem has a key of the same kind (EC) for portal.localhost"
+    assert _faults(config) == [("certs/other/server.pem", what)]
+
+
+def test_the_operators_port_has_no_balancer(config: Path, edit: Edit) -> None:
+    edit("gateway.toml", "# unsafe_beyond_loopback = false", 'proxy_protocol_from = "10.0.0.0/8"')
+    assert _faults(config) == [("gateway.toml", "the operator's listener has no load balancer before it")]
