@@ -112,7 +112,7 @@ def _looking_ahead(raw: bytes) -> tuple[list[object], RequestError | None]:
                 reader.start_next()
     except RequestError as error:
         if reader.excerpt is not None:
-            assert len(reader.excerpt) <= 130
+            assert len(reader.excerpt) <= 120
             assert "\n" not in reader.excerpt
         return _joined(events), error
     return _joined(events), None

@@ -32,7 +32,5 @@ def read_opening(data: bytes) -> ClientHello | ClearText | int:
     if method is None or (method.end() < len(data) and data[method.end()] != 0x20):
         raise OpeningError("not_tls")
     if method.end() == len(data):
-        if len(data) >= _LONGEST_METHOD:
-            raise OpeningError("not_tls")
         return len(data) + 1
     return ClearText(method[0] == b"HEAD")

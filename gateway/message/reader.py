@@ -276,7 +276,7 @@ def _start_line_excerpt(start: bytes) -> str:
     """The beginning of a refused start line, without what could be secret."""
     line, end, _ = start.partition(b"\n")
     line = line.rstrip(b"\r") if end else _CUT_NUMBER.sub(b"", line)
-    return _SECRETS.sub(_left_out, line).decode("latin-1")
+    return _SECRETS.sub(_left_out, line)[:EXCERPT_BYTES].decode("latin-1")
 
 
 def _left_out(secret: re.Match[bytes]) -> bytes:

@@ -156,6 +156,7 @@ def test_a_fault_is_final_and_keeps_nothing() -> None:
         (b"GET https://jan:secret@a.example/b HTTP/1.1\r\nHost: b\r\n\r\n", "GET https://...a.example/b HTTP/1.1"),
         (b"GET https://" + b"a" * 120 + b"@a/ HTTP/1.1\n\n", "GET https://..."),
         (b"GET https:/jan:secret@a/b HTTP/1.1\n\n", "GET https:..."),
+        (b"//@" * 40 + b"\n\n", "//..." * 24),
         (b"word=secret&user=jan\n\n", "word=..."),
         (b'{"password": "secret"}\n\n', "{..."),
         (b"Cookie: a=b\n\n", "Cookie:..."),
