@@ -7,26 +7,23 @@ many wait, the socket is not read.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
-from gateway.decision import REASONS, Connection, Hello
-from gateway.errors import LedgerError, RequestError
+from gateway.decision import Connection, Hello
+from gateway.errors import RequestError
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import connection_record
 from gateway.message import CHUNKED, RequestHead, RequestReader
 from gateway.message.frames import FrameFollower
 from gateway.model import Channel
-from gateway.proxy.doorman import client_ip
+from gateway.proxy.doorman import client_ip, leave_no_request_line
 from gateway.proxy.evidence import Observed
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.facts import Sent, read_sent
 from gateway.proxy.forward import Answered, Lasting
 from gateway.proxy.gate import Gate
-from gateway.proxy.kernel import keep_probing, reset_on_close, unacknowledged
+from gateway.proxy.kernel import half_close, keep_probing, reset_on_close, unacknowledged
 from gateway.proxy.wheel import NEVER
 
 HIGH_WATER_BYTES = 64 * 1024
@@ -136,7 +133,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None:
             exchange.client_lost()
         elif self._requests == 0 and not self._lingering:
-            self._leave_no_request_line()
+            leave_no_request_line(self.gate, self.ip, self.address, self.facts)
 
     def pause_writing(self) -> None:
         self.write_paused = True
@@ -372,37 +369,3 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.stop()
         self.abort()
-
-    def _leave_no_request_line(self) -> None:
-        """Browsers preconnect: a handshake that nothing followed is one line, and nobody waits for it."""
-        facts, reference = self.facts, self.gate.new_reference()
-        if self.gate.ledger.counted(self.ip, "no_request", reference) is not None:
-            return
-        record = connection_record(
-            reference,
-            REASONS["no_request"],
-            channel=facts.channel,
-            client=self.address,
-            tls_version=facts.tls_version,
-            tls_cipher=facts.tls_cipher,
-            sni=facts.sni,
-            hello=facts.hello,
-        )
-        self.gate.ledger.conn.append(record, _ignore, expendable=True)
-
-
-def half_close(transport: asyncio.Transport) -> None:
-    """Tell the client that nothing more comes, and leave the other direction open; asyncio can do neither half of that with TLS.
-
-    The closing alert goes into the connection's own TLS object, and out with the next write, which is an empty one.
-    """
-    tls = transport.get_extra_info("ssl_object")
-    if transport.is_closing() or tls is None:
-        return
-    with contextlib.suppress(ssl.SSLError):  # the alert is out, and the client's own has not come yet
-        tls.unwrap()
-    transport.writelines([])
-
-
-def _ignore(error: LedgerError | None) -> None:
-    """Nothing hangs on this line; that it could not be written stands in the gap line, and the stream is not healthy."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.decision import REASONS, Connection, Decision, Facts, Hello, Place, decide
 from gateway.errors import LedgerError
+from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import connection_record, decision_record
 from gateway.ledger.reference import format_reference
 from gateway.message import RequestHead
@@ -139,3 +140,21 @@ def _clear_text_answer(authority: str, reference: str, head: bool) -> bytes:
         "\r\n",
     )
     return "\r\n".join(fields).encode("ascii") + (b"" if head else content)
+
+
+def leave_no_request_line(gate: Gate, ip: IPv4Address | IPv6Address, address: Identity, connection: Connection) -> None:
+    """Browsers preconnect: a handshake that nothing followed is one line, and nobody waits for it."""
+    reference = gate.new_reference()
+    if gate.ledger.counted(ip, "no_request", reference) is not None:
+        return
+    record = connection_record(
+        reference,
+        REASONS["no_request"],
+        channel=connection.channel,
+        client=address,
+        tls_version=connection.tls_version,
+        tls_cipher=connection.tls_cipher,
+        sni=connection.sni,
+        hello=connection.hello,
+    )
+    gate.ledger.conn.append(record, _unheard(reference), expendable=True)

@@ -19,11 +19,11 @@ from gateway.message import ContentLength, NoBody, RequestHead
 from gateway.proxy import forward
 from gateway.proxy.answers import Asked, answer, status_of
 from gateway.proxy.evidence import note
-from gateway.proxy.facts import Evidence, faulty, gather, renewed
+from gateway.proxy.facts import Evidence, faulty, gather
 from gateway.proxy.forwarding import LOOK_SECONDS, Forwarding
 from gateway.proxy.keeping import Keeping, Kept, keepable
 from gateway.proxy.relay import Relay
-from gateway.proxy.standing import RECHECK_SECONDS, Permit
+from gateway.proxy.standing import RECHECK_SECONDS, Permit, ask_anew
 
 if TYPE_CHECKING:
     from gateway.message.frames import FrameFollower
@@ -222,7 +222,7 @@ class Exchange:
         ):
             gate.index.touch(entry, self._facts.now)
         try:
-            route = self._route(head, decision)
+            route = forward.route(gate, self._client, head, self._facts, decision, self.reference)
         except WriteError as error:
             _log.error("request_not_written", id=self.reference, detail=str(error))
             self.failed("gateway_error", REASONS["gateway_error"].status, request_done=False)
@@ -231,14 +231,6 @@ class Exchange:
         if decision.place is Place.TRANSACTION:
             gate.standing.begin(self)
         carrier.start()
-
-    def _route(self, head: RequestHead, decision: Decision) -> forward.Route:
-        """Raises WriteError for fields that cannot be written."""
-        sent = self._client.sent(head)
-        if decision.place is Place.TRANSACTION:
-            return forward.to_origin(self._gate, self._client, head, sent, self._facts, decision, self.reference)
-        self._gate.hand(self.reference, self._facts, decision, self._client.address)
-        return forward.to_portal(self._gate.portal, head, sent, self.reference)
 
     def _answer_ourselves(self, decision: Decision, status: int | None = None) -> None:
         """The gateway's own answer. What the client still sends of this request is read no more."""
@@ -324,14 +316,11 @@ class Exchange:
         if evidence is None:
             raise TypeError("what could not be read was not permitted")
         self.decided_at = self._gate.loop.time()
-        facts = renewed(evidence, self._gate.index, self._gate.clock(), lasting=lasting)
-        decision = decide(facts, self._gate.snapshot)
-        if not decision.permitted:
-            _log.info("access_ended", id=self.reference, reason=decision.reason.code)
-            if evidence.facts.session is not None:
-                self._gate.signer.forget(evidence.facts.session.id)
-                self._client.lasting = None
-        return Permit(facts, decision)
+        permit = ask_anew(self._gate, evidence, lasting=lasting)
+        if not permit.decision.permitted:
+            _log.info("access_ended", id=self.reference, reason=permit.decision.reason.code)
+            self._client.lasting = None
+        return permit
 
     def drop(self) -> None:
         """A fault of ours: the connection ends at once, and this with it as if the client had gone."""

@@ -1,10 +1,12 @@
-"""What is asked of the kernel about a connection, which no transport does."""
+"""What a transport cannot do: asked of the kernel, or of the connection's TLS object."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import socket
+import ssl
 import struct
 import termios
 
@@ -37,6 +39,19 @@ def keep_probing(transport: asyncio.Transport) -> None:
     _set(transport, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER_SECONDS)
     _set(transport, socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_SECONDS)
     _set(transport, socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+
+
+def half_close(transport: asyncio.Transport) -> None:
+    """Tell the client that nothing more comes, and leave the other direction open; asyncio can do neither half of that with TLS.
+
+    The closing alert goes into the connection's own TLS object, and out with the next write, which is an empty one.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if transport.is_closing() or tls is None:
+        return
+    with contextlib.suppress(ssl.SSLError):  # the alert is out, and the client's own has not come yet
+        tls.unwrap()
+    transport.writelines([])
 
 
 def _set(transport: asyncio.Transport, level: int, option: int, value: int | bytes) -> None:

@@ -17,13 +17,13 @@ between its decision and now, and is hung up then. And should this page have ove
 
 from __future__ import annotations
 
-import dataclasses as dc
 from collections.abc import Collection, Hashable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from gateway.decision import Decision, Facts, Snapshot
+from gateway.decision import Decision, Facts, Snapshot, decide
 from gateway.decision.until import stands_until
+from gateway.proxy.facts import Evidence, renewed
+from gateway.proxy.keys import WHOLE, Grants, Hosts, Institutions, TableKey, Transactions, User
 from gateway.proxy.wheel import Wheel
 from gateway.records.values import SessionEntry
 
@@ -67,67 +67,6 @@ class Open(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Transactions:
-    """A key of the snapshot: the transaction itself. (Keys are data classes: named tuples of one word would all be equal.)"""
-
-    id: str
-
-    def differs(self, old: Snapshot, new: Snapshot) -> bool:
-        return old.transactions.get(self.id) != new.transactions.get(self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Grants:
-    """A key of the snapshot: the authorisations of one institution for one transaction, superseded ones too."""
-
-    institution: str
-    transaction: str
-
-    def differs(self, old: Snapshot, new: Snapshot) -> bool:
-        key = (self.institution, self.transaction)
-        return old.authorisations.get(key) != new.authorisations.get(key)
-
-
-@dataclass(frozen=True, slots=True)
-class Institutions:
-    """A key of the snapshot: the institution."""
-
-    kbo: str
-
-    def differs(self, old: Snapshot, new: Snapshot) -> bool:
-        return old.institutions.get(self.kbo) != new.institutions.get(self.kbo)
-
-
-@dataclass(frozen=True, slots=True)
-class Hosts:
-    """A key of the snapshot: which transaction is where on a host. Another one may have come between."""
-
-    name: str
-
-    def differs(self, old: Snapshot, new: Snapshot) -> bool:
-        return _places(old, self.name) != _places(new, self.name)
-
-
-def _places(snapshot: Snapshot, host: str) -> dict[str, str]:
-    return {path: transaction.id for path, (transaction, _) in snapshot.hosts.get(host, {}).items()}
-
-
-TableKey = Transactions | Grants | Institutions | Hosts
-BY_KEY = frozenset({"transactions", "authorisations", "by_reference", "institutions", "hosts"})
-"""Fields of the snapshot that are looked up by a key that the exchange hangs on (`by_reference` holds the same authorisations)."""
-_WITHOUT_MEANING = frozenset({"hash", "_longest"})
-"""What follows from the other fields."""
-_WHOLE = tuple(field.name for field in dc.fields(Snapshot) if field.name not in BY_KEY | _WITHOUT_MEANING)
-
-
-@dataclass(frozen=True, slots=True)
-class _User:
-    """The person's records."""
-
-    user_id: str
-
-
 def hangs_on(permit: Permit, entry: SessionEntry) -> tuple[Hashable, ...]:
     """Everything, besides the time, whose change can turn this permit."""
     facts, decision = permit
@@ -136,12 +75,21 @@ def hangs_on(permit: Permit, entry: SessionEntry) -> tuple[Hashable, ...]:
         raise TypeError("a permit of a transaction without what it rests on")
     return (
         entry,
-        _User(user.user_id),
+        User(user.user_id),
         Transactions(transaction.id),
         Grants(user.institution, transaction.id),
         Institutions(user.institution),
         Hosts(facts.host or ""),
     )
+
+
+def ask_anew(gate: Gate, evidence: Evidence, *, lasting: bool) -> Permit:
+    """The same question as at the door, about the records, the table and the time as they stand now. It may be answered with a refusal."""
+    facts = renewed(evidence, gate.index, gate.clock(), lasting=lasting)
+    decision = decide(facts, gate.snapshot)
+    if not decision.permitted and evidence.facts.session is not None:
+        gate.signer.forget(evidence.facts.session.id)
+    return Permit(facts, decision)
 
 
 def _concerns(entry: SessionEntry | None, users: Collection[str], entries: Collection[SessionEntry]) -> bool:
@@ -214,7 +162,7 @@ class Standing:
         """The records of these persons, and these sessions, are not what they were."""
         # Those that are not hung up yet are few: what is under way and not half a second old.
         self._hang_up([exchange for exchange in self._young if _concerns(exchange.entry, users, entries)])
-        keys: list[Hashable] = [_User(user_id) for user_id in users]
+        keys: list[Hashable] = [User(user_id) for user_id in users]
         self._wake_by(keys + list(entries))
 
     def tick(self) -> None:
@@ -232,7 +180,7 @@ class Standing:
         self._wheel.turn(now)
 
     def _table_changed(self, old: Snapshot, new: Snapshot) -> None:
-        if any(getattr(old, name) != getattr(new, name) for name in _WHOLE):
+        if any(getattr(old, name) != getattr(new, name) for name in WHOLE):
             self._wake(self._hung.values())
             return
         self._wake_by([key for key in self._by_key if isinstance(key, TableKey) and key.differs(old, new)])

@@ -17,8 +17,8 @@ import pytest
 
 from gateway.decision import Facts, Snapshot
 from gateway.model import Match, Means, Operation, Use, Validity
-from gateway.proxy import standing
-from gateway.proxy.standing import Grants, Hosts, Institutions, Transactions
+from gateway.proxy import keys, standing
+from gateway.proxy.keys import Grants, Hosts, Institutions, Transactions
 from gateway.proxy.wheel import SLOT_SECONDS
 from gateway.records.index import SessionRow
 from tests.decision import world
@@ -385,12 +385,12 @@ def test_every_fact_is_of_the_request_or_has_something_that_wakes() -> None:
 
 def test_every_field_of_the_snapshot_is_compared() -> None:
     names = {field.name for field in dc.fields(Snapshot)}
-    assert names > standing.BY_KEY
-    assert names - standing.BY_KEY - {"hash", "_longest"} == set(standing._WHOLE)
+    assert names > keys.BY_KEY
+    assert names - keys.BY_KEY - {"hash", "_longest"} == set(keys.WHOLE)
 
 
 def test_keys_of_one_word_are_not_each_other() -> None:
-    assert len({Transactions("x"), Institutions("x"), Hosts("x"), standing._User("x"), Grants("x", "x")}) == 5
+    assert len({Transactions("x"), Institutions("x"), Hosts("x"), keys.User("x"), Grants("x", "x")}) == 5
 
 
 async def test_nothing_is_left_when_all_is_over(tmp_path: Path) -> None:
