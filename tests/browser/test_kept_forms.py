@@ -1,0 +1,284 @@
+"""A form that meets a challenge is kept: whatever ends or doubts the session, what was typed arrives once, byte for byte (docs/adr/0009)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.barriers import barriers, misfits, unseen_focus
+from tests.browser.conftest import visitor
+from tests.browser.form_origin import Origin, running_origin
+from tests.browser.harness import Demo, chromium, running_demo, screenshot
+from tests.browser.person import sign_in
+
+UMLAUTS = "Grüße aus Köln\nzweite Zeile: €, “in orde”, 50 % & mehr = +"
+
+
+class Stage:
+    """A demo in front of an application with forms, and a browser that trusts it."""
+
+    def __init__(self, demo: Demo, origin: Origin, browser: Browser) -> None:
+        self.demo = demo
+        self.origin = origin
+        self.browser = browser
+        self.url: str = demo.facts["transactions"][0]["url"]
+        self.an: dict[str, Any] = demo.facts["people"][0]
+        self.complaints: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def visit(self, form: str, locale: str = "en-GB", **options: Any) -> AsyncIterator[Page]:
+        """An Peeters, signed in, looking at a form."""
+        self.origin.taken.clear()
+        self.complaints.clear()
+        context = await visitor(self.browser, self.complaints, locale=locale, **options)
+        page = await context.new_page()
+        await page.goto(f"{self.url}form/{form}")
+        await sign_in(page, self.an)
+        await page.wait_for_selector("form[action*='/take']")
+        try:
+            yield page
+        finally:
+            await context.close()
+        assert self.complaints == []
+
+    async def tell(self, statement: str, *values: object) -> None:
+        """Change all live sessions in the database, and wait until the gateway knows (within a second)."""
+        (database,) = Path(self.demo.facts["config"]).parent.rglob("records.sqlite")
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute(statement, values)
+            connection.execute(
+                "INSERT INTO changes (at, kind, key) SELECT ?, 'session', id FROM sessions WHERE ended_at IS NULL",
+                (time.time(),),
+            )
+        await asyncio.sleep(1)
+
+    async def expire(self) -> None:
+        await self.tell("UPDATE sessions SET expires_at = ? WHERE ended_at IS NULL", time.time() - 1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    place = tmp_path_factory.mktemp("forms")
+    async with (
+        running_origin() as origin,
+        running_demo(place / "state", "--origin", origin.url) as demo,
+        chromium(place / "home", demo.ca) as browser,
+    ):
+        yield Stage(demo, origin, browser)
+
+
+async def save(page: Page) -> None:
+    await page.click("form[action*='/take'] button")
+    await page.wait_for_load_state()
+
+
+async def send(page: Page) -> None:
+    await page.click("main form[enctype] button")
+    await page.wait_for_selector("#taken")
+
+
+async def as_without_gateway(stage: Stage, page: Page) -> bytes:
+    """What the browser sends when nothing is in the way."""
+    await save(page)
+    await page.wait_for_selector("#taken")
+    body = stage.origin.body
+    stage.origin.taken.clear()
+    await page.go_back()
+    await page.wait_for_selector("form[action*='/take']")
+    return body
+
+
+async def test_an_expired_session_loses_nothing(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await page.fill("textarea", UMLAUTS)
+        usual = await as_without_gateway(stage, page)
+        await page.fill("textarea", UMLAUTS)
+        await stage.expire()
+        await save(page)
+        await expect(page.locator("main .notice")).to_contain_text("has been kept")
+        await screenshot(page, "kept-sign-in")
+        await sign_in(page, stage.an)
+
+        assert page.url.startswith(f"{stage.url}.gateway/form?key=")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Send your form")
+        shown = await page.inner_text("main")
+        for words in (
+            "Grüße aus Köln",
+            "zweite Zeile: €, “in orde”, 50 % & mehr = +",
+            "naam",
+            "Grüße",
+            "Your application",
+        ):
+            assert words in shown
+        for secret in ("hush", "t0ken"):
+            assert secret not in shown
+        assert stage.origin.taken == []
+        await screenshot(page, "kept-form")
+        await page.reload()  # looking at it does not use it up
+        await page.click("nav.languages a[hreflang=de]")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Ihr Formular senden")
+        await send(page)
+        assert page.url == f"{stage.url}take?from=a%26b&x=%C3%A9"
+        assert stage.origin.taken == [("/take?from=a%26b&x=%C3%A9", "application/x-www-form-urlencoded", usual)]
+
+        # Back shows that it is gone, and nothing is sent twice
+        await page.go_back()
+        await expect(page.locator("h1")).to_have_text("Dieses Formular wird nicht mehr aufbewahrt")
+        assert len(stage.origin.taken) == 1
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252"])
+async def test_a_page_in_latin_1_gets_its_own_bytes(stage: Stage, charset: str) -> None:
+    async with stage.visit(f"plain?charset={charset}") as page:
+        await page.fill("textarea", UMLAUTS)
+        usual = await as_without_gateway(stage, page)
+        assert b"Gr%FC%DFe" in usual
+        await page.fill("textarea", UMLAUTS)
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        assert "Grüße aus Köln" in await page.inner_text("main")
+        await send(page)
+        assert stage.origin.body == usual
+
+
+async def test_sixty_kibibytes_of_text(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        text = ("Übung macht den Meister, nicht wahr?\n" * 2000)[: 60 * 1024]
+        await page.fill("textarea", text)
+        usual = await as_without_gateway(stage, page)
+        await page.fill("textarea", text)
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        assert await barriers(page) == []
+        await send(page)
+        assert stage.origin.body == usual
+
+
+async def test_what_is_in_a_field_is_text(stage: Stage) -> None:
+    async with stage.visit("script") as page:
+        usual = await as_without_gateway(stage, page)
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        assert "<img src=x onerror=alert(2)>" in await page.inner_text("main")
+        assert await page.locator("main img, main script").count() == 0
+        await send(page)
+        assert stage.origin.body == usual
+
+
+async def test_a_file_is_chosen_again(stage: Stage, tmp_path: Path) -> None:
+    scan = tmp_path / "scän.pdf"
+    scan.write_bytes(b"%PDF-1.7" + bytes(range(256)) * 40)
+    async with stage.visit("file") as page:
+        await page.set_input_files("[name=scan]", scan)
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        await expect(page.locator("main .notice")).to_contain_text("choose them again")
+        assert "scän.pdf" in await page.inner_text("main")
+        await screenshot(page, "kept-file")
+        assert await barriers(page) == []
+        await page.set_input_files("[name=scan]", scan)
+        await send(page)
+        body = stage.origin.body
+        assert b"%PDF-1.7" + bytes(range(256)) * 40 in body
+        assert (
+            body.index(b'name="title"')
+            < body.index(b'name="scan"')
+            < body.index(b'name="more"')
+            < body.index(b'"after"')
+        )
+        assert "Ça va".encode() in body
+
+
+async def test_two_clicks_send_once(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        await page.dblclick("main form[enctype] button")
+        await page.wait_for_load_state("networkidle")
+        assert len(stage.origin.taken) == 1
+
+
+async def test_a_session_that_moved_is_asked_once_and_loses_nothing(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await page.fill("textarea", UMLAUTS)
+        await stage.tell("UPDATE session_cookies SET family = 'another browser'")
+        await save(page)
+        assert "/step-up?start=" in page.url
+        await expect(page.locator("h1")).to_have_text("Please confirm who you are")
+        await screenshot(page, "moved")
+        assert await barriers(page) == []
+        await page.fill("[name=password]", "not this one")
+        await page.click("main form button")
+        await expect(page.locator("#errors")).to_be_visible()
+        await page.fill("[name=password]", stage.an["password"])
+        await page.click("main form button")
+        await expect(page.locator("h1")).to_have_text("Send your form")
+        await send(page)
+        assert b"K%C3%B6ln" in stage.origin.body
+        await page.goto(f"{stage.url}form/plain")  # nobody is asked twice
+        await page.goto(stage.demo.user)
+        await expect(page.locator("h1")).to_have_text("My applications")
+        await page.wait_for_selector("main")
+
+
+async def test_another_person_does_not_get_it(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await page.fill("textarea", "for my eyes only")
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.demo.facts["people"][1])
+        await page.click("main .actions a")  # the page that clears what the other user left
+        await expect(page.locator("h1")).to_have_text("This form was filled in with another user ID")
+        assert "eyes" not in await page.content()
+        address = page.url
+        await page.context.clear_cookies(name="__Host-gw-session")
+        await page.goto(address)
+        await sign_in(page, stage.an)
+        await page.click("main .actions a")
+        await expect(page.locator("h1")).to_have_text("This form is not kept any more")
+        assert stage.origin.taken == []
+
+
+async def test_it_can_be_discarded(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        address = page.url
+        await page.click("main .button.quiet")
+        await expect(page.locator("h1")).to_have_text("The form has been discarded")
+        await page.goto(address)
+        await expect(page.locator("h1")).to_have_text("This form is not kept any more")
+        assert stage.origin.taken == []
+
+
+@pytest.mark.parametrize("locale", ["nl-BE", "fr-BE", "de-DE", "en-GB"])
+async def test_the_page_stands_in_nobodys_way(stage: Stage, locale: str) -> None:
+    async with stage.visit("plain", locale, java_script_enabled=True) as page:
+        await page.fill("textarea", UMLAUTS)
+        await stage.expire()
+        await save(page)
+        await screenshot(page, f"kept-sign-in-{locale[:2]}")
+        await sign_in(page, stage.an)
+        assert await page.get_attribute("html", "lang") == locale[:2]
+        for scheme, width in (("light", 1280), ("light", 320), ("dark", 320)):
+            await page.emulate_media(color_scheme=scheme)
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await misfits(page) == []
+            await screenshot(page, f"kept-form-{locale[:2]}-{width}-{scheme}")
+        assert await barriers(page) == []
+        assert await unseen_focus(page) == []
