@@ -45,6 +45,17 @@ class Route(NamedTuple):
     scope: cookies.CookieScope | None
 
 
+def route(
+    gate: Gate, client: ClientConnection, head: RequestHead, facts: Facts, decision: Decision, reference: str
+) -> Route:
+    """Where a permitted request goes. Raises WriteError for fields that cannot be written."""
+    sent = client.sent(head)
+    if decision.place is Place.TRANSACTION:
+        return to_origin(gate, client, head, sent, facts, decision, reference)
+    gate.hand(reference, facts, decision, client.address)
+    return to_portal(gate.portal, head, sent, reference)
+
+
 def to_portal(portal: Origin, head: RequestHead, sent: Sent, reference: str) -> Route:
     """Our own pages get the request nearly as it came: the facts are handed over as values, by its id."""
     fields = [*sent.origin_fields, ("Host", head.fields.get("host") or "")]
