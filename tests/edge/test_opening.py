@@ -43,7 +43,6 @@ def test_http_in_the_clear(data: bytes, head: bool) -> None:
         (b"\0\1\2\3", "not_tls"),
         (b"\r\n\r\n", "not_tls"),
         (b"A" * 21, "not_tls"),
-        (b"A" * 21, "not_tls"),
         (b"GET\t/", "not_tls"),
         (b"\x80\x2e\x01", "not_tls"),
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "proxy_header_refused"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import ssl
 import threading
@@ -192,24 +193,24 @@ def test_a_ticket_outlives_new_certificates_and_ends_with_its_key(tmp_path: Path
 def test_a_ticket_of_one_worker_is_good_in_another(tmp_path: Path) -> None:
     """Contexts are made before the fork, and so are their keys; also those of the days to come."""
     contexts = ServerContexts(NAMES, certificates(tmp_path)[1], 2)
-    tickets = []
     for key in (0, 1):
         contexts.rotate(key)
         with served(contexts) as port:
-            tickets.append(meet(port, NAMES[0], browser := client()).session)
-            reading, writing = os.pipe()
-            child = os.fork()
-            if child == 0:  # another worker, which has the certificates of a reload of its own
-                try:
-                    contexts.renew(NAMES, certificates(tmp_path)[1])
-                    with served(contexts) as other:
-                        os.write(writing, b"1" if meet(other, NAMES[0], browser, tickets[-1]).resumed else b"0")
-                finally:
-                    os._exit(0)
-            os.close(writing)
-            with os.fdopen(reading, "rb") as answer:
-                assert answer.read() == b"1"
-            os.waitpid(child, 0)
+            ticket = meet(port, NAMES[0], browser := client()).session
+        reading, writing = os.pipe()
+        child = os.fork()  # no thread runs here now: one in the midst of a lock would hold it in the child for ever
+        if child == 0:  # another worker, which has the certificates of a reload of its own
+            try:
+                signal.alarm(20)
+                contexts.renew(NAMES, certificates(tmp_path)[1])
+                with served(contexts) as other:
+                    os.write(writing, b"1" if meet(other, NAMES[0], browser, ticket).resumed else b"0")
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
+            assert answer.read() == b"1"
+        os.waitpid(child, 0)
 
 
 def test_other_kinds_of_key_and_other_names_after_a_reload(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import ssl
 import subprocess
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -315,6 +316,25 @@ async def test_what_is_neither_is_a_line_and_a_close(demo: House, data: bytes) -
         writer.write(data)
         assert await asyncio.wait_for(reader.read(-1), 5) == b""
     assert (await failed(demo, before))["detail"] == "not_tls"
+
+
+async def test_who_comes_over_the_bound_is_a_line_and_the_operator_still_sees(house: Callable[..., House]) -> None:
+    """Silent connections take every place; the operator's port has its own, and people come in when there is room again."""
+    here = house(settings={"connections": {"total": 10, "first_bytes": "2s"}})
+    with here.serve():
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(10):
+                await stack.enter_async_context(connected(here.port))
+            reader, _ = await stack.enter_async_context(connected(here.port))
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(-1), 5) == b""
+            assert (await asyncio.to_thread(here.ready))[0] == 200
+            (line,) = await here.lines.soon("too_many_connections")
+            assert (line["kind"], line["status"], line["detail"]) == ("connection", 0, "total")
+            silent = await here.lines.soon("tls_failed", 10)
+            assert {line["detail"] for line in silent} == {"too_slow"}
+            async with connected(here.port, ca=here.ca, sni=HOST):
+                pass
 
 
 async def test_nobody_may_name_the_client_who_is_not_listed(demo: House) -> None:
