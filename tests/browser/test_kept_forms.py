@@ -15,7 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.barriers import barriers, misfits, unseen_focus
-from tests.browser.conftest import visitor
+from tests.browser.conftest import Visitors, visitor
 from tests.browser.form_origin import Origin, running_origin
 from tests.browser.harness import Demo, chromium, running_demo, screenshot
 from tests.browser.person import sign_in
@@ -50,19 +50,20 @@ class Stage:
             await context.close()
         assert self.complaints == []
 
-    async def tell(self, statement: str, *values: object) -> None:
-        """Change all live sessions in the database, and wait until the gateway knows (within a second)."""
-        (database,) = Path(self.demo.facts["config"]).parent.rglob("records.sqlite")
-        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
-            connection.execute(statement, values)
-            connection.execute(
-                "INSERT INTO changes (at, kind, key) SELECT ?, 'session', id FROM sessions WHERE ended_at IS NULL",
-                (time.time(),),
-            )
-        await asyncio.sleep(1)
-
     async def expire(self) -> None:
-        await self.tell("UPDATE sessions SET expires_at = ? WHERE ended_at IS NULL", time.time() - 1)
+        await tell(self.demo, "UPDATE sessions SET expires_at = ? WHERE ended_at IS NULL", time.time() - 1)
+
+
+async def tell(demo: Demo, statement: str, *values: object) -> None:
+    """Change sessions in the database, and wait until the gateway knows (within a second)."""
+    (database,) = Path(demo.facts["config"]).parent.rglob("records.sqlite")
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute(statement, values)
+        connection.execute(
+            "INSERT INTO changes (at, kind, key) SELECT ?, 'session', id FROM sessions WHERE ended_at IS NULL",
+            (time.time(),),
+        )
+    await asyncio.sleep(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -212,27 +213,35 @@ async def test_two_clicks_send_once(stage: Stage) -> None:
         assert len(stage.origin.taken) == 1
 
 
-async def test_a_session_that_moved_is_asked_once_and_loses_nothing(stage: Stage) -> None:
-    async with stage.visit("plain") as page:
-        await page.fill("textarea", UMLAUTS)
-        await stage.tell("UPDATE session_cookies SET family = 'another browser'")
-        await save(page)
-        assert "/step-up?start=" in page.url
-        await expect(page.locator("h1")).to_have_text("Please confirm who you are")
-        await screenshot(page, "moved")
-        assert await barriers(page) == []
-        await page.fill("[name=password]", "not this one")
-        await page.click("main form button")
-        await expect(page.locator("#errors")).to_be_visible()
-        await page.fill("[name=password]", stage.an["password"])
-        await page.click("main form button")
-        await expect(page.locator("h1")).to_have_text("Send your form")
-        await send(page)
-        assert b"K%C3%B6ln" in stage.origin.body
-        await page.goto(f"{stage.url}form/plain")  # nobody is asked twice
-        await page.goto(stage.demo.user)
-        await expect(page.locator("h1")).to_have_text("My applications")
-        await page.wait_for_selector("main")
+async def test_a_session_that_moved_is_asked_once_and_loses_nothing(demo: Demo, visitors: Visitors) -> None:
+    """On the demo's own applications: the one for strangers' applications only reports it."""
+    an = demo.person("permitted:")
+    page = await visitors()
+    other = demo.transaction("guidance")["url"]
+    await page.goto(other)
+    await sign_in(page, an)
+    record = demo.transaction("dossier")["url"] + "dossiers/93051822361"
+    await page.goto(record)
+    await page.fill("#note", "Gezien in Köln")
+    await tell(demo, "UPDATE session_cookies SET family = 'another browser'")
+    await page.click("main form button")
+    await page.wait_for_url("**/step-up?start=**")
+    await expect(page.locator("h1")).to_have_text("Please confirm who you are")
+    await screenshot(page, "moved")
+    assert await barriers(page) == []
+    await page.fill("[name=password]", "not this one")
+    await page.click("main form button")
+    await expect(page.locator("#errors")).to_be_visible()
+    await page.fill("[name=password]", an["password"])
+    await page.click("main form button")
+    await expect(page.locator("h1")).to_have_text("Send your form")
+    await page.click("main form[enctype] button")
+    await expect(page.locator("main dl")).to_contain_text("Gezien in Köln")
+
+    # nobody is asked twice, on this host or another
+    for address in (record, other, demo.user):
+        await page.goto(address)
+        assert page.url == address
 
 
 async def test_another_person_does_not_get_it(stage: Stage) -> None:
