@@ -14,12 +14,15 @@ from setuptools import setup
 
 # What every request goes through. The rest is not worth a compiler.
 HOT_PATH = {
-    "decision": ("checks", "criteria", "decide", "facts", "paths", "places", "ruling", "snapshot"),
+    "decision": ("checks", "criteria", "decide", "evidence", "facts", "paths", "places", "ruling", "snapshot"),
     "ledger": ("line", "record", "reference"),
     "message": (
         "body", "buffer", "events", "fields", "host", "hygiene", "reader", "request", "response", "syntax", "target", "writer",
     ),
-    "proxy": ("assertion", "client", "cookies", "exchange", "facts", "forward", "forwarding", "mapping", "origin"),
+    "proxy": (
+        "activity", "assertion", "client", "cookies", "evidence", "exchange", "facts", "forward", "forwarding", "mapping", "origin",
+        "pacing", "progress", "standing", "wheel",
+    ),
 }  # fmt: skip
 
 extensions = []
