@@ -28,9 +28,17 @@ def serve(prepared: Prepared, ready: Callable[[], None]) -> None:
     master = Signals(prepared, ready)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(live(prepared, 0, Inheritance(), master))
+            runner.run(_alone(prepared, master))
     finally:
         master.leave()
+
+
+async def _alone(prepared: Prepared, master: Signals) -> None:
+    try:
+        await live(prepared, 0, Inheritance(), master)
+    finally:
+        # It ends in order: one signal more must not kill it on its last steps, when the loop hears none any more.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 class Signals:

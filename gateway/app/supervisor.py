@@ -119,6 +119,8 @@ class Supervisor:
         try:
             yield
         finally:
+            # It ends in order: one signal more must not kill it on its last steps.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
             signal.set_wakeup_fd(waking)
             for number, handler in before.items():
                 signal.signal(number, handler)
