@@ -85,7 +85,7 @@ class Observed:
 
     def too_fast(self, now: float) -> tuple[str, ...]:
         """The transactions that get no more of this session now."""
-        return tuple(name for name, until in self.dry.items() if now < until) if self.dry else ()
+        return tuple(name for name, until in self.dry.items() if now < until)
 
 
 def observed(entry: SessionEntry) -> Observed:
@@ -99,7 +99,7 @@ def observed(entry: SessionEntry) -> Observed:
 
 
 def look(
-    entry: SessionEntry,
+    found: Observed,
     traits: tuple[Signal, ...],
     named: Named,
     connection: Connection,
@@ -108,7 +108,6 @@ def look(
     now: float,
 ) -> ClientEvidence | None:
     """What speaks for a program on this session, this request included. `given_to` is the family that the cookie was given to."""
-    found = observed(entry)
     moved = given_to is not None and (connection.hello is None or connection.hello.fingerprint != given_to)
     # Whoever has somebody else's cookie says nothing of the person whose it is.
     if not moved and (traits or named.family != found.family):

@@ -102,8 +102,10 @@ def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, 
         if entry is not None:
             session = entry.session
             given_to = index.family(sent.token_hash)
-            evidence = look(entry, sent.traits, sent.named, connection, given_to, rules, now)
-            too_fast = observed(entry).too_fast(now)
+            found = observed(entry)
+            evidence = look(found, sent.traits, sent.named, connection, given_to, rules, now)
+            if found.dry:
+                too_fast = found.too_fast(now)
     return Evidence(
         Facts(
             now,

@@ -38,7 +38,7 @@ def entry() -> SessionEntry:
 
 
 def seen(entry: SessionEntry, named: Named = CHROMIUM, *traits: Signal, at: float = NOW, given_to: str | None = None) -> ClientEvidence | None:  # fmt: skip
-    return look(entry, traits, named, connection(), given_to, RULES, at)
+    return look(observed(entry), traits, named, connection(), given_to, RULES, at)
 
 
 # --- what fields show --------------------------------------------------------------------------------------------------------
@@ -122,16 +122,16 @@ def test_another_browsers_name(entry: SessionEntry) -> None:
     ],
 )
 def test_moved(entry: SessionEntry, given_to: str | None, from_family: str | None, moved: bool) -> None:
-    found = look(entry, (), CHROMIUM, connection(from_family), given_to, RULES, NOW)
+    found = look(observed(entry), (), CHROMIUM, connection(from_family), given_to, RULES, NOW)
     assert (found is not None and found.moved) is moved
 
 
 def test_who_has_anothers_cookie_says_nothing_of_the_person(entry: SessionEntry) -> None:
     seen(entry, CHROMIUM)
-    thief = look(entry, (Signal.NO_FETCH_METADATA,), MOZILLA, connection("1.3-x-y"), "1.3-a-b", RULES, NOW)
+    thief = look(observed(entry), (Signal.NO_FETCH_METADATA,), MOZILLA, connection("1.3-x-y"), "1.3-a-b", RULES, NOW)
     assert thief is not None
     assert (thief.moved, thief.score) == (True, 0.0)
-    assert look(entry, (), CHROMIUM, connection("1.3-a-b"), "1.3-a-b", RULES, NOW) is None
+    assert look(observed(entry), (), CHROMIUM, connection("1.3-a-b"), "1.3-a-b", RULES, NOW) is None
     facts = WORLD.facts._replace(evidence=thief)
     assert note(entry, facts, WORLD.decide(), sent(CHROME).acting, RULES) is None
     assert observed(entry).paces == {}
