@@ -31,7 +31,14 @@ AGENTS = {
 }
 """What a client says it is, and is refused for."""
 
-MESSAGE_FAULTS: tuple[str, ...] = ("malformed", "ambiguous_framing", "unsafe_target", "field_refused", "too_large", "too_slow")
+MESSAGE_FAULTS: tuple[str, ...] = (
+    "malformed",
+    "ambiguous_framing",
+    "unsafe_target",
+    "field_refused",
+    "too_large",
+    "too_slow",
+)
 """What the reader of messages can say of one that it refused."""
 
 

@@ -100,8 +100,8 @@ async def test_without_scripts_by_keyboard_in_forced_colours(demo: Demo, visitor
         await page.keyboard.press("Tab")
     await page.focus("#query")
     await page.keyboard.type("aerts")
-    await page.keyboard.press("Enter")
-    await page.wait_for_load_state()
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
     await page.goto(application(demo, "dossier"))
     await page.reload()
     assert_a_person(lines(demo, before), 4)

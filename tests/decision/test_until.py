@@ -77,3 +77,8 @@ def test_without_a_person_or_a_transaction_only_what_is_known_counts() -> None:
     assert stands_until(nobody.facts, nobody.decide(), nobody.snapshot) > NOW
     nowhere = WORLD.request(path="/nowhere")
     assert stands_until(nowhere.facts, nowhere.decide(), nowhere.snapshot) > NOW
+
+
+def test_who_was_named_by_the_head_official_in_person_hangs_on_no_mandate() -> None:
+    world = WORLD.designated(dc.replace(DESIGNATION, mandate=None, validity=Validity(YEAR.start, NOW + 4)))
+    assert stands_until(world.facts, decide(world.facts, world.snapshot), world.snapshot) == NOW + 4
