@@ -72,7 +72,7 @@ def main() -> None:
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: two cores are needed, one for the server and one for load and origin")
     programs.install()
-    rounds, seconds = (1, 2.0) if quick else (5, 5.0)
+    rounds, seconds = (1, 2.0) if quick else (3, 3.0)
     with run_directory() as directory, ExitStack() as stack:
         stage = Stage(directory, stack)
         run = Rounds(stage, rounds, seconds)

@@ -204,11 +204,34 @@ async def held(target: Target, path: str, connections: int) -> dict[str, Any]:
     return {"count": len(kept)}
 
 
+async def trickling(target: Target, connections: int) -> dict[str, Any]:
+    """Uploads of 8 KiB whose bytes come ten at a time, every five seconds, until somebody ends them or this process."""
+    fields = {"Content-Length": "8192", "Content-Type": "application/x-www-form-urlencoded",
+              "Origin": f"https://{target.host}:{target.port}"}  # fmt: skip
+    request, context = target.request("/upload", fields).replace(b"GET", b"POST", 1), _context()
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one() -> None:
+        async with gate:
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", target.port, ssl=context, server_hostname=target.host
+            )
+            writer.write(request)
+        while not writer.is_closing():
+            writer.write(b"x" * 10)
+            await asyncio.sleep(5)
+
+    await asyncio.gather(*(one() for _ in range(connections)), return_exceptions=True)
+    return {"count": connections}
+
+
 def main() -> None:
     kind, amount = sys.argv[1], float(sys.argv[2])
     target = Target(**json.loads(sys.stdin.readline()))
     if kind == "handshakes":
         answer = handshakes(target, amount)
+    elif kind == "trickling":
+        answer = uvloop.run(trickling(target, int(amount)))
     elif kind == "websockets":
         answer = uvloop.run(websockets(target, amount))
     else:

@@ -65,11 +65,20 @@ def build(directory: Path, origin: int) -> World:
     )  # fmt: skip
 
 
-def start_gateway(world: World, directory: Path, *, workers: int = 1, core: int | None = SERVER_CORE) -> Server:
+COMPILED = Path(__file__).parent.parent / "build" / "compiled"
+"""The package with its hot path compiled, as `make compiled` leaves it."""
+
+
+def start_gateway(
+    world: World, directory: Path, *, workers: int = 1, core: int | None = SERVER_CORE, compiled: bool = False
+) -> Server:
     """Serves the world and signs its person in. The fields are those of a script on a page of the transaction."""
     options = ["--workers", str(workers)] if workers > 1 else []
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(world.config), *options]
-    process = start(f"gateway-{workers}" if workers > 1 else "gateway", command, core, directory)
+    # -P: not the folder that we stand in, but the one that is named.
+    command = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(world.config), *options]
+    path = {"PYTHONPATH": str(COMPILED if compiled else COMPILED.parent.parent)}
+    name = "gateway, compiled" if compiled else "gateway" if workers == 1 else f"gateway, {workers} workers"
+    process = start(name.replace(", ", "-"), command, core, directory, path)
     wait_until_ready(process, world.operator)
     fields = {
         "User-Agent": BROWSER,
@@ -82,7 +91,7 @@ def start_gateway(world: World, directory: Path, *, workers: int = 1, core: int 
         "Sec-Fetch-Dest": "empty",
         "Cookie": asyncio.run(_sign_in(world)),
     }
-    return Server("gateway" if workers == 1 else f"gateway, {workers} workers", process, world.host, world.port, fields)
+    return Server(name, process, world.host, world.port, fields)
 
 
 def wait_until_ready(process: Process, operator: int) -> None:

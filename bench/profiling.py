@@ -1,4 +1,4 @@
-"""Where the gateway's CPU time goes on small permitted requests: bench/profile.sh says more.
+"""Where the gateway's CPU time goes in one case of the bench: bench/profile.sh says more.
 
 python -m bench.profiling [SECONDS]
 """
@@ -10,12 +10,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench import programs
-from bench.load import Loader
+from bench.cases import CASES
 from bench.ours import start_gateway
 from bench.peers import Server
 from bench.processes import LOAD_CORE
@@ -23,6 +23,7 @@ from bench.stage import Stage, run_directory
 
 SAMPLES_PER_SECOND = 200
 SHOWN = 25
+WARM_SECONDS = 3
 LIBRARIES = 12
 STACKS = programs.CACHE / "profile.txt"
 
@@ -52,7 +53,7 @@ def table(own: Counter[str], anywhere: Counter[str], total: int) -> str:
     return "\n".join(("| function | itself | with what it calls |", "|---|---|---|", *rows))
 
 
-def libraries(directory: Path, server: Server, loader: Loader, seconds: int) -> str:
+def libraries(directory: Path, server: Server, load: Callable[[float], object], seconds: int) -> str:
     """Markdown: the parts of CPU time by library and kernel, as perf samples them; empty where there is no perf."""
     if shutil.which("perf") is None:
         return "(apt install linux-perf shows the time in libraries and kernel, too)"
@@ -60,7 +61,7 @@ def libraries(directory: Path, server: Server, loader: Loader, seconds: int) -> 
     # cpu-clock is there on virtual machines, too, which count no cycles.
     record = ["perf", "record", "--event", "cpu-clock", "--pid", str(server.process.pid), "--output", data, "--", "sleep", str(seconds)]  # fmt: skip
     with subprocess.Popen(["taskset", "-c", str(LOAD_CORE), *record], stderr=subprocess.DEVNULL) as perf:
-        loader.wrk(server, "/x", seconds + 1)
+        load(seconds + 1)
         perf.wait()
     show = ["perf", "report", "--stdio", "--sort", "dso", "--input", data]
     said = subprocess.run(show, check=False, capture_output=True, text=True).stdout
@@ -70,21 +71,26 @@ def libraries(directory: Path, server: Server, loader: Loader, seconds: int) -> 
 
 def main() -> None:
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    case = next(case for case in CASES if case.name == (sys.argv[2] if len(sys.argv) > 2 else CASES[0].name))
     programs.install("py-spy")
     with run_directory() as directory, ExitStack() as stack:
         stage = Stage(directory, stack)
         server = start_gateway(stage.world, directory)
         stack.callback(server.process.stop)
-        stage.loader.wrk(server, "/x", 3)
-        found = stage.loader.wrk(server, "/x", seconds)
+
+        def load(seconds: float) -> dict[str, float]:
+            return case.run(stage.loader, server, seconds)
+
+        load(WARM_SECONDS)
+        found = load(seconds)
         command = [programs.program("py-spy"), "record", "--pid", str(server.process.pid), "--nonblocking", "--format", "raw", "--rate",
                    str(SAMPLES_PER_SECOND), "--duration", str(seconds), "--output", str(STACKS)]  # fmt: skip
         with subprocess.Popen(["taskset", "-c", str(LOAD_CORE), *command], stdout=subprocess.DEVNULL) as profiler:
-            stage.loader.wrk(server, "/x", seconds + 2)
+            load(seconds + 2)
             if profiler.wait():
                 sys.exit("bench: py-spy failed; it said why above")
-        by_library = libraries(directory, server, stage.loader, seconds)
-    print(f"{found.used.cpu_seconds / found.requests * 1e6:.0f} µs CPU a request, {found.rate:.0f} requests/s\n")
+        by_library = libraries(directory, server, load, seconds)
+    print(f"{case.name}: {found['cpu']:.0f} µs CPU each, {found['rate']:.0f} {case.unit}/s\n")
     print(table(*shares(STACKS.read_text("utf-8").splitlines())))
     print(f"\n{by_library}")
 

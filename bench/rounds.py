@@ -10,7 +10,7 @@ from bench.cases import CASES, HALF_LOAD, half_load, held_bytes
 from bench.figures import Memory, Sample
 from bench.load import LoadError
 from bench.peers import CONFIGURATIONS, Server, start_peer
-from bench.report import OURS
+from bench.report import COMPILED, OURS
 from bench.stage import Stage
 
 MEBI, KIBI = 1 << 20, 1 << 10
@@ -30,7 +30,8 @@ class Rounds:
         gateway = ours.start_gateway(self._stage.world, self._stage.directory)
         gateway.process.stop()
         makers: dict[str, Callable[[], Server]] = {
-            OURS: lambda: ours.start_gateway(self._stage.world, self._stage.directory)
+            OURS: lambda: ours.start_gateway(self._stage.world, self._stage.directory),
+            COMPILED: lambda: ours.start_gateway(self._stage.world, self._stage.directory, compiled=True),
         }
         for name in CONFIGURATIONS:
             makers[name] = lambda name=name: start_peer(name, self._stage.ground, gateway.fields)  # type: ignore[misc]

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import ssl
 import statistics
 import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,13 +27,15 @@ from bench.ours import start_gateway
 from bench.peers import Server
 from bench.processes import LOAD_CORE
 from bench.stage import Stage, run_directory
+from tests.end_to_end.client import Lines
 
 CONNECTIONS = 1000
 CONNECTED_AT_ONCE = 250
 """Connections a second: all are there after four seconds, without the flood of handshakes being what is measured."""
-SETTLE_SECONDS = 6.0
+SETTLE_SECONDS = 30
 PAUSE_SECONDS = 0.1
 WARM_SECONDS = 2
+REASONS = 4
 PERSONS_ADDRESS = "127.0.0.2"
 KIBI = 1 << 10
 
@@ -48,6 +53,7 @@ class Slow:
 KINDS = (
     Slow("headers", "/x", ("-H", "-i", "5", "-x", "24")),
     Slow("body", "/upload", ("-B", "-i", "5", "-s", "8192", "-x", "10"), signed_in=True),
+    Slow("body, as a page of the application sends it (a loader of ours)", "/upload", ()),
     Slow("read", "/files/large", ("-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3"), signed_in=True),
 )
 
@@ -59,8 +65,8 @@ class Pages:
     kept: Sequence[float]
     fresh: Sequence[float]
 
-    def said(self) -> str:
-        return " | ".join(f"{statistics.median(of):.1f}, {_of_twenty(of):.1f}" for of in (self.kept, self.fresh))
+    def said(self) -> list[str]:
+        return [f"{statistics.median(of):.1f}, {_of_twenty(of):.1f}" for of in (self.kept, self.fresh)]
 
     def times(self, other: Pages) -> str:
         """How many times the other's medians."""
@@ -122,8 +128,28 @@ class Person:
 
 
 @contextmanager
-def attack(stage: Stage, server: Server, slow: Slow, seconds: int) -> Iterator[subprocess.Popen[str]]:
-    """slowhttptest, from before the block until after it."""
+def trickle(server: Server) -> Iterator[None]:
+    """Bodies that trickle, begun as a signed-in person's browser would: slowhttptest's own are refused before the body."""
+    about = json.dumps({"host": server.host, "port": server.port, "fields": dict(server.fields)})
+    command = ["taskset", "-c", str(LOAD_CORE), sys.executable, "-m", "bench.loaders", "trickling", str(CONNECTIONS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        if process.stdin is None:
+            raise RuntimeError("the loader has no pipe")
+        process.stdin.write(about + "\n")
+        process.stdin.flush()
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def attack(stage: Stage, server: Server, slow: Slow, seconds: int) -> Iterator[None]:
+    """Slow clients, from before the block until after it."""
+    if not slow.options:
+        with trickle(server):
+            yield
+        return
     command = ["taskset", "-c", str(LOAD_CORE), "slowhttptest", "-c", str(CONNECTIONS), "-r", str(CONNECTED_AT_ONCE), "-l", str(seconds),
                "-p", "60", "-u", server.url(slow.path), *slow.options]  # fmt: skip
     if slow.signed_in:
@@ -132,7 +158,7 @@ def attack(stage: Stage, server: Server, slow: Slow, seconds: int) -> Iterator[s
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=stage.loader.environment
     ) as process:
         try:
-            yield process
+            yield
         finally:
             process.terminate()
             process.communicate()
@@ -140,7 +166,7 @@ def attack(stage: Stage, server: Server, slow: Slow, seconds: int) -> Iterator[s
 
 HEAD = (
     "slow clients", "kept connection, alone: ms", "new connection, alone", "kept, beside them", "new, beside them", "times, kept and new",
-    "open when it began", "and at its end", "KiB each",
+    "open when it began", "and at its end", "KiB each", "lines of the ledger meanwhile, the person's among them",
 )  # fmt: skip
 
 
@@ -153,22 +179,19 @@ def measure(slow: Slow, seconds: int) -> tuple[str, ...]:
         stage.loader.wrk(server, "/x", WARM_SECONDS)
         person = Person(server, "/x")
         alone = asyncio.run(person.look(seconds))
+        ledger = stage.world.config.parent / "ledger"
+        known = len(Lines(ledger).all())
         before = server.process.memory_bytes()
-        with attack(stage, server, slow, int(seconds + 2 * SETTLE_SECONDS)):
-            time.sleep(SETTLE_SECONDS)
-            first, memory = connections(server.port), server.process.memory_bytes()
+        with attack(stage, server, slow, seconds + SETTLE_SECONDS):
+            first = settled(server.port)
+            memory = server.process.memory_bytes()
             beside = asyncio.run(person.look(seconds))
             last = connections(server.port)
+            reasons = Counter(line["reason"] for line in Lines(ledger).all()[known:] if "reason" in line)
     each = (memory - before) / KIBI / max(first, 1)
-    return (
-        slow.name,
-        *alone.said().split(" | "),
-        *beside.said().split(" | "),
-        beside.times(alone),
-        f"{first}",
-        f"{last}",
-        f"{each:.0f}",
-    )
+    said = ", ".join(f"{count} `{reason}`" for reason, count in reasons.most_common(REASONS))
+    pages = (*alone.said(), *beside.said(), beside.times(alone))
+    return (slow.name, *pages, f"{first}", f"{last}", f"{each:.0f}", said)
 
 
 def main() -> None:
@@ -182,6 +205,17 @@ def main() -> None:
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
     for slow in KINDS:
         print(f"| {' | '.join(measure(slow, seconds))} |", flush=True)
+
+
+def settled(port: int) -> int:
+    """How many connections there are, as soon as all are there or no more come."""
+    counts = [connections(port)]
+    for _ in range(SETTLE_SECONDS):
+        time.sleep(1)
+        counts.append(connections(port))
+        if counts[-1] >= CONNECTIONS or (counts[-1] > 0 and counts[-4:-1] == counts[-1:] * 3):
+            break
+    return counts[-1]
 
 
 def connections(port: int) -> int:

@@ -254,7 +254,7 @@ PROGRAMS: tuple[Program, ...] = (
         _python(name, IMPERSONATOR, BY_ITSELF)
         for name in (
             "curl_cffi-chrome", "curl_cffi-firefox", "curl_cffi-safari", "tls-client", "primp", "wreq-firefox", "wreq-safari", "impit-chrome",
-            "impit-firefox", "hrequests", "httpmorph",
+            "impit-firefox", "httpmorph",
         )
     ),
     _node("got-scraping", IMPERSONATOR, BY_ITSELF),

@@ -88,7 +88,7 @@ class World:
         return {
             "PATH": f"{os.environ['PATH']}:/usr/sbin",
             "HOME": str(home),
-            "LANG": "en_GB.UTF-8" if name.startswith("by hand") else "C.UTF-8",
+            "LANG": "en_GB.UTF-8" if "WebKit" in name or name.startswith("by hand") else "C.UTF-8",
             "SSL_CERT_FILE": bundle,
             "NODE_EXTRA_CA_CERTS": str(self.demo.ca),
             "NODE_TOOLS": str(self.tools),

@@ -61,24 +61,23 @@ def in_qutebrowser(url: str) -> None:
     key("Return")
 
 
-def titles() -> list[str]:
-    found = subprocess.run(
-        ["xdotool", "search", "--onlyvisible", "--name", "."], capture_output=True, text=True, check=False
-    ).stdout.split()
-    names = [
-        subprocess.run(["xdotool", "getwindowname", one], capture_output=True, text=True, check=False).stdout.strip()
-        for one in found
-    ]
-    return [name for name in names if name]
+def output(*words: str) -> str:
+    return subprocess.run(["xdotool", *words], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def windows() -> dict[str, str]:
+    """The windows on the screen: title and number."""
+    numbers = output("search", "--onlyvisible", "--name", ".").split()
+    return {title: number for number in numbers if (title := output("getwindowname", number))}
 
 
 def wait_for(title: str, seconds: float = SECONDS) -> None:
     """Until a window bears the title, which is a page's; then a moment more, as a person looks."""
     deadline = time.monotonic() + seconds
-    while not any(re.search(title, one) for one in titles()):
+    while not any(re.search(title, one) for one in windows()):
         if time.monotonic() > deadline:
             picture("failed")
-            raise Absent(f"no window was ever called {title!r}; there are {titles()}")
+            raise Absent(f"no window was ever called {title!r}; there are {list(windows())}")
         time.sleep(0.3)
     print(title, flush=True)
     time.sleep(1.0)
@@ -167,11 +166,9 @@ def work(browser: Browser) -> None:
     wait_for("Sign in")
     picture("sign-in")
     if browser.field:
-        window = subprocess.run(
-            ["xdotool", "search", "--onlyvisible", "--name", "Sign in"], capture_output=True, text=True, check=True
-        )
+        window = next(number for title, number in windows().items() if "Sign in" in title)
         there = [str(number) for number in browser.field]
-        subprocess.run(["xdotool", "mousemove", "--window", window.stdout.split()[0], *there, "click", "1"], check=True)
+        subprocess.run(["xdotool", "mousemove", "--window", window, *there, "click", "1"], check=True)
         time.sleep(0.5)
     else:
         key(*["Tab"] * TABS_TO_USER_ID)

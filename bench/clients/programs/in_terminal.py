@@ -24,7 +24,8 @@ class Absent(Exception):
 class Browser:
     """`first` are the keys that a newly started browser wants, `to_field` those from the opened page to the first field, `next` from field
     to field; `opens` that Enter opens a field, `closes` that Enter closes it; `send` are the keys after the password, `address` those that
-    ask for an address. `lands` that the browser shows the page after sign-in at once."""
+    ask for an address. `lands` that the browser shows the page after sign-in at once, `asks` that it
+    first asks whether the form shall be sent."""
 
     command: str
     to_field: tuple[str, ...]
@@ -35,6 +36,7 @@ class Browser:
     opens: bool = False
     closes: bool = False
     lands: bool = True
+    asks: bool = False
 
 
 LYNX = Path(os.environ["HOME"]) / "lynx.cfg"
@@ -111,6 +113,9 @@ def work(browser: Browser) -> None:
     keys(browser.next)
     fill_in(browser, os.environ["PASSWORD"])
     keys(*browser.send)
+    if browser.asks:
+        wait_for("[ Yes ]")
+        keys("Enter")
     if browser.lands:
         wait_for("Search by name")
     else:

@@ -36,7 +36,7 @@ const clients = {
     socket.on("unexpected-response", (_, answer) => { resolve(answer.statusCode); socket.terminate(); });
     socket.on("error", reject);
   })],
-  "got-scraping": ["got-scraping", async () => (await (await load("got-scraping")).gotScraping({ url, headers: cookieOnly, followRedirect: false, throwHttpErrors: false, http2: false, https: { certificateAuthority: readFileSync(process.env.CA) } })).statusCode],
+  "got-scraping": ["got-scraping", async () => (await (await import(pathToFileURL(path.join(tools, "node_modules/got-scraping/dist/index.js")).href)).gotScraping({ url, headers: cookieOnly, followRedirect: false, throwHttpErrors: false, http2: false, https: { certificateAuthority: readFileSync(process.env.CA) } })).statusCode],
   "wreq-js": ["wreq-js", async () => (await (await load("wreq-js")).fetch(url, { browser: "chrome_142", headers: cookieOnly, insecure: true, redirect: "manual" })).status],
 };
 
