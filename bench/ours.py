@@ -44,7 +44,7 @@ class World:
 
 def build(directory: Path, origin: int) -> World:
     """Has the demo make its world once, with the origin on that port as its first transaction; it is stopped again."""
-    command = [sys.executable, "-m", "gateway", "demo", "--state", str(directory / "demo"),
+    command = [sys.executable, "-m", "gateway", "demo", "--state", str(directory),
                "--port-offset", str(free_offset()), "--origin", f"http://127.0.0.1:{origin}/", "--json"]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as demo:
         if demo.stdout is None:

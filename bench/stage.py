@@ -38,7 +38,9 @@ class Stage:
         with (files / "large").open("wb") as large:
             large.truncate(DOWNLOAD_BYTES)
         origin, verdict, echo = (free_port() for _ in range(3))
-        self.world = ours.build(directory, origin)
+        self.world = ours.build(directory / "demo", origin)
+        # A world of its own: two gateways share neither ports nor a ledger.
+        self.compiled = ours.build(directory / "compiled", origin)
         self.ground = Ground(directory, self.world.certificate, self.world.key, self.world.host, origin, verdict, echo)
         stack.callback(start_origin(self.ground).stop)
         echoing = start("echo", [sys.executable, "-m", "bench.echo", str(echo)], LOAD_CORE, directory)
