@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import ours, programs
 from bench.cases import CASES, HALF_LOAD
-from bench.decision import decision_costs
+from bench.decision import QUICK_SIZES, SIZES, decision_costs
 from bench.figures import Results
 from bench.peers import CONFIGURATIONS, ORIGIN
 from bench.report import Shown, place, report
@@ -78,7 +78,7 @@ def main() -> None:
         run = Rounds(stage, rounds, seconds)
         samples, memory = run.run()
         workers = run.workers()
-        decisions = decision_costs(stage.world, directory)
+        decisions = decision_costs(stage.world, directory, QUICK_SIZES if quick else SIZES)
         results = Results(
             _machine(), _versions(), rounds, seconds, tuple(samples), tuple(memory), tuple(decisions), tuple(workers),
             _configurations(stage.world), tuple(run.failures),

@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,16 +46,18 @@ class Size:
 
 
 SIZES = (Size(), Size(100_000, 10), Size(1_000_000, 1))
+QUICK_SIZES = SIZES[:2]
+"""A million persons take minutes to make and to read."""
 
 
-def decision_costs(world: World, directory: Path) -> list[DecisionCost]:
-    """For each of SIZES. The world's database is another one afterwards."""
+def decision_costs(world: World, directory: Path, sizes: Sequence[Size]) -> list[DecisionCost]:
+    """For each of these sizes. The world's database is another one afterwards."""
     database = next((world.config.parent / "run").glob("*.sqlite"))
     empty = directory / "empty.sqlite"
     with contextlib.closing(sqlite3.connect(database)) as source, contextlib.closing(sqlite3.connect(empty)) as copy:
         source.backup(copy)
     found = []
-    for size in SIZES:
+    for size in sizes:
         for left in database.parent.glob(f"{database.name}*"):
             left.unlink()
         shutil.copyfile(empty, database)
