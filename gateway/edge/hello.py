@@ -33,9 +33,10 @@ _RECORD_HEADER, _MESSAGE_HEADER = 5, 4
 SERVER_NAME, SUPPORTED_GROUPS, SIGNATURE_ALGORITHMS, ALPN = 0x0000, 0x000A, 0x000D, 0x0010
 SUPPORTED_VERSIONS, POST_HANDSHAKE_AUTH = 0x002B, 0x0031
 
-VARYING: Final = frozenset({SERVER_NAME, ALPN, 0x0015, 0x0023, 0x0029, 0x002A, 0x002C, 0x4469, 0x44CD})
-"""Extensions that one browser sends or not, by host, resumption and use: name, ALPN, padding, ticket, pre-shared key, early data,
-cookie, application settings (old and new)."""
+VARYING: Final = frozenset({SERVER_NAME, ALPN, 0x0015, 0x001B, 0x0023, 0x0029, 0x002A, 0x002C, 0x4469, 0x44CD})
+"""Extensions that one browser sends or not, by host, resumption and use: name, ALPN, padding, compressed certificates (Firefox 153 leaves
+them out when it tries again after a handshake that broke off), ticket, pre-shared key, early data, cookie, application settings (old
+and new)."""
 _VERSIONS: Final = {0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 REMEMBERED: Final = 1024
 """Lists of codes whose hash is kept, some hundred bytes each: most connections are from a few dozen families."""

@@ -57,7 +57,7 @@ def test_the_parts_are_hashed_as_the_published_vectors_are() -> None:
 def test_a_chromium() -> None:
     assert read(hello(chromium())) == Hello(
         "1.3-8daaf6152771-" + short_hash(
-            "0005,000a,000b,000d,0012,0017,001b,002b,002d,0033,ff01_0403,0804,0401,0503,0805,0501,0806,0601"
+            "0005,000a,000b,000d,0012,0017,002b,002d,0033,ff01_0403,0804,0401,0503,0805,0501,0806,0601"
         ),
         "TLSv1.3", "h2", "dossier.localhost", False,
     )  # fmt: skip
@@ -88,8 +88,9 @@ def with_(**changes: bytes | None) -> dict[int, bytes]:
         with_(x002c=b"\0\1x"),
         with_(x4469=b"\0\3\2h2", x44cd=None),
         with_(x0000=None),
+        with_(x001b=None),
     ],
-    ids=["grease", "name", "order", "websocket", "no-alpn", "padding", "ticket", "resumed", "cookie", "old-alps", "no-name"],
+    ids=["grease", "name", "order", "websocket", "no-alpn", "padding", "ticket", "resumed", "cookie", "old-alps", "no-name", "retry"],
 )  # fmt: skip
 def test_what_one_browser_varies_changes_no_fingerprint(extensions: Mapping[int, bytes]) -> None:
     assert read(hello(extensions)).fingerprint == read(hello(chromium())).fingerprint
