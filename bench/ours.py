@@ -42,10 +42,13 @@ class World:
     password: str
 
 
-def build(directory: Path, origin: int) -> World:
-    """Has the demo make its world once, with the origin on that port as its first transaction; it is stopped again."""
+def build(directory: Path, origin: int, aside: int = 0) -> World:
+    """Has the demo make its world once, with the origin on that port as its first transaction; it is stopped again.
+
+    `aside` is added to its ports, for a second world beside the first.
+    """
     command = [sys.executable, "-m", "gateway", "demo", "--state", str(directory),
-               "--port-offset", str(free_offset()), "--origin", f"http://127.0.0.1:{origin}/", "--json"]  # fmt: skip
+               "--port-offset", str(free_offset() + aside), "--origin", f"http://127.0.0.1:{origin}/", "--json"]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as demo:
         if demo.stdout is None:
             raise RuntimeError("the demo has no output")

@@ -40,7 +40,7 @@ class Stage:
         origin, verdict, echo = (free_port() for _ in range(3))
         self.world = ours.build(directory / "demo", origin)
         # A world of its own: two gateways share neither ports nor a ledger.
-        self.compiled = ours.build(directory / "compiled", origin)
+        self.compiled = ours.build(directory / "compiled", origin, aside=10)
         self.ground = Ground(directory, self.world.certificate, self.world.key, self.world.host, origin, verdict, echo)
         stack.callback(start_origin(self.ground).stop)
         echoing = start("echo", [sys.executable, "-m", "bench.echo", str(echo)], LOAD_CORE, directory)
