@@ -21,7 +21,7 @@ from tests.browser.harness import chromium, running_demo
 RESULTS = Path(__file__).parent / "results.json"
 SECONDS = 90.0
 VERSION = re.compile(r"\d+(?:\.\d+)+[\w.+~-]*")
-SHOWN_OUTPUT = 300
+SHOWN_OUTPUT = 600
 
 
 def digest(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -75,7 +75,10 @@ async def try_program(world: World, program: Program) -> dict[str, Any]:
         await world.new_lines()
         said = await world.run(program.argv(ask, world.tools), world.environment(program.name[:30], ask), SECONDS)
         settle = COUNTED_SECONDS if program.kind in (LOAD, SCAN) else SETTLE_SECONDS
-        modes[mode] = digest(await world.new_lines(settle)) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
+        modes[mode] = digest(await world.new_lines(settle)) | {
+            "exit": said.status,
+            "said": " ".join(said.output.split())[-SHOWN_OUTPUT:],
+        }
     return {"kind": program.kind, "version": await version_of(world, program), "modes": modes}
 
 
@@ -84,7 +87,10 @@ async def try_browser(world: World, browser: Driven) -> dict[str, Any]:
     said = await world.run(
         browser.argv(world.tools), world.environment(browser.name) | browser.environment, browser.seconds
     )
-    found = digest(await world.new_lines()) | {"exit": said.status, "said": said.output[-SHOWN_OUTPUT:]}
+    found = digest(await world.new_lines()) | {
+        "exit": said.status,
+        "said": " ".join(said.output.split())[-SHOWN_OUTPUT:],
+    }
     version = await world.run(browser.version, world.environment("version"), SECONDS)
     shown = VERSION.search(version.output)
     return {"kind": browser.kind, "version": shown[0] if shown else "", "modes": {"work": found}}

@@ -61,8 +61,8 @@ BROWSERS: tuple[Driven, ...] = (
     _by_hand("Firefox ESR", "firefox", "firefox-esr"),
     _by_hand("Epiphany (WebKit)", "epiphany", "epiphany"),
     _by_hand("MiniBrowser (WebKit)", "minibrowser", "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser"),
-    _by_hand("Falkon (QtWebEngine)", "falkon", "falkon"),
-    _by_hand("qutebrowser (QtWebEngine)", "qutebrowser", "qutebrowser"),
+    _by_hand("Falkon (QtWebEngine)", "falkon", "falkon", ("dpkg-query", "-W", "falkon")),
+    _by_hand("qutebrowser (QtWebEngine)", "qutebrowser", "qutebrowser", ("dpkg-query", "-W", "qutebrowser")),
     _by_hand("NetSurf", "netsurf", "netsurf-gtk", ("dpkg-query", "-W", "netsurf-gtk")),
     *(
         _in_terminal(name, *words)

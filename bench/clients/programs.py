@@ -206,6 +206,7 @@ def _driven(_: Ask, tools: Path) -> list[str]:
 
 TOOL, LOAD, SCAN = "command line", "load generator", "scanner, mirror"
 IMPERSONATOR = "impersonator"
+PASSWORD = "signs in itself, with a person's password"
 REPLAYED = "replayed with curl"
 
 PROGRAMS: tuple[Program, ...] = (
@@ -264,6 +265,7 @@ PROGRAMS: tuple[Program, ...] = (
         for name in ("curl_cffi-perfect", "curl_cffi-timer", "curl_cffi-fast", "curl_cffi-parallel")
     ),
     Program("Chromium with a window, driven by Playwright", IMPERSONATOR, _driven, ("chromium", "--version"), ("session",)),
+    *(_python(name, PASSWORD, ("session",)) for name in ("requests-password", "curl_cffi-password")),
     *(
         Program(f"Microsoft Office: {agent}", REPLAYED, _curl_as("-A", agent), ("curl", "--version"), BY_ITSELF)
         for agent in OFFICE

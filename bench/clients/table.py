@@ -9,7 +9,8 @@ from typing import Any
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "person-or-program.md"
 BEGIN, END = "<!-- clients: written by python -m bench.clients -->", "<!-- clients: end -->"
 NEW = f"# A person or a program\n\n{BEGIN}\n{END}\n"
-FINGERPRINT_CHARACTERS = 12
+FINGERPRINT_CHARACTERS = 6
+"""Of each of the two hashes: enough to tell those here apart."""
 EXPECTED = frozenset({"permitted", "sign_in_required", "no_request", "tls_failed"})
 """What a browser at work may meet: a page, the way to the sign-in page, and connections it opened and did not use."""
 SHOWN_REASONS = 3
@@ -22,6 +23,8 @@ NAMES = {
     "curl_cffi-timer": "the same, a page every 1.5 s, 25 times",
     "curl_cffi-fast": "the same, 6,000 pages as fast as it can",
     "curl_cffi-parallel": "the same, 30 connections at once",
+    "requests-password": "requests, as a browser by its fields",
+    "curl_cffi-password": "curl_cffi as Chrome, every field copied",
     "wreq-firefox": "wreq as Firefox",
     "wreq-safari": "wreq as Safari",
     "impit-chrome": "impit as Chrome",
@@ -50,7 +53,7 @@ def write(results: dict[str, Any]) -> None:
 
 def _programs(results: dict[str, Any]) -> str:
     rows = [
-        "| client | version | as itself | as a browser, by its fields | with a stolen session | ClientHello |",
+        "| client | version | as itself | as a browser, by its fields | with a session | ClientHello |",
         "|---|---|---|---|---|---|",
     ]
     kind = ""
@@ -70,7 +73,7 @@ def _summary(results: dict[str, Any]) -> str:
         "| | clients | refused | asked to sign in | asked again who is there | let through | asked nothing |",
         "|---|---|---|---|---|---|---|",
     ]
-    named = {"itself": "as itself", "agent": "as a browser, by its fields", "session": "with a stolen session"}
+    named = {"itself": "as itself", "agent": "as a browser, by its fields", "session": "with a session"}
     for mode, shown in named.items():
         found = Counter(_fate(one["modes"][mode]) for one in results.values() if mode in one["modes"])
         fates = " | ".join(str(found[fate]) for fate in ("refused", "sign in", "again", "through", "nothing"))
@@ -145,7 +148,7 @@ def _hindered(one: dict[str, Any]) -> int:
 
 def _prints(one: dict[str, Any]) -> str:
     found = dict.fromkeys(print_ for mode in one["modes"].values() for print_ in mode["fingerprints"])
-    return ", ".join(f"`{print_[:FINGERPRINT_CHARACTERS]}`" for print_ in found)
+    return ", ".join(f"`{'-'.join(part[:FINGERPRINT_CHARACTERS] for part in print_.split('-'))}`" for print_ in found)
 
 
 def _escaped(name: str) -> str:

@@ -149,7 +149,9 @@ def playwright(program: str, *, headless: bool, spoofed: bool) -> None:
         context = browser.new_context(locale="en-GB")
         if COOKIE:
             name, _, value = COOKIE.partition("=")
-            context.add_cookies([{"name": name, "value": value, "url": URL, "secure": True, "httpOnly": True}])
+            context.add_cookies(
+                [{"name": name, "value": value, "url": f"{os.environ['ORIGIN']}/", "secure": True, "httpOnly": True}]
+            )
             page = Playwright(context)
             page.open(URL)
             print(page.title())

@@ -24,8 +24,7 @@ class Absent(Exception):
 class Browser:
     """`first` are the keys that a newly started browser wants, `to_field` those from the opened page to the first field, `next` from field
     to field; `opens` that Enter opens a field, `closes` that Enter closes it; `send` are the keys after the password, `address` those that
-    ask for an address. `lands` that the browser shows the page after sign-in at once, `asks` that it
-    first asks whether the form shall be sent."""
+    ask for an address. `lands` that the browser shows the page after sign-in at once."""
 
     command: str
     to_field: tuple[str, ...]
@@ -36,9 +35,10 @@ class Browser:
     opens: bool = False
     closes: bool = False
     lands: bool = True
-    asks: bool = False
 
 
+ASKED = "y"
+"""Yes, the form is to be sent."""
 LYNX = Path(os.environ["HOME"]) / "lynx.cfg"
 LYNX_SETTING = "REFERER_WITH_QUERY:PARTIAL\n"
 """As Lynx comes, it says of no page whose address has a query where it came from: its forms are then from nowhere, and refused."""
@@ -53,7 +53,7 @@ BROWSERS = {
         "links", ("Down",) * 5, "Down", ("Down", "Down", "Enter"), ("g", "C-u"), first=("Enter",), lands=False
     ),
     "elinks": Browser(
-        "elinks", ("Down",) * 5, "Down", ("Down", "Down", "Enter"), ("g", "C-u"), first=("Enter",), opens=True
+        "elinks", ("Down",) * 5, "Down", ("Down", "Down", "Enter", ASKED), ("g", "C-u"), first=("Enter",), opens=True
     ),
 }
 
@@ -67,7 +67,7 @@ def tmux(*words: str) -> str:
 def keys(*names: str) -> None:
     for name in names:
         tmux("send-keys", "-t", "it", name)
-        time.sleep(0.15)
+        time.sleep(0.4)
 
 
 def type_text(text: str) -> None:
@@ -113,9 +113,6 @@ def work(browser: Browser) -> None:
     keys(browser.next)
     fill_in(browser, os.environ["PASSWORD"])
     keys(*browser.send)
-    if browser.asks:
-        wait_for("[ Yes ]")
-        keys("Enter")
     if browser.lands:
         wait_for("Search by name")
     else:
