@@ -7,6 +7,7 @@ from PyPI into an environment of the bench's own, `.bench/venv`, so that the pro
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,7 +72,9 @@ def version(name: str) -> str:
     said = subprocess.run([program(name), *_VERSION[name]], check=False, capture_output=True, text=True)
     lines = [line.strip() for line in (said.stdout + said.stderr).splitlines() if line.strip()]
     line = lines[0].removeprefix(program(name)).removeprefix("nginx version:").strip()
-    return line.removeprefix("version: ").split(" Copyright")[0].split(" - http")[0]
+    for rest in (" Copyright", " - http", " h1:", " (x86"):
+        line = line.partition(rest)[0]
+    return re.sub(r"^version: [0-9a-f]{40}/", "envoy ", line)
 
 
 def _own(name: str) -> Path:
