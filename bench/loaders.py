@@ -225,13 +225,40 @@ async def trickling(target: Target, connections: int) -> dict[str, Any]:
     return {"count": connections}
 
 
+async def reading(target: Target, connections: int) -> dict[str, Any]:
+    """Downloads of which half a KiB is read every five seconds, until somebody ends them or this process."""
+    request, context = target.request("/files/large", {}), _context()
+    gate = asyncio.Semaphore(AT_ONCE)
+    loop = asyncio.get_running_loop()
+
+    async def one() -> None:
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.setblocking(False)
+        async with gate:
+            await loop.sock_connect(plain, ("127.0.0.1", target.port))
+            # Beyond twice its limit the reader leaves everything in the kernel.
+            reader, writer = await asyncio.open_connection(
+                sock=plain, ssl=context, server_hostname=target.host, limit=1024
+            )
+            writer.write(request)
+        while await reader.read(512):  # noqa: ASYNC110 - slowness is the work
+            await asyncio.sleep(5)
+
+    await asyncio.gather(*(one() for _ in range(connections)), return_exceptions=True)
+    return {"count": connections}
+
+
+SLOW = {"trickling": trickling, "reading": reading}
+
+
 def main() -> None:
     kind, amount = sys.argv[1], float(sys.argv[2])
     target = Target(**json.loads(sys.stdin.readline()))
     if kind == "handshakes":
         answer = handshakes(target, amount)
-    elif kind == "trickling":
-        answer = uvloop.run(trickling(target, int(amount)))
+    elif kind in SLOW:
+        answer = uvloop.run(SLOW[kind](target, int(amount)))
     elif kind == "websockets":
         answer = uvloop.run(websockets(target, amount))
     else:

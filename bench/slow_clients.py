@@ -42,19 +42,26 @@ KIBI = 1 << 10
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """One kind of slowness: what it is called, and slowhttptest's options for it."""
+    """One kind of slowness: what it is called; slowhttptest's path and options, or the loader of ours that does it."""
 
     name: str
-    path: str
-    options: tuple[str, ...]
+    path: str = ""
+    options: tuple[str, ...] = ()
     signed_in: bool = False
+    loader: str = ""
 
 
 KINDS = (
-    Slow("headers", "/x", ("-H", "-i", "5", "-x", "24")),
-    Slow("body", "/upload", ("-B", "-i", "5", "-s", "8192", "-x", "10"), signed_in=True),
-    Slow("body, as a page of the application sends it (a loader of ours)", "/upload", ()),
-    Slow("read", "/files/large", ("-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3"), signed_in=True),
+    Slow("headers (`slowhttptest -H`)", "/x", ("-H", "-i", "5", "-x", "24")),
+    Slow("body (`slowhttptest -B`)", "/upload", ("-B", "-i", "5", "-s", "8192", "-x", "10"), signed_in=True),
+    Slow("body, begun as a page of the application does (a loader of ours)", loader="trickling"),
+    Slow(
+        "read (`slowhttptest -X`)",
+        "/files/large",
+        ("-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3"),
+        signed_in=True,
+    ),
+    Slow("read, asked as a page of the application does (a loader of ours)", loader="reading"),
 )
 
 
@@ -128,10 +135,10 @@ class Person:
 
 
 @contextmanager
-def trickle(server: Server) -> Iterator[None]:
-    """Bodies that trickle, begun as a signed-in person's browser would: slowhttptest's own are refused before the body."""
+def ours(server: Server, loader: str) -> Iterator[None]:
+    """Slow clients whose requests are a browser's: slowhttptest's own are refused by their fields, before they can be slow."""
     about = json.dumps({"host": server.host, "port": server.port, "fields": dict(server.fields)})
-    command = ["taskset", "-c", str(LOAD_CORE), sys.executable, "-m", "bench.loaders", "trickling", str(CONNECTIONS)]
+    command = ["taskset", "-c", str(LOAD_CORE), sys.executable, "-m", "bench.loaders", loader, str(CONNECTIONS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         if process.stdin is None:
             raise RuntimeError("the loader has no pipe")
@@ -146,8 +153,8 @@ def trickle(server: Server) -> Iterator[None]:
 @contextmanager
 def attack(stage: Stage, server: Server, slow: Slow, seconds: int) -> Iterator[None]:
     """Slow clients, from before the block until after it."""
-    if not slow.options:
-        with trickle(server):
+    if slow.loader:
+        with ours(server, slow.loader):
             yield
         return
     command = ["taskset", "-c", str(LOAD_CORE), "slowhttptest", "-c", str(CONNECTIONS), "-r", str(CONNECTED_AT_ONCE), "-l", str(seconds),
@@ -188,10 +195,10 @@ def measure(slow: Slow, seconds: int) -> tuple[str, ...]:
             beside = asyncio.run(person.look(seconds))
             last = connections(server.port)
             reasons = Counter(line["reason"] for line in Lines(ledger).all()[known:] if "reason" in line)
-    each = (memory - before) / KIBI / max(first, 1)
+    each = f"{(memory - before) / KIBI / first:.0f}" if first else "–"
     said = ", ".join(f"{count} `{reason}`" for reason, count in reasons.most_common(REASONS))
     pages = (*alone.said(), *beside.said(), beside.times(alone))
-    return (slow.name, *pages, f"{first}", f"{last}", f"{each:.0f}", said)
+    return (slow.name, *pages, f"{first}", f"{last}", each, said)
 
 
 def main() -> None:
