@@ -60,7 +60,12 @@ BROWSERS: tuple[Driven, ...] = (
     _by_hand("Chromium", "chromium", "chromium"),
     _by_hand("Firefox ESR", "firefox", "firefox-esr"),
     _by_hand("Epiphany (WebKit)", "epiphany", "epiphany"),
-    _by_hand("MiniBrowser (WebKit)", "minibrowser", "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser"),
+    _by_hand(
+        "MiniBrowser (WebKit)",
+        "minibrowser",
+        "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+        ("dpkg-query", "-W", "libwebkit2gtk-4.1-0"),
+    ),
     _by_hand("Falkon (QtWebEngine)", "falkon", "falkon", ("dpkg-query", "-W", "falkon")),
     _by_hand("qutebrowser (QtWebEngine)", "qutebrowser", "qutebrowser", ("dpkg-query", "-W", "qutebrowser")),
     _by_hand("NetSurf", "netsurf", "netsurf-gtk", ("dpkg-query", "-W", "netsurf-gtk")),
