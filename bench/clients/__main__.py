@@ -27,7 +27,7 @@ SHOWN_OUTPUT = 600
 def digest(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """What the ledger says of one client's stay: how often each reason, its evidence, its ClientHello."""
     decisions = [line for line in lines if line["kind"] in ("decision", "connection")]
-    reasons = Counter(f"{line['reason']} {line['status']}" for line in decisions)
+    reasons = Counter(f"{line['reason']} {line['status'] or line.get('detail') or 0}" for line in decisions)
     for counted in (line for line in lines if line["kind"] == "refusals"):
         reasons.update({f"{reason} (counted)": count for reason, count in counted["reasons"].items()})
     scores = [evidence(line) for line in decisions]

@@ -64,7 +64,7 @@ BROWSERS: tuple[Driven, ...] = (
         "MiniBrowser (WebKit)",
         "minibrowser",
         "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-        ("dpkg-query", "-W", "libwebkit2gtk-4.1-0"),
+        ("dpkg-query", "-W", "-f", "${Version}", "libwebkit2gtk-4.1-0"),
     ),
     _by_hand("Falkon (QtWebEngine)", "falkon", "falkon", ("dpkg-query", "-W", "falkon")),
     _by_hand("qutebrowser (QtWebEngine)", "qutebrowser", "qutebrowser", ("dpkg-query", "-W", "qutebrowser")),
