@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from bench import ours
-from bench.cases import CASES, HALF_LOAD, half_load, held_bytes
+from bench.cases import CASES, HALF_LOAD, Figures, half_load, held_bytes
 from bench.figures import Memory, Sample
-from bench.load import LoadError
+from bench.load import Loader, LoadError
 from bench.peers import CONFIGURATIONS, Server, start_peer
 from bench.report import COMPILED, OURS
 from bench.stage import Stage
@@ -34,7 +35,7 @@ class Rounds:
             COMPILED: lambda: ours.start_gateway(self._stage.compiled, self._stage.directory, compiled=True),
         }
         for name in CONFIGURATIONS:
-            makers[name] = lambda name=name: start_peer(name, self._stage.ground, gateway.fields)  # type: ignore[misc]
+            makers[name] = partial(start_peer, name, self._stage.ground, gateway.fields)
         return makers
 
     # --- rounds -------------------------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ class Rounds:
                 samples += self._case(
                     case.name,
                     servers,
-                    lambda server, run=case.run: run(self._loader, server, self._seconds),  # type: ignore[misc]
+                    partial(self._run_case, case.run),
                 )
             rates = _median_rates(samples)
             samples += self._case(
@@ -83,6 +84,9 @@ class Rounds:
                 said = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
                 print(f"bench: {name}, round {number + 1}: {server.name}: {said}", flush=True)
         return samples
+
+    def _run_case(self, run: Callable[[Loader, Server, float], Figures], server: Server) -> Figures:
+        return run(self._loader, server, self._seconds)
 
     def _held(self, make: Callable[[], Server], kind: str) -> float:
         server = make()

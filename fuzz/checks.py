@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
@@ -38,7 +39,7 @@ from gateway.message import (
     write_response_head,
 )
 from gateway.message.frames import FrameFollower
-from tests.message.dialogue import read_requests, read_response
+from tests.message.dialogue import joined, read_requests, read_response
 from tests.message.independent import disagreement, disagreement_on_response
 
 FRAMING = ("content-length", "transfer-encoding")
@@ -114,21 +115,14 @@ def _looking_ahead(raw: bytes) -> tuple[list[object], RequestError | None]:
         if reader.excerpt is not None:
             assert len(reader.excerpt) <= 120
             assert "\n" not in reader.excerpt
-        return _joined(events), error
-    return _joined(events), None
+        return joined(events), error
+    return joined(events), None
 
 
-def _joined(events: list[object]) -> list[object]:
-    joined: list[object] = []
-    for event in events:
-        if isinstance(event, Data) and joined and isinstance(joined[-1], Data):
-            joined[-1] = Data(joined[-1].data + event.data)
-        else:
-            joined.append(event)
-    return joined
+Head = TypeVar("Head")
 
 
-def _messages(events: list[object], kind: type) -> Iterator[tuple]:  # type: ignore[type-arg]
+def _messages(events: list[object], kind: type[Head]) -> Iterator[tuple[Head, bytes]]:
     head, body = None, b""
     for event in events:
         if isinstance(event, kind):
@@ -207,7 +201,7 @@ def _with_memory(raw: bytes, method: str, read: tuple[list[object], ResponseErro
                 events.append(event)
         except ResponseError as error:
             fault = error
-        assert same((_joined(events), fault), read)
+        assert same((joined(events), fault), read)
 
 
 SEPARATORS = re.compile(rb"[\\\0-\x1f\x7f]")

@@ -122,7 +122,10 @@ async def run(tools: Path, names: list[str]) -> None:
                 if missing:
                     print(f"{client.name}: skipped, there is no {missing}", flush=True)
                     continue
-                found = await (try_program if isinstance(client, Program) else try_browser)(world, client)  # type: ignore[operator]
+                if isinstance(client, Program):
+                    found = await try_program(world, client)
+                else:
+                    found = await try_browser(world, client)
                 results = _known() | {client.name: found}
                 shown = {mode: one["reasons"] | {"score": one["score"]} for mode, one in found["modes"].items()}
                 print(f"{client.name} {found['version']}: {shown}", flush=True)

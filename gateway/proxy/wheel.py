@@ -65,7 +65,8 @@ class Wheel:
 
     def turn(self, now: float) -> int:
         """Look at all that is due; gives how many there were."""
-        self._now = max(self._now, now // SLOT_SECONDS * SLOT_SECONDS)
+        # Not the latest that it ever was: a clock that was set back must not make everybody wait until it is there again.
+        self._now = now // SLOT_SECONDS * SLOT_SECONDS
         looked = 0
         while self._order and self._order[0] <= now:
             for item in self._buckets.pop(heapq.heappop(self._order)):

@@ -54,8 +54,8 @@ def read_requests(pieces: Iterable[bytes], *, eof: bool = True) -> tuple[list[ob
             reader.feed_eof()
             _drain(reader, events)
     except RequestError as error:
-        return _joined(events), error
-    return _joined(events), None
+        return joined(events), error
+    return joined(events), None
 
 
 def _drain(reader: RequestReader, events: list[object]) -> None:
@@ -81,18 +81,19 @@ def read_response(
             while (event := reader.next_event()) is not None:
                 events.append(event)
     except ResponseError as error:
-        return _joined(events), error
-    return _joined(events), None
+        return joined(events), error
+    return joined(events), None
 
 
-def _joined(events: list[object]) -> list[object]:
-    joined: list[object] = []
+def joined(events: list[object]) -> list[object]:
+    """The events with the pieces of a body put together: where a body is cut means nothing."""
+    whole: list[object] = []
     for event in events:
-        if isinstance(event, Data) and joined and isinstance(joined[-1], Data):
-            joined[-1] = Data(joined[-1].data + event.data)
+        if isinstance(event, Data) and whole and isinstance(whole[-1], Data):
+            whole[-1] = Data(whole[-1].data + event.data)
         else:
-            joined.append(event)
-    return joined
+            whole.append(event)
+    return whole
 
 
 def one_request(raw: bytes) -> RequestHead:

@@ -140,3 +140,12 @@ def test_a_clock_that_jumps_ahead_or_back_loses_nobody() -> None:
     assert (len(soon.looked), late.looked) == (1, [])
     it.turn(2e9)
     assert len(late.looked) == 1
+
+
+def test_a_clock_that_was_set_back_does_not_make_anybody_wait_until_it_is_there_again() -> None:
+    it, item = wheel(), Item()
+    it.turn(5_000.0)
+    it.turn(1_000.0)
+    it.by(item, 1_001.0)
+    it.turn(1_001.0 + SLOT_SECONDS)
+    assert item.looked == [1_001.0 + SLOT_SECONDS]

@@ -11,6 +11,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 URL, WS_URL, ORIGIN, CA = (os.environ.get(name, "") for name in ("URL", "WS_URL", "ORIGIN", "CA"))
@@ -151,9 +152,7 @@ def pyreqwest() -> int:
     from pyreqwest.types import HeadersType
 
     headers: HeadersType = FIELDS
-    with open(CA, "rb") as file:  # noqa: PTH123
-        client = SyncClientBuilder().add_root_certificate_pem(file.read()).build()
-    with client:
+    with SyncClientBuilder().add_root_certificate_pem(Path(CA).read_bytes()).build() as client:
         return int(client.get(Url(URL)).headers(headers).build().send().status)
 
 
@@ -317,9 +316,7 @@ def wreq(browser: str) -> Callable[[], int]:
         from wreq import Emulation
         from wreq.blocking import Client
 
-        with open(CA, "rb") as file:  # noqa: PTH123
-            client = Client(emulation=getattr(Emulation, browser), tls_verify=False)
-            file.read()
+        client = Client(emulation=getattr(Emulation, browser), tls_verify=False)
         answer = client.get(URL, headers=COOKIE_ONLY)
         return int(answer.status.as_int())
 
