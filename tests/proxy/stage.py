@@ -54,6 +54,7 @@ Answerer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 
 OPERATIONS = (
     Operation(Use.CONSULTATION, PathPattern("/live"), frozenset({"GET"}), websocket=True, background=True),
+    Operation(Use.CONSULTATION, PathPattern("/poll"), frozenset({"POST"}), background=True),
     Operation(Use.CONSULTATION, PathPattern("/**"), frozenset({"GET", "HEAD"})),
     Operation(Use.CONSULTATION, PathPattern("/**"), frozenset({"POST", "PUT"})),
 )

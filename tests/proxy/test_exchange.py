@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.proxy.stage import OK, answering, stage, until
+from tests.decision import world
+from tests.proxy.stage import HOST, OK, TOKEN, answering, stage, until
 
 
 async def test_a_permitted_request_is_forwarded_anew_and_leaves_two_lines(tmp_path: Path) -> None:
@@ -284,3 +286,22 @@ async def test_one_stream_that_cannot_be_written_stops_everything(tmp_path: Path
         (it.ledger / "administration").unlink()
         await until(lambda: it.gate.ledger.healthy)
         assert (await it.ask(it.request())).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(("path", "kept_alive"), [("/dossier/poll", False), ("/dossier/x", True)])
+async def test_what_an_operation_marks_background_never_resets_the_idle_time(
+    tmp_path: Path, path: str, kept_alive: bool
+) -> None:
+    async with stage(tmp_path) as it:
+        entry = it.records.session(hashlib.sha256(TOKEN.encode()).digest(), HOST)
+        assert entry is not None
+        entry.last_seen = before = world.NOW - 100
+        fields = (
+            "Content-Length: 1",
+            f"Origin: https://{HOST}:{it.port}",
+            "Sec-Fetch-Mode: cors",
+            "Sec-Fetch-Dest: empty",
+        )
+        answer = await it.ask(it.request(f"POST {path} HTTP/1.1", *fields, body=b"x"))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert entry.last_seen == (world.NOW if kept_alive else before)
