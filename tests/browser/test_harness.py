@@ -71,6 +71,7 @@ async def test_the_browser_trusts_the_authority_and_no_other(tmp_path: Path, mon
 
 DEMO = """
 import json, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests in the background has it ignored
 facts = {"arguments": sys.argv[1:], "ca": "ca.pem", "addresses": {"user": "https://portal.localhost/"},
          "people": [{"user_id": "jan", "story": "Permitted"}], "transactions": [{"id": "a", "story": "b"}]}
 try:
