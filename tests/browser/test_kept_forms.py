@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -14,11 +16,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from gateway.cli.check import ask_to_reload
+from gateway.policy.settings import load_settings
 from tests.browser.barriers import barriers, misfits, unseen_focus
 from tests.browser.conftest import Visitors, visitor
 from tests.browser.form_origin import Origin, running_origin
 from tests.browser.harness import Demo, chromium, running_demo, screenshot
-from tests.browser.person import sign_in
+from tests.browser.person import fresh_code, sign_in
 
 UMLAUTS = "Grüße aus Köln\nzweite Zeile: €, “in orde”, 50 % & mehr = +"
 
@@ -242,6 +246,67 @@ async def test_a_session_that_moved_is_asked_once_and_loses_nothing(demo: Demo, 
     for address in (record, other, demo.user):
         await page.goto(address)
         assert page.url == address
+
+
+async def test_writing_that_asks_for_more_than_reading_loses_nothing(demo: Demo, visitors: Visitors) -> None:
+    """The deliberation lets a password read, and asks for a code to write."""
+    iris = demo.person("permitted with a code")
+    config = Path(demo.facts["config"])
+    file = config / "authorisations" / "24-108.toml"
+    good = file.read_text()
+    reading, change, writing = good.rpartition("[[use]]")
+    writing = re.sub(r"^means = .*$", 'means = ["token", "eid"]', writing, flags=re.MULTILINE)
+    page = await visitors()
+    record = demo.transaction("guidance")["url"] + "dossiers/1001"
+    try:
+        file.write_text(reading + change + writing)
+        assert (await asyncio.to_thread(ask_to_reload, load_settings(config), 20.0, os.kill))["ok"]
+        await page.goto(record)
+        await sign_in(page, iris)
+        assert page.url == record
+        await page.fill("#note", UMLAUTS)
+        await page.click("main form button")
+        await page.wait_for_url("**/step-up?start=**")
+        await expect(page.locator("main")).to_contain_text("security code via mobile app, or electronic identity card")
+        await expect(page.locator("main")).to_contain_text("has been kept")
+        assert await barriers(page) == []
+        for code in ("000000", await fresh_code(iris)):  # a slip costs nothing either
+            await page.fill("[name=password]", iris["password"])
+            await page.fill("[name=code]", code)
+            await page.click("main form button")
+            await page.wait_for_load_state()
+        await expect(page.locator("h1")).to_have_text("Send your form")
+        await page.click("main form[enctype] button")
+        await expect(page.locator("main dl")).to_contain_text("Grüße aus Köln")
+    finally:
+        file.write_text(good)
+        assert (await asyncio.to_thread(ask_to_reload, load_settings(config), 20.0, os.kill))["ok"]
+
+
+async def test_a_sign_in_of_this_morning_is_confirmed_and_nothing_is_lost(stage: Stage) -> None:
+    """Reading asks for less than writing: the page is there, the form meets `authentication_too_old`."""
+    async with stage.visit("plain") as page:
+        usual = await as_without_gateway(stage, page)
+        long_ago = time.time() - 3 * 3600
+        await tell(
+            stage.demo, "UPDATE sessions SET auth_time = ?, created_at = ? WHERE ended_at IS NULL", long_ago, long_ago
+        )
+        await page.reload()
+        await page.wait_for_selector("form[action*='/take']")
+        await save(page)
+        await page.wait_for_url("**/step-up?start=**")
+        await expect(page.locator("main")).to_contain_text("You signed in too long ago")
+        await expect(page.locator("main")).to_contain_text("has been kept")
+        await screenshot(page, "too-old")
+        assert await barriers(page) == []
+        await page.fill("[name=password]", stage.an["password"])
+        await page.click("main form button")
+        await expect(page.locator("h1")).to_have_text("Send your form")
+        await send(page)
+        assert stage.origin.taken == [("/take?from=a%26b&x=%C3%A9", "application/x-www-form-urlencoded", usual)]
+        await page.goto(f"{stage.url}form/plain")
+        await save(page)  # now it goes straight through
+        await page.wait_for_selector("#taken")
 
 
 async def test_another_person_does_not_get_it(stage: Stage) -> None:
