@@ -1,9 +1,10 @@
 """A stream of the ledger as the event loop sees it: lines go in, and each caller learns when its line is on the disk.
 
 Natural batching: what is appended while one batch is written and synced by the stream's thread is the next batch; and a stream that
-wrote a moment ago gathers for that moment, because a sync costs the processor as much as ten lines. All state lives
-on the loop; the thread runs one job at a time and reports with one `call_soon_threadsafe`. So a line costs no lock, no
-task, and a timer at most once a batch.
+wrote a moment ago gathers for that moment, because a sync costs the processor as much as ten lines. A line that nobody waits
+for (`patient`) goes with the next one that somebody waits for, or by itself a little later. All state lives on the loop; the
+thread runs one job at a time and reports with one `call_soon_threadsafe`. So a line costs no lock, no task, and a timer at
+most once a batch.
 
 When a batch cannot be made durable, even in a new segment, or not in time, the stream is *down*: everything that waits
 and everything that comes is refused at once, and the disk is tried every second until a `gap` line can be written.
@@ -36,6 +37,8 @@ WRITE_DEADLINE_SECONDS = 5.0
 """How long a request waits for its line before it is refused."""
 GATHER_SECONDS = 0.002
 """Least time between two batches: the first line after a pause waits for nothing, and under load a sync is shared by more lines."""
+PATIENT_SECONDS = 0.02
+"""How long a line that nobody waits for lets others join it: on a quiet gateway a request then costs one sync instead of two."""
 RETRY_SECONDS = 1.0
 MAX_PENDING_LINES = 65_536
 """Lines that wait for one batch: at 2 KiB each 128 MiB, some 100 times what arrives in a second."""
@@ -98,7 +101,9 @@ class Stream:
         self._pending_since = 0.0
         self._flying: list[_Entry] | None = None
         self._flying_since = 0.0
-        self._launching = False
+        self._awaited = False
+        self._launch_at: asyncio.Handle | None = None
+        self._launch_is_prompt = False
         self._launched_at = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._outage: _Outage | None = None
@@ -137,10 +142,11 @@ class Stream:
             self._go_down(str(error))
         self._hand.start()
 
-    def append(self, record: Record, on_durable: OnDurable, expendable: bool = False) -> None:
+    def append(self, record: Record, on_durable: OnDurable, expendable: bool = False, patient: bool = False) -> None:
         """Takes a line; `on_durable` is called on the loop, with None once it is on the disk or with the error that it is not.
 
         `expendable`: an unauthenticated refusal or a connection, for which the reserve of space is not touched.
+        `patient`: nothing happens only when it is durable, so it may share the next batch.
         """
         if self._outage is not None or self._closed:
             self._refuse(record, on_durable, self._outage)
@@ -158,7 +164,9 @@ class Stream:
             if self._watch is None:
                 self._watch = self._loop.call_at(self._pending_since + self._deadline, self._look_at_deadline)
         self._pending.append(_Entry(self._stamp(), serialise(record), str(record.get("kind")), on_durable))
-        if self._flying is None and not self._launching:
+        if not patient:
+            self._awaited = True
+        if self._flying is None and (self._launch_at is None or self._awaited is not self._launch_is_prompt):
             self._launch_soon()
 
     def spare_space(self, low: bool) -> None:
@@ -210,16 +218,21 @@ class Stream:
         return f"{self._second_text}{int((now - second) * 1_000_000):06d}Z"
 
     def _launch_soon(self) -> None:
-        self._launching = True
-        wait = self._launched_at + GATHER_SECONDS - self._loop.time()
+        """Sets when the next batch goes; a launch that only patient lines await is put forward when somebody waits."""
+        if self._launch_at is not None:
+            self._launch_at.cancel()
+        self._launch_is_prompt = self._awaited
+        gathered = self._launched_at + GATHER_SECONDS - self._loop.time()
+        wait = gathered if self._awaited else max(gathered, PATIENT_SECONDS)
         if wait > 0:
-            self._loop.call_later(wait, self._launch)
+            self._launch_at = self._loop.call_later(wait, self._launch)
         else:
-            self._loop.call_soon(self._launch)
+            self._launch_at = self._loop.call_soon(self._launch)
 
     def _launch(self) -> None:
-        self._launching = False
+        self._launch_at = None
         if self._pending and self._flying is None:
+            self._awaited = False
             self._flying = self._pending
             self._flying_since = self._pending_since
             self._pending = []
@@ -241,7 +254,7 @@ class Stream:
                 overflow, self._overflow = self._overflow, None
                 self._append_gap(overflow)
             self._tell(entries, None)
-            if self._pending and not self._launching:
+            if self._pending and self._launch_at is None:
                 self._launch_soon()
         else:
             self._go_down(outcome.error, entries)

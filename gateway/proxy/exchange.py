@@ -391,7 +391,7 @@ class Exchange:
             detail=cause,
             subject=None if subject is None else gate.ledger.sealer.subject(subject),
         )
-        gate.ledger.user.append(record, _follow)
+        gate.ledger.user.append(record, _follow, patient=True)
         # The two refer to each other: without this every request would be left to the garbage collector.
         self._carrier = self.relay = None
 

@@ -93,6 +93,33 @@ async def test_what_comes_during_a_sync_is_one_batch(
     assert (stream.lines_written, stream.batches_written) == (100, 1)
 
 
+async def test_a_line_that_nobody_waits_for_goes_with_the_next_that_somebody_waits_for(
+    tmp_path: Path, make_stream: Callable[..., Stream], disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ledger.journal.PATIENT_SECONDS", 60)
+    stream = make_stream()
+    await stream.write(record(0))
+    before, told = disk.syncs, asyncio.Event()
+    stream.append(record(1), lambda error: told.set(), patient=True)
+    await asyncio.sleep(0.05)
+    assert not told.is_set()
+    await asyncio.wait_for(stream.write(record(2)), 1)
+    assert told.is_set()
+    assert (numbers(tmp_path), disk.syncs - before) == ([0, 1, 2], 1)
+
+
+async def test_a_line_that_nobody_waits_for_goes_by_itself_a_little_later(
+    tmp_path: Path, make_stream: Callable[..., Stream], disk: FaultyDisk
+) -> None:
+    stream = make_stream()
+    await stream.write(record(0))
+    before, told = disk.syncs, asyncio.Event()
+    stream.append(record(1), lambda error: None, patient=True)
+    stream.append(record(2), lambda error: told.set(), patient=True)
+    await asyncio.wait_for(told.wait(), 5)
+    assert (numbers(tmp_path), disk.syncs - before) == ([0, 1, 2], 1)
+
+
 async def test_many_waiters_get_their_own_answer_in_order(tmp_path: Path, make_stream: Callable[..., Stream]) -> None:
     stream = make_stream()
     await asyncio.gather(*(stream.write(record(number)) for number in range(500)))

@@ -152,7 +152,7 @@ async def test_who_was_revoked_while_a_slow_disk_wrote_the_line_reaches_no_origi
         stream, loop = it.gate.ledger.user, asyncio.get_running_loop()
         append = stream.append
 
-        def slow(record: Record, on_durable: OnDurable, expendable: bool = False) -> None:
+        def slow(record: Record, on_durable: OnDurable, expendable: bool = False, patient: bool = False) -> None:
             append(record, lambda error: loop.call_later(0.6, on_durable, error) and None, expendable)
 
         monkeypatch.setattr(stream, "append", slow)

@@ -203,7 +203,9 @@ async def test_one_that_was_decided_on_just_before_is_found_when_it_is_forwarded
         monkeypatch.setattr(
             stream,
             "append",
-            lambda record, done, *more: append(record, lambda e: loop.call_later(0.2, done, e) and None, *more),
+            lambda record, done, *more, **and_more: append(
+                record, lambda e: loop.call_later(0.2, done, e) and None, *more, **and_more
+            ),
         )
         reader, writer = await it.connect()
         writer.write(it.request())
