@@ -52,17 +52,17 @@ class _Population:
             for reference in (*person.designated, *person.ended):
                 # The authorisation of a transaction that `--origin` brings, or takes, is not always in the table.
                 authorisation = self._snapshot.by_reference.get(reference)
-                user = self._live_user(person)
+                user = await self._live_user(person)
                 if authorisation is not None and user is not None and reference not in user.designations:
                     await self._designate(person, authorisation)
 
-    def _live_user(self, person: Person) -> UserRecords | None:
-        user = self._records.index.user(person.user_id)
+    async def _live_user(self, person: Person) -> UserRecords | None:
+        user = await self._records.user(person.user_id)
         return user if user is not None and user.validity.holds(self._now) else None
 
     async def _person(self, person: Person) -> None:
         records, now = self._records, self._now
-        if records.index.user(person.user_id) is None:
+        if await records.user(person.user_id) is None:
             try:
                 number = await records.person_of(insz=person.insz)
             except Conflict:
@@ -70,7 +70,7 @@ class _Population:
             await records.add_user_id(
                 person.user_id, number, person.institution, person.language, BY, now, before_commit=self._tell
             )
-        user = self._live_user(person)
+        user = await self._live_user(person)
         login = await records.find_login(person.user_id)
         if user is None or login is None:
             return  # somebody ended this user ID, and it stays so
@@ -107,7 +107,7 @@ class _Population:
         if administrator is None:
             return None
         for person in stories.PEOPLE:
-            user = self._records.index.user(person.user_id) if person.institution == institution else None
+            user = await self._records.user(person.user_id) if person.institution == institution else None
             for designations in () if user is None else user.designations.values():
                 for designation in designations:
                     if designation.mandate is not None and designation.mandate.validity.holds(self._now):

@@ -1,6 +1,10 @@
 """The index: everything that a request asks of the records, in memory. Look-ups are a dictionary's, O(1); no look-up waits.
 
-It is filled whole at the start and kept current by `watch`; a process that could not read the database for longer than the
+A request asks by the cookie of a session. So the index holds the sessions of the last day, and the records of whoever has one:
+they come with the session and go with the last one. A million persons of whom nobody signed in take no time at a start
+and no memory, and what the index does hold stays close together.
+
+It is filled at the start and kept current by `watch`; a process that could not read the database for longer than the
 stale limit knows of no revocation, so `current` says no and everybody is refused.
 """
 
@@ -47,7 +51,7 @@ class Index:
     def __init__(self, stale_limit: float) -> None:
         self._stale_limit = stale_limit
         self._read_at = float("-inf")
-        self._users: dict[str, UserRecords] = {}
+        self._users: dict[str, UserRecords | None] = {}
         self._entries: dict[str, SessionEntry] = {}
         self._cookies: dict[bytes, tuple[str, SessionEntry, str, str | None]] = {}
         self._hashes: dict[str, tuple[bytes, ...]] = {}
@@ -68,7 +72,7 @@ class Index:
         return None if found is None else found[3]
 
     def user(self, user_id: str) -> UserRecords | None:
-        """Everything that the records say of a user ID, ended and blocked ones too."""
+        """Everything that the records say of a user ID with a session, ended and blocked ones too."""
         return self._users.get(user_id)
 
     def current(self, now: float) -> bool:
@@ -101,14 +105,18 @@ class Index:
         """Something was committed that could not be read back: nobody is let in until it is."""
         self._read_at = float("-inf")
 
+    def holds(self, user_id: str) -> bool:
+        """Whether a change of this user ID's records matters here."""
+        return user_id in self._users
+
+    def held(self) -> list[str]:
+        """The user IDs whose records are in the index."""
+        return list(self._users)
+
     def put_users(self, users: Mapping[str, UserRecords | None]) -> None:
+        """Takes over records as the database has them (None: it has none); the users of sessions before those sessions."""
         changed = {user_id for user_id, user in users.items() if self._users.get(user_id) != user}
-        for user_id in changed:
-            user = users[user_id]
-            if user is None:
-                del self._users[user_id]
-            else:
-                self._users[user_id] = user
+        self._users.update(users)
         if changed:
             self._changed(changed, ())
 
@@ -184,7 +192,7 @@ class Index:
         return {entry.session.id: entry.last_seen for entry in due.values()}
 
     def forget_ended(self, now: float) -> None:
-        """Lets go of sessions that ended, or expired, more than a day ago."""
+        """Lets go of sessions that ended, or expired, more than a day ago, and of whoever has no other."""
         long_gone = now - ENDED_KEPT_SECONDS
         for session_id, entry in list(self._entries.items()):
             session = entry.session
@@ -193,9 +201,8 @@ class Index:
                 self._unsaved.pop(session_id, None)
                 for token_hash in self._hashes.pop(session_id, ()):
                     self._cookies.pop(token_hash, None)
-
-    def __len__(self) -> int:
-        return len(self._users)
+        for user_id in self._users.keys() - {entry.session.user_id for entry in self._entries.values()}:
+            del self._users[user_id]
 
 
 def _unheard(users: Collection[str], entries: Collection[SessionEntry]) -> None:

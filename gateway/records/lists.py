@@ -1,4 +1,5 @@
-"""What the records hold, for whoever administers them: legal records as they stand, and as they once stood. No secrets, no INSZ."""
+"""What the records hold, for whoever administers them: legal records as they stand, and as they once stood. No secrets, and an INSZ only
+where one user ID is asked for."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
-from gateway.model import Validity
-from gateway.records.loading import Row, effective, parse_uses, root
+from gateway.model import UserRecords, Validity
+from gateway.records.loading import Row, effective, parse_uses, read_users, root
 from gateway.records.schema import acceptances, credentials, designations, mandates, persons, roles, user_ids
 from gateway.records.store import Store
 
@@ -57,6 +58,11 @@ class Entry:
 
 class Lists(Store):
     """Reads the database, not the index, so that history is there too. Everything raises RecordsError."""
+
+    async def user(self, user_id: str) -> UserRecords | None:
+        """Everything that the records say of a user ID, ended and blocked ones too."""
+        async with self._database.reading() as connection:
+            return (await read_users(connection, [user_id]))[user_id]
 
     async def persons(self, institution: str | None = None, *, ended: bool = False) -> list[Person]:
         """Persons by number; of one institution (by a user ID that they have, or had, there), or all."""

@@ -1,7 +1,7 @@
-"""Reads rows and makes the values of the index: all of them at the start, or those that changed.
+"""Reads rows and makes the values of the index: of the sessions of the last day and their users, or of what changed.
 
 What many rows share (a mandate, the word for an authorisation) is made once, and only the columns that are needed are read: a
-hundred thousand persons fit in memory, and are there in seconds.
+hundred thousand persons at work fit in memory, and are there in seconds.
 """
 
 from __future__ import annotations
@@ -77,17 +77,15 @@ def root() -> sa.ColumnElement[int]:
     return sa.func.coalesce(persons.c.same_as, persons.c.id)
 
 
-async def read_users(connection: AsyncConnection, keys: Sequence[str] | None) -> dict[str, UserRecords | None]:
-    """The records of these user IDs (None: of all); a word that nobody has becomes None."""
-    if keys is None:
-        return await _read_users(connection, None)
+async def read_users(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, UserRecords | None]:
+    """The records of these user IDs; a word that nobody has becomes None."""
     found: dict[str, UserRecords | None] = dict.fromkeys(keys)
     for chunk in _chunks(keys):
         found.update(await _read_users(connection, chunk))
     return found
 
 
-async def _read_users(connection: AsyncConnection, keys: Sequence[str] | None) -> dict[str, UserRecords | None]:
+async def _read_users(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, UserRecords | None]:
     shared = _Shared()
     people = await _read_people(connection, keys)
     designated = await _read_designations(connection, keys, shared)
@@ -126,21 +124,20 @@ async def _read_users(connection: AsyncConnection, keys: Sequence[str] | None) -
     return users
 
 
-async def _read_people(connection: AsyncConnection, keys: Sequence[str] | None) -> dict[int, tuple[str, str]]:
+async def _read_people(connection: AsyncConnection, keys: Sequence[str]) -> dict[int, tuple[str, str]]:
     """The present INSZ and name of each natural person."""
-    theirs = sa.select(user_ids.c.person).where(_among(user_ids, keys))
-    chosen = sa.true() if keys is None else sa.or_(persons.c.id.in_(theirs), persons.c.same_as.in_(theirs))
+    theirs = sa.select(user_ids.c.person).where(user_ids.c.user_id.in_(keys))
+    chosen = sa.or_(persons.c.id.in_(theirs), persons.c.same_as.in_(theirs))
     newest = sa.select(root(), persons.c.insz, persons.c.name).where(chosen).order_by(persons.c.id)
     return {person: (insz, name) async for person, insz, name in _rows(connection, newest)}
 
 
 async def _read_designations(
-    connection: AsyncConnection, keys: Sequence[str] | None, shared: _Shared
+    connection: AsyncConnection, keys: Sequence[str], shared: _Shared
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
-    mandated = sa.select(designations.c.mandate).where(_among(designations, keys))
-    chosen = sa.true() if keys is None else mandates.c.id.in_(mandated)
+    mandated = sa.select(designations.c.mandate).where(designations.c.user_id.in_(keys))
     mandate_of: dict[int | None, Mandate] = {}
-    query = sa.select(mandates.c.id, *_validity_of(mandates)).where(chosen)
+    query = sa.select(mandates.c.id, *_validity_of(mandates)).where(mandates.c.id.in_(mandated))
     async for number, start, end, ended in _rows(connection, query):
         mandate_of[number] = Mandate(number, _validity(start, end, ended))
 
@@ -210,13 +207,9 @@ def _add(into: dict[str, dict[str, tuple[T, ...]]], user_id: str, key: str, valu
     of_user[key] = (*of_user.get(key, ()), value)
 
 
-def _of(table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequence[str] | None) -> sa.Select[Any]:
+def _of(table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequence[str]) -> sa.Select[Any]:
     """The rows of these user IDs, oldest first."""
-    return sa.select(*columns).where(_among(table, keys)).order_by(table.c.id)
-
-
-def _among(table: sa.Table, keys: Sequence[str] | None) -> sa.ColumnElement[bool]:
-    return sa.true() if keys is None else table.c.user_id.in_(keys)
+    return sa.select(*columns).where(table.c.user_id.in_(keys)).order_by(table.c.id)
 
 
 def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:

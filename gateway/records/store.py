@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -87,12 +87,20 @@ class Store:
         if not users and not session_ids:
             return
         async with self._reading_back, self._database.reading() as connection:
-            found = await read_users(connection, users) if users else {}
-            rows = (
-                await read_sessions(connection, session_ids, self._clock() - ENDED_KEPT_SECONDS) if session_ids else []
-            )
-            self.index.put_users(found)
-            self.index.put_sessions(rows)
+            await self._take(connection, users, session_ids)
+
+    async def _take(self, connection: AsyncConnection, users: Iterable[str], session_ids: Sequence[str] | None) -> None:
+        """Brings into the index what the database has of these sessions (None: of all), and of those of these users that it holds.
+
+        A session brings its user's records with it. Called under `_reading_back`, with a transaction that began under it.
+        """
+        index = self.index
+        rows = await read_sessions(connection, session_ids, self._clock() - ENDED_KEPT_SECONDS)
+        wanted = {user_id for user_id in users if index.holds(user_id)}
+        wanted |= {row.session.user_id for row in rows if not index.holds(row.session.user_id)}
+        found = await read_users(connection, list(wanted))
+        index.put_users(found)
+        index.put_sessions(rows)
 
 
 async def _with_insz(write: Write, change: Change) -> Change:

@@ -16,7 +16,6 @@ import structlog
 from gateway.errors import RecordsError
 from gateway.records.database import DataVersion
 from gateway.records.index import ENDED_KEPT_SECONDS
-from gateway.records.loading import read_sessions, read_users
 from gateway.records.schema import changes, entry_codes, kept_forms, sessions
 from gateway.records.signin import forget_unknown
 from gateway.records.store import Store
@@ -103,8 +102,7 @@ class Watch(Store):
     async def _read_whole_index(self, began: float) -> None:
         async with self._reading_back, self._database.reading() as connection:
             last = await connection.scalar(sa.select(sa.func.max(changes.c.seq)))
-            self.index.put_users(await read_users(connection, None))
-            self.index.put_sessions(await read_sessions(connection, None, began - ENDED_KEPT_SECONDS))
+            await self._take(connection, self.index.held(), None)
         self._seen_change, self._seen_last_seen = last or 0, began
         self.index.read_at(began)
 
@@ -158,13 +156,9 @@ class Watch(Store):
         query = sa.select(changes.c.seq, changes.c.kind, changes.c.key).where(changes.c.seq > self._seen_change)
         async with self._reading_back, self._database.reading() as connection:
             rows = (await connection.execute(query.order_by(changes.c.seq).limit(_CHANGES_AT_ONCE))).all()
-            users = list(dict.fromkeys(row.key for row in rows if row.kind == "user"))
-            session_ids = list(dict.fromkeys(row.key for row in rows if row.kind == "session"))
-            if users:
-                self.index.put_users(await read_users(connection, users))
-            if session_ids:
-                ended_after = self._clock() - ENDED_KEPT_SECONDS
-                self.index.put_sessions(await read_sessions(connection, session_ids, ended_after))
+            users = {row.key for row in rows if row.kind == "user"}
+            session_ids = dict.fromkeys(row.key for row in rows if row.kind == "session")
+            await self._take(connection, users, list(session_ids))
         if rows:
             self._seen_change = rows[-1].seq
         return len(rows) == _CHANGES_AT_ONCE
@@ -217,7 +211,8 @@ class Watch(Store):
             await write.execute(
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))
             )
-        self.index.forget_ended(now)
+        async with self._reading_back:  # else the records of a user could go while a session that they belong to comes
+            self.index.forget_ended(now)
 
 
 def _answer(asked: asyncio.Future[bool], known: bool) -> None:

@@ -23,7 +23,7 @@ from gateway.demo.world import Home, build, held
 from gateway.errors import ConfigurationError, TableError
 from gateway.identifiers import check_insz
 from gateway.ledger.verify import verify
-from gateway.model import Channel, Means, Session
+from gateway.model import Channel, Means, Session, UserRecords
 from gateway.policy.material import inspect_material
 from gateway.policy.release import load_release
 from gateway.policy.settings import Settings
@@ -39,6 +39,7 @@ class World:
     settings: Settings
     snapshot: Snapshot
     records: Records
+    users: dict[str, UserRecords | None]
 
 
 async def _world(home: Home, plan: Plan) -> World:
@@ -47,7 +48,9 @@ async def _world(home: Home, plan: Plan) -> World:
         settings = build(home, plan, now)
         snapshot = load_release(settings, now).snapshot
         await populate(settings, snapshot, now)
-    return World(home, settings, snapshot, await Records.open(settings.records_settings))
+    records = await Records.open(settings.records_settings)
+    users = {one.user_id: await records.user(one.user_id) for one in stories.PEOPLE}
+    return World(home, settings, snapshot, records, users)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -92,7 +95,7 @@ def ask(
             navigation=not websocket,
             session=session,
             last_seen=now,
-            user=world.records.index.user(person.user_id),
+            user=world.users[person.user_id],
         ),
         world.snapshot,
     )
@@ -253,11 +256,11 @@ async def test_a_second_start_goes_on_with_what_is_there(tmp_path: Path) -> None
     home = Home(tmp_path)
     first = await _world(home, PLAN)
     await first.records.close()
-    before, people = _content(home), {one.user_id: first.records.index.user(one.user_id) for one in stories.PEOPLE}
+    before = _content(home)
     again = await _world(home, PLAN)
     await again.records.close()
     assert _content(home) == before
-    assert {one.user_id: again.records.index.user(one.user_id) for one in stories.PEOPLE} == people
+    assert again.users == first.users
     assert again.snapshot.hash == first.snapshot.hash
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model import Authorisation, Means, Use, UseGrant, Validity
+from gateway.model import Authorisation, Means, Session, Use, UseGrant, Validity
 from gateway.records import Act, By, Records, RecordsSettings, upgrade_schema
 
 NOW = 1_800_000_000.0
+PORTAL = "portal.example"
 NORTH, SOUTH = "0403019261", "0671516647"
 INSZ = ("85073003328", "17073003384", "98472899765", "01490700185", "81050003552")
 ACT = Act("HO/2026/1", dt.date(2026, 1, 5))
@@ -90,3 +91,12 @@ async def add_user(records: Records, user_id: str = "jansen01", institution: str
     person = await records.add_person(insz, f"Name of {user_id}", BY_ACT, NOW)
     await records.add_user_id(user_id, person, institution, "nl", BY_ACT, NOW)
     return person
+
+
+async def sign_in(
+    records: Records, user_id: str = "jansen01", cookie: bytes = b"portal", at: float = NOW, hours: float = 10
+) -> Session:
+    """A session of this user ID, with a cookie for the portal."""
+    login = await records.find_login(user_id)
+    assert login is not None
+    return await records.create_session(login, Means.PASSWORD, at, PORTAL, cookie, at, hours * 3600)

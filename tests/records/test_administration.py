@@ -52,7 +52,7 @@ async def test_a_bis_number_becomes_a_national_number(records: Records) -> None:
     person = await add_user(records)
     await records.add_designation("jansen01", authorisation(), {Use.CONSULTATION}, BY_ACT, NOW)
     await records.change_person(person, INSZ[1], "An Jansens", BY_ACT, NOW + 1)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert (user.person, user.insz, user.name) == (person, INSZ[1], "An Jansens")
     assert list(user.designations) == ["24/123"]
@@ -84,7 +84,7 @@ async def test_a_person_ends_with_everything(records: Records) -> None:
     await records.create_session(login, Means.PASSWORD, NOW, "portal", b"x", NOW, 3600)
     await records.end_person(person, BY_ACT, NOW + 5)
     for user_id in ("jansen01", "jansen.sud"):
-        user = records.index.user(user_id)
+        user = await records.user(user_id)
         assert user is not None
         assert user.validity == Validity(NOW, NOW + 5)
     assert await records.live_sessions(NOW) == []
@@ -113,7 +113,7 @@ async def test_a_user_id_is_never_somebody_elses(records: Records) -> None:
         with pytest.raises(Conflict, match="choose another"):
             await records.add_user_id("jansen01", who, where, "nl", BY_ACT, NOW + 2)
     await records.add_user_id("jansen01", person, NORTH, "fr", BY_ACT, NOW + 3)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert (user.validity, user.language) == (Validity(NOW + 3), "fr")
 
@@ -131,7 +131,7 @@ async def test_blocking_is_an_end_and_a_new_row(records: Records) -> None:
     with pytest.raises(Conflict, match="not blocked"):
         await records.unblock_user_id("jansen01", BY_ACT, NOW + 1)
     await records.block_user_id("jansen01", By("shell", "misuse", act=ACT), NOW + 1)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert (user.blocked, user.validity.end) == (True, NOW + DAY)
     with pytest.raises(Conflict, match="blocked already"):
@@ -199,7 +199,7 @@ async def test_the_end_of_a_mandate_is_seen_in_its_designations(records: Records
     await add_user(records)
     await records.add_designation("jansen01", authorisation(), {Use.CONSULTATION}, by, NOW + 1)
     await records.end_mandate(by.mandate or 0, BY_ACT, NOW + 10)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     [designation] = user.designations["24/123"]
     assert designation.mandate is not None
@@ -257,7 +257,7 @@ async def test_a_designation_in_the_index(records: Records) -> None:
     both = By("shell", "x", mandate=by.mandate, act=Act("HO/7", dt.date(2026, 2, 1)))
     first = await records.add_designation("jansen01", authorisation(), {Use.CONSULTATION}, by, NOW + 1)
     second = await records.add_designation("jansen01", authorisation("24/124"), set(Use), both, NOW + 2)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     [waiting], [confirmed] = user.designations["24/123"], user.designations["24/124"]
     assert (waiting.id, waiting.uses, waiting.made_at, waiting.confirmed) == (first, {Use.CONSULTATION}, NOW + 1, False)
@@ -274,7 +274,7 @@ async def test_history_stays_so_that_a_person_can_be_told(records: Records) -> N
         await records.add_designation("jansen01", authorisation(), {Use.COMMUNICATION}, BY_ACT, NOW + 1)
     await records.end_designation(first, BY_ACT, NOW + 2)
     second = await records.add_designation("jansen01", authorisation(), {Use.COMMUNICATION}, BY_ACT, NOW + 3)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert [(one.id, one.validity.end) for one in user.designations["24/123"]] == [
         (first, NOW + 2),
@@ -335,7 +335,7 @@ async def test_roles_with_history(records: Records) -> None:
         await records.add_role("jansen01", "DossierReader", BY_ACT, NOW)
     await records.end_role(first, BY_ACT, NOW + 1)
     second = await records.add_role("jansen01", "DossierReader", BY_ACT, NOW + 2)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert [(role.id, role.validity) for role in user.roles["DossierReader"]] == [
         (first, Validity(NOW, NOW + 1)),
@@ -357,7 +357,7 @@ async def test_nothing_is_changed_without_the_ledgers_line(records: Records, act
     assert person == 1
     kinds = ("user-id", "credential", "designation", "role")
     before = [await records.entries(kind, ended=True) for kind in kinds]
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     told: list[Change] = []
 
     def full(change: Change) -> None:
@@ -386,7 +386,7 @@ async def test_nothing_is_changed_without_the_ledgers_line(records: Records, act
     assert HASH not in str(change)
     assert INSZ[0] not in repr(change)
     assert [await records.entries(kind, ended=True) for kind in kinds] == before
-    assert records.index.user("jansen01") is user
+    assert await records.user("jansen01") == user
 
 
 async def test_the_line_is_written_after_the_checks_and_only_then(records: Records) -> None:

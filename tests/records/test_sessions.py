@@ -13,22 +13,16 @@ from gateway.errors import Conflict, LedgerError
 from gateway.model import Means, Session
 from gateway.records import Change, Index, Records
 from gateway.records.index import CookieRow, SessionRow
-from tests.records.conftest import BY_ACT, NOW, Clock, Opener, add_user
+from tests.records.conftest import BY_ACT, NOW, PORTAL, Clock, Opener, add_user, sign_in
 
 HOUR = 3600.0
-PORTAL, DOSSIER, PENSION = "portal.example", "dossier.example", "pension.example"
-
-
-async def signed_in(records: Records, user_id: str = "jansen01", cookie: bytes = b"portal", at: float = NOW) -> Session:
-    login = await records.find_login(user_id)
-    assert login is not None
-    return await records.create_session(login, Means.PASSWORD, at, PORTAL, cookie, at, 10 * HOUR)
+DOSSIER, PENSION = "dossier.example", "pension.example"
 
 
 @pytest.fixture
 async def session(records: Records) -> Session:
     await add_user(records)
-    return await signed_in(records)
+    return await sign_in(records)
 
 
 async def test_a_new_session_is_in_the_index_when_the_call_returns(records: Records, session: Session) -> None:
@@ -61,7 +55,7 @@ async def test_a_second_hand_over_to_a_host_ends_the_cookie_before(records: Reco
 
 
 async def test_ids_are_random_and_never_come_again(records: Records, session: Session) -> None:
-    other = await signed_in(records, cookie=b"other")
+    other = await sign_in(records, cookie=b"other")
     assert other.id != session.id
     assert len(bytes.fromhex(session.id)) == 16
 
@@ -130,9 +124,9 @@ async def test_the_end_is_everywhere_and_is_remembered(records: Records, session
 
 
 async def test_all_sessions_of_a_user_id(records: Records, session: Session) -> None:
-    await signed_in(records, cookie=b"second")
+    await sign_in(records, cookie=b"second")
     await add_user(records, "peeters1", insz="17073003384")
-    other = await signed_in(records, "peeters1", b"third")
+    other = await sign_in(records, "peeters1", b"third")
     told: list[Change] = []
     assert await records.end_sessions_of("jansen01", "laptop stolen", "shell", told.append) == 2
     assert await records.end_sessions_of("jansen01", "laptop stolen", "shell", told.append) == 0
@@ -252,7 +246,7 @@ async def test_a_step_up_takes_outstanding_codes_back(records: Records, session:
 async def test_two_processes_and_one_code(open_records: Opener) -> None:
     one, other = await open_records(), await open_records()
     await add_user(one)
-    await offered(one, await signed_in(one))
+    await offered(one, await sign_in(one))
     taken = await asyncio.gather(
         *(records.take_entry_code(b"code", DOSSIER, "start", NOW) for records in (one, other) * 5)
     )
@@ -266,7 +260,7 @@ async def test_an_acceptance_is_recorded_once(records: Records) -> None:
     await add_user(records)
     await records.accept_regulation("jansen01", "2026-01", "ab" * 32, NOW + 1)
     await records.accept_regulation("jansen01", "2026-01", "ab" * 32, NOW + 2)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert {version: (one.sha256, one.at) for version, one in user.acceptances.items()} == {
         "2026-01": ("ab" * 32, NOW + 1)
@@ -278,7 +272,7 @@ async def test_another_text_of_the_same_version_is_accepted_anew(records: Record
     await add_user(records)
     await records.accept_regulation("jansen01", "2026-01", "ab" * 32, NOW + 1)
     await records.accept_regulation("jansen01", "2026-01", "cd" * 32, NOW + 2)
-    user = records.index.user("jansen01")
+    user = await records.user("jansen01")
     assert user is not None
     assert user.acceptances["2026-01"].sha256 == "cd" * 32
 
@@ -356,4 +350,6 @@ def test_users_come_and_go() -> None:
     index.put_users({"jansen01": None})
     index.put_last_seen("unknown", NOW)
     assert index.user("jansen01") is None
-    assert len(index) == 0
+    assert index.held() == ["jansen01"]
+    index.forget_ended(NOW)
+    assert index.held() == []

@@ -9,17 +9,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import RecordsError
-from gateway.model import Means, Use
+from gateway.model import Means, Use, UserRecords
 from gateway.records import Records, RecordsSettings
 from gateway.records.index import ENDED_KEPT_SECONDS, SAVE_SECONDS
+from gateway.records.loading import read_users
 from gateway.records.watch import ASKED_SECONDS, CHANGES_KEPT_SECONDS, LOOKS_APART_SECONDS
-from tests.records.conftest import BY_ACT, INSZ, NOW, Clock, Opener, add_user, authorisation
+from tests.records.conftest import BY_ACT, INSZ, NOW, PORTAL, Clock, Opener, add_user, authorisation, sign_in
 
 WITHIN_SECONDS = 1.0
 
@@ -35,7 +37,9 @@ async def within(condition: Callable[[], object], seconds: float = WITHIN_SECOND
 async def test_another_process_learns_of_everything(open_records: Opener) -> None:
     one, other = await open_records(), await open_records()
     person = await add_user(one)
-    await within(lambda: other.index.user("jansen01"))
+    await sign_in(one, cookie=b"first")
+    await within(lambda: other.index.session(b"first", PORTAL))
+    assert other.index.user("jansen01") == one.index.user("jansen01") == await one.user("jansen01")
     designation = await one.add_designation("jansen01", authorisation(), {Use.CONSULTATION}, BY_ACT, NOW)
     await within(lambda: other.index.user("jansen01").designations)  # type: ignore[union-attr]
     login = await other.find_login("jansen01")
@@ -54,8 +58,8 @@ async def test_another_process_learns_of_everything(open_records: Opener) -> Non
     await one.change_person(person, INSZ[1], "An Jansens", BY_ACT, NOW + 2)
     await within(lambda: held is not None and held.session.ended_reason == "signed out")
     await within(lambda: other.index.user("jansen01").name == "An Jansens")  # type: ignore[union-attr]
-    for user_id in ("jansen01",):
-        assert one.index.user(user_id) == other.index.user(user_id)
+    await within(lambda: one.index.user("jansen01") == other.index.user("jansen01"))
+    assert one.index.user("jansen01") == await one.user("jansen01")
 
 
 async def test_a_process_that_starts_later_has_the_same(open_records: Opener) -> None:
@@ -68,12 +72,12 @@ async def test_a_process_that_starts_later_has_the_same(open_records: Opener) ->
     session = await one.create_session(login, Means.PASSWORD, NOW, "portal", b"p", NOW, 3600)
     renewed = await one.renew_session(session.id, Means.TOKEN, NOW, "portal", b"p2", None, NOW)
     later = await open_records()
-    assert later.index.user("jansen01") == one.index.user("jansen01")
+    assert later.index.user("jansen01") == one.index.user("jansen01") == await one.user("jansen01")
     for cookie, expected in ((b"p", session.id), (b"p2", renewed.id)):
         entry = later.index.session(cookie, "portal")
         assert entry is not None
         assert entry.session.id == expected
-    assert len(later.index) == 1
+    assert later.index.held() == ["jansen01"]
 
 
 async def test_many_changes_at_once(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +87,10 @@ async def test_many_changes_at_once(open_records: Opener, monkeypatch: pytest.Mo
     one, other = await open_records(), await open_records()
     for number, insz in enumerate(INSZ):
         await add_user(one, f"user.{number}", insz=insz)
+        await sign_in(one, f"user.{number}", cookie=b"%d" % number)
         await one.add_role(f"user.{number}", "DossierReader", BY_ACT, NOW)
-    await within(lambda: len(other.index) == len(INSZ))
-    await within(lambda: all(other.index.user(f"user.{n}") == one.index.user(f"user.{n}") for n in range(len(INSZ))))
+    users = {f"user.{number}": await one.user(f"user.{number}") for number in range(len(INSZ))}
+    await within(lambda: {user_id: other.index.user(user_id) for user_id in users} == users)
 
 
 async def test_last_seen_is_saved_once_a_minute_and_seen_elsewhere(
@@ -144,11 +149,88 @@ async def test_a_process_that_read_nothing_for_long_reads_everything(open_record
     """Rows of the change table that it never saw may be gone."""
     one, other = await open_records(), await open_records()
     await add_user(one)
+    await sign_in(one, cookie=b"before", hours=24)
     await within(lambda: other.index.user("jansen01"))
     other._seen_change += 1_000
     clock.now = NOW + CHANGES_KEPT_SECONDS
     await one.add_role("jansen01", "DossierReader", BY_ACT, clock.now)
+    await add_user(one, "peeters1", insz=INSZ[1])
+    await sign_in(one, "peeters1", cookie=b"meanwhile", at=clock.now)
     await within(lambda: other.index.user("jansen01").roles)  # type: ignore[union-attr]
+    assert other.index.session(b"meanwhile", PORTAL) is not None
+    assert other.index.user("peeters1") == await one.user("peeters1")
+
+
+# --- whose records are held
+
+
+async def test_who_has_no_session_is_not_held(open_records: Opener) -> None:
+    """A million persons of whom nobody is signed in cost nothing: their changes are not even read."""
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    await add_user(one, "peeters1", insz=INSZ[1])
+    await sign_in(one)
+    await one.block_user_id("peeters1", BY_ACT, NOW)
+    later = await open_records()
+    assert await other.catch_up()
+    for records in (one, other, later):
+        assert records.index.held() == ["jansen01"]
+
+
+async def test_records_come_with_the_first_session_as_they_are_then(open_records: Opener) -> None:
+    """What changed before is in them, whether this process heard of the change before the session or with it."""
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    await one.add_role("jansen01", "DossierReader", BY_ACT, NOW)
+    assert await other.catch_up()
+    assert other.index.user("jansen01") is None
+    role = await one.add_role("jansen01", "PensionReader", BY_ACT, NOW)
+    await sign_in(one)
+    await one.end_role(role, BY_ACT, NOW + 1)
+    assert await other.catch_up()
+    user = other.index.user("jansen01")
+    assert user is not None
+    assert user == one.index.user("jansen01") == await one.user("jansen01")
+    assert user.roles["PensionReader"][0].validity.end == NOW + 1
+
+
+async def test_records_go_with_the_last_session(open_records: Opener, clock: Clock) -> None:
+    records = await open_records()
+    await add_user(records)
+    await sign_in(records, cookie=b"short", hours=1)
+    await sign_in(records, cookie=b"long", hours=2)
+    for hours, held in ((1, ["jansen01"]), (2, [])):
+        clock.now = NOW + hours * 3600 + ENDED_KEPT_SECONDS + 1
+        await records._tidy(clock.now)
+        assert records.index.held() == held
+    await records.add_role("jansen01", "DossierReader", BY_ACT, clock.now)
+    assert records.index.held() == []
+    await sign_in(records, cookie=b"again", at=clock.now)
+    user = records.index.user("jansen01")
+    assert user is not None
+    assert list(user.roles) == ["DossierReader"]
+
+
+async def test_records_are_not_let_go_while_a_session_of_theirs_is_read(
+    open_records: Opener, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = await open_records()
+    await add_user(records)
+    await sign_in(records, cookie=b"old", hours=1)
+    clock.now = NOW + 3600 + ENDED_KEPT_SECONDS + 1
+    tidying = []
+
+    async def slowly(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, UserRecords | None]:
+        tidying.append(asyncio.create_task(records._tidy(clock.now)))
+        await asyncio.sleep(0.3)
+        return await read_users(connection, keys)
+
+    monkeypatch.setattr("gateway.records.store.read_users", slowly)
+    await sign_in(records, cookie=b"new", at=clock.now)
+    await asyncio.gather(*tidying)
+    assert records.index.session(b"old", PORTAL) is None
+    assert records.index.session(b"new", PORTAL) is not None
+    assert records.index.user("jansen01") == await records.user("jansen01")
 
 
 # --- when the database fails
