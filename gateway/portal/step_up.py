@@ -157,6 +157,7 @@ def _page(
     context = {
         "again": goal.again,
         "asks_again": need.decision.reason.code in DOUBTS,
+        "moved": need.decision.reason.code == "session_moved",
         "kept": goal.start is not None and bool(goal.start.form),
         "title": ask.text(words.title),
         "lead": ask.text(words.happened),

@@ -25,6 +25,8 @@ async def test_a_code_raises_the_session_and_leads_back(world: World) -> None:
     start, page = await opened(browser, PENSION, "/pension/list")
     assert "Pension rights" in page.page.words
     assert "security code via mobile app, or electronic identity card (eID)" in page.page.words
+    asked = [field.attributes["name"] for field in page.page.all("input") if "required" in field.attributes]
+    assert asked == ["password", "code"]  # both are needed here, and a screen reader says so
     fields = {
         "csrf": page.csrf,
         "start": start,
@@ -70,6 +72,15 @@ async def test_an_old_authentication_is_renewed_by_the_password_alone(world: Wor
     assert not [field for field in page.page.all("input") if field.attributes["name"] == "code"]
     answer = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": PASSWORD})
     assert answer.status == 303
+
+
+async def test_a_doubt_says_what_may_have_caused_it(world: World) -> None:
+    """Not what moves a session: an update, or another network, gives no evidence of a program."""
+    browser = await signed_in(world)
+    _, page = await opened(browser, DOSSIER, "/dossier/", "doubtful_client")
+    assert "looks more like a program" in page.page.words
+    assert "An extension, a privacy setting or the network of your office" in page.page.words
+    assert "an update of your browser" not in page.page.words
 
 
 async def test_a_confirmation_never_lowers_the_means(world: World) -> None:
