@@ -24,6 +24,8 @@ from gateway.app.prepared import Prepared
 from gateway.app.reloading import Outcome
 from gateway.errors import GatewayError
 
+BEAT_SECONDS = 1.0
+"""How often a worker's loop says that it turns."""
 FAILED = 2
 """Exit status of a worker that told why it could not start or go on."""
 FAULT = 70
@@ -82,6 +84,7 @@ class Line:
 
     def ready(self, table: str) -> None:
         self._tell({"ready": table})
+        self._keep(asyncio.get_running_loop().create_task(self._beat()))
 
     def counted(self, decisions: Counter[str]) -> None:
         if decisions != self._told:
@@ -109,6 +112,11 @@ class Line:
         if not stop.asked.is_set():
             _log.critical("supervisor_gone", effect="this worker drains and ends")
             stop.asked.set()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            self._tell({"beat": True})
 
     async def _next(self) -> dict[str, Any] | None:
         try:

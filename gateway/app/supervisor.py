@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway.app.employed import FAILED, employed, leave_process
+from gateway.app.employed import BEAT_SECONDS, FAILED, employed, leave_process
 from gateway.app.life import Inheritance
 from gateway.app.prepared import Prepared
 from gateway.app.reloading import Outcome, certificates_anew, merged, outcome_of, write_outcome
@@ -39,6 +39,9 @@ RELOAD_SECONDS = 9.0
 """For the workers' answers; `gateway reload` waits a second longer."""
 SLACK_SECONDS = 20.0
 """Beyond `limits.drain`, for a stopping worker's last lines (three write deadlines of the ledger); then it is killed."""
+SILENT_BEATS = 10
+"""A ready worker that misses so many in a row hangs, and with it every connection that it took: it is killed, and another takes its place.
+More than the longest pause that was ever seen of one at work (2 s)."""
 _READ_BYTES = 65_536
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -56,13 +59,15 @@ class GivenUp(GatewayError):
 
 @dataclass(slots=True)
 class _Post:
-    """A worker's number, and who has it. `pid` is 0 while nobody has; `due` is when somebody shall (monotonic seconds)."""
+    """A worker's number, and who has it. `pid` is 0 while nobody has; `due` is when somebody shall (monotonic seconds); `silent` are the
+    beats that it missed."""
 
     number: int
     pid: int = 0
     line: socket.socket | None = None
     unread: bytes = b""
     ready: bool = False
+    silent: int = 0
     started: float = 0.0
     due: float = 0.0
     early_deaths: int = 0
@@ -84,6 +89,7 @@ class Supervisor:
         self._all_were_ready = False
         self._stopping = False
         self._kill_at = float("inf")
+        self._beat_due = 0.0
         self._failed: GatewayError | None = None
         self._table = ""
         self._reload_number = 0
@@ -141,6 +147,8 @@ class Supervisor:
             self._act_on(self._signals.pop(0))
         self._bury()
         now = time.monotonic()
+        if now >= self._beat_due:
+            self._miss_beats(now)
         for post in self._posts:
             if not post.pid and not self._stopping and now >= post.due:
                 self._fork(post)
@@ -154,7 +162,7 @@ class Supervisor:
 
     def _next_due(self) -> float:
         due = [post.due for post in self._posts if not post.pid and not self._stopping]
-        return min([*due, self._reload_until, self._kill_at, time.monotonic() + STEADY_SECONDS])
+        return min([*due, self._reload_until, self._kill_at, self._beat_due])
 
     def _act_on(self, number: int) -> None:
         if number == signal.SIGHUP:
@@ -164,6 +172,17 @@ class Supervisor:
             self.stop(now=self._stopping)
 
     # --- workers ------------------------------------------------------------------------------------------------------
+
+    def _miss_beats(self, now: float) -> None:
+        """One more for each; whatever a worker says begins the count anew. It is counted and not reckoned by the clock: when this
+        process itself stood still (a machine that was suspended, a terminal's Ctrl-Z), so did they, and they have their time again."""
+        self._beat_due = now + BEAT_SECONDS
+        for post in self._posts:
+            post.silent += 1
+            if post.pid and post.ready and post.silent > SILENT_BEATS:
+                post.failure = f"it hung: nothing was heard of it for {SILENT_BEATS * BEAT_SECONDS:g} s"
+                _log.critical("worker_hung", worker=post.number, pid=post.pid, effect="killed; another takes its place")
+                os.kill(post.pid, signal.SIGKILL)
 
     def _fork(self, post: _Post) -> None:
         ours, theirs = socket.socketpair()
@@ -185,7 +204,7 @@ class Supervisor:
             self._become(post, ours, theirs)
         theirs.close()
         ours.setblocking(False)
-        post.pid, post.line, post.unread, post.ready, post.failure = pid, ours, b"", False, ""
+        post.pid, post.line, post.unread, post.ready, post.silent, post.failure = pid, ours, b"", False, 0, ""
         post.started = time.monotonic()
         self._selector.register(ours, selectors.EVENT_READ, post)
 
@@ -222,6 +241,7 @@ class Supervisor:
                 post.line = None
                 break
             post.unread += data
+            post.silent = 0
         *lines, post.unread = post.unread.split(b"\n")
         for line in lines:
             self._hear(post, orjson.loads(line))

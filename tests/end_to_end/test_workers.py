@@ -12,15 +12,17 @@ import ssl
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from gateway.cli.check import ask_to_reload
+from gateway.credentials.totp import code_at, parse_secret, step_at
 from gateway.policy.settings import load_settings
 from tests.end_to_end import client
 from tests.end_to_end.client import BROWSER, FETCH, NAVIGATION, Answer, connected, origin_of, person
@@ -47,15 +49,24 @@ def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 async def fresh(here: House, url: str, cookies: str, *, navigation: bool = False) -> Answer:
     """One request on a connection of its own: whichever worker takes it."""
+    asked = request(url, cookies, NAVIGATION if navigation else FETCH)
+    async with connected(here.port, ca=here.ca, sni=urlsplit(url).hostname) as (reader, writer):
+        return await exchanged(asked, reader, writer)
+
+
+def request(url: str, cookies: str, kind: Mapping[str, str] = FETCH) -> bytes:
     host = url.removeprefix("https://").partition("/")[0]
     path = url.partition(host)[2]
-    fields = (NAVIGATION if navigation else FETCH) | {"Host": host, "User-Agent": BROWSER, "Accept-Language": "en"}
+    fields = {**kind, "Host": host, "User-Agent": BROWSER, "Accept-Language": "en"}
     if cookies:
         fields["Cookie"] = cookies
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    async with connected(here.port, ca=here.ca, sni=host.partition(":")[0]) as (reader, writer):
-        writer.write(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
-        return await client.read_answer(reader, wait=10.0)
+    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+async def exchanged(asked: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
+    writer.write(asked)
+    return await client.read_answer(reader, wait=ENDS_SECONDS)
 
 
 async def many(here: House, url: str, cookies: str, count: int = 16, **options: bool) -> list[Answer]:
@@ -130,6 +141,26 @@ async def test_a_sign_in_is_known_to_all_at_once(shared: House) -> None:
     for _ in range(4):
         async with signed_in(shared, url) as an:
             answers = await many(shared, url, an.cookies(url))
+        assert [answer.status for answer in answers] == [200] * len(answers)
+        seen |= streams_of(shared, answers)
+    assert seen == BOTH
+
+
+async def test_a_step_up_is_known_to_all_at_once(shared: House) -> None:
+    user_id, url = "iris.wouters", shared.url("benefits")
+    secret = parse_secret(shared.person(user_id)["totp_secret"])
+    seen: set[str] = set()
+    for step in (0, 1):  # a code is good once
+        async with person(shared.ca) as iris:
+            asked = await iris.sign_in(url, user_id, shared.person(user_id)["password"])
+            assert asked.url.path == "/step-up"
+            fields = {
+                "password": shared.person(user_id)["password"],
+                "code": code_at(secret, step_at(time.time()) + step),
+            }
+            done = await iris.fill_in(asked, fields)
+            assert (done.status, str(done.url)) == (200, url)
+            answers = await many(shared, url, iris.cookies(url))
         assert [answer.status for answer in answers] == [200] * len(answers)
         seen |= streams_of(shared, answers)
     assert seen == BOTH
@@ -319,6 +350,61 @@ async def test_a_worker_killed_under_load_is_replaced_and_nothing_is_missing(
     assert here.verified()
     starts = Counter(line["stream"] for line in here.lines.all() if line["kind"] == "start")
     assert starts["user-0"] + starts["user-1"] == WORKERS + 3
+
+
+@pytest.mark.slow
+async def test_a_worker_that_hangs_is_told_of_and_replaced(house: Callable[..., House], origin: Origin) -> None:
+    here = house(origin=origin.url)
+    url = here.url("app")
+    with here.serve(WORKERS) as running:
+        async with signed_in(here, url) as an, AsyncExitStack() as stack:
+            cookies = an.cookies(url)
+            asked = request(url, cookies)
+            kept = [
+                await stack.enter_async_context(connected(here.port, ca=here.ca, sni="app.localhost")) for _ in range(8)
+            ]
+            streams = [stream_of(here, await exchanged(asked, *one)) for one in kept]
+            assert set(streams) == BOTH
+            hung = workers_of(running)[0]
+            os.kill(hung, signal.SIGSTOP)
+            try:
+                told, body = await asyncio.to_thread(here.ready)
+                assert (told, body["reasons"]) == (503, ["worker 0: no answer"])
+                assert metrics(here)["gateway_ready"] == 0
+                # Who comes now is served by the other; whose connection it had waits, but not for ever.
+                assert {answer.status for answer in await many(here, url, cookies)} == {200}
+                answers = await asyncio.gather(*(exchanged(asked, *one) for one in kept), return_exceptions=True)
+                for stream, answer in zip(streams, answers, strict=True):
+                    if stream == "user-1":
+                        assert isinstance(answer, Answer), answer
+                        assert answer.status == 200
+                    else:
+                        assert isinstance(answer, OSError | EOFError), answer
+                await until(lambda: here.ready()[0] == 200)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(hung, signal.SIGKILL)
+            assert set(await from_all(here, url, cookies)) == BOTH
+        said = running.said()
+        assert (said.count("worker_hung"), said.count("worker_ended")) == (1, 1)
+    assert here.verified()
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_stood_still_kills_nobody(house: Callable[..., House]) -> None:
+    """A machine that was suspended, a terminal's Ctrl-Z: all of it stops, and goes on."""
+    here = house()
+    with here.serve(WORKERS) as running:
+        everybody = [running.process.pid, *workers_of(running)]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(12)
+        for pid in everybody:  # the supervisor first, so that it finds them silent
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.3)
+        await until(lambda: here.ready()[0] == 200)
+        assert workers_of(running) == everybody[1:]
+        assert "worker_hung" not in running.said()
 
 
 async def test_a_kill_9_of_the_supervisor_leaves_nobody(house: Callable[..., House], origin: Origin) -> None:
