@@ -32,7 +32,7 @@ soak: $(VENV)/.installed-dev
 
 # The hot path compiled as well (setup.py): Python files and extensions side by side in build/compiled. Needs gcc and Python's headers.
 COMPILED := build/compiled
-HOT := $(wildcard gateway/decision/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py)
+HOT := gateway/model.py $(wildcard gateway/decision/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py)
 
 compiled: $(COMPILED)/.built
 
@@ -44,6 +44,7 @@ $(COMPILED)/.built: setup.py $(HOT) $(VENV)/.installed-dev
 test-compiled: $(COMPILED)/.built
 	@ln -sfn ../../tests $(COMPILED)/tests
 	@ln -sfn ../../fuzz $(COMPILED)/fuzz
+	@ln -sfn ../../docs $(COMPILED)/docs
 	@cd $(COMPILED) && ../../$(BIN)/python -m pytest --rootdir . --override-ini pythonpath=. --override-ini cache_dir=/tmp \
 		--numprocesses 2 --dist loadfile tests/decision tests/ledger tests/message tests/proxy
 

@@ -14,14 +14,15 @@ from setuptools import setup
 
 # What every request goes through. The rest is not worth a compiler.
 HOT_PATH = {
+    ".": ("model",),
     "decision": ("checks", "criteria", "decide", "evidence", "facts", "paths", "places", "ruling", "snapshot"),
-    "ledger": ("line", "record", "reference"),
+    "ledger": ("line", "pseudonym", "record", "reference"),
     "message": (
         "body", "buffer", "events", "fields", "host", "hygiene", "reader", "request", "response", "syntax", "target", "writer",
     ),
     "proxy": (
-        "activity", "assertion", "client", "cookies", "evidence", "exchange", "facts", "forward", "forwarding", "mapping", "origin",
-        "pacing", "progress", "standing", "wheel",
+        "activity", "assertion", "client", "cookies", "evidence", "exchange", "facts", "forward", "forwarding", "gate", "keys", "mapping",
+        "origin", "pacing", "progress", "standing", "wheel",
     ),
 }  # fmt: skip
 

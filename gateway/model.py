@@ -39,18 +39,17 @@ class Use(enum.StrEnum):
 class Means(enum.StrEnum):
     """A means of authentication (clauses I2, I5). `level` is 1 to 4, compared as a number (DOMAIN section 3)."""
 
-    level: int
+    PASSWORD = "password"  # noqa: S105 - the word for it, not one
+    TOKEN = "token"  # noqa: S105
+    ITSME = "itsme"
+    EID = "eid"
 
-    def __new__(cls, word: str, level: int) -> Means:
-        means = str.__new__(cls, word)
-        means._value_ = word
-        means.level = level
-        return means
+    @property
+    def level(self) -> int:
+        return _LEVELS[self]
 
-    PASSWORD = "password", 1
-    TOKEN = "token", 2
-    ITSME = "itsme", 3
-    EID = "eid", 4
+
+_LEVELS = {Means.PASSWORD: 1, Means.TOKEN: 2, Means.ITSME: 3, Means.EID: 4}
 
 
 @dataclass(frozen=True, slots=True)
