@@ -137,24 +137,6 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["too_fast"] = list(facts.too_fast)
 
 
-def _evidence(evidence: ClientEvidence) -> dict[str, object]:
-    """The score and its parts; what has its usual value is left out."""
-    found: dict[str, object] = {
-        "score": evidence.score,
-        "parts": {signal.value: points for signal, points in evidence.parts},
-        "since": evidence.since,
-    }
-    if evidence.reported:
-        found["reported"] = {signal.value: points for signal, points in evidence.reported}
-    if evidence.moved:
-        found["moved"] = True
-    if evidence.moved_reported:
-        found["moved_reported"] = True
-    if evidence.answered:
-        found["answered"] = True
-    return found
-
-
 # --- what stands in many lines: made once ----------------------------------------------------------------------------------
 
 _Made = TypeVar("_Made")
@@ -188,6 +170,25 @@ def _purpose(grant: UseGrant, language: str) -> str | dict[str, str | int] | Non
         return None
     letters = unicodedata.normalize("NFKD", grant.purpose.in_(language)).encode("ascii", "ignore").decode("ascii")
     return harmless_text(letters, _PURPOSE_CHARACTERS)
+
+
+@_remembered
+def _evidence(evidence: ClientEvidence) -> orjson.Fragment:
+    """The score and its parts; what has its usual value is left out."""
+    found: dict[str, object] = {
+        "score": evidence.score,
+        "parts": {signal.value: points for signal, points in evidence.parts},
+        "since": evidence.since,
+    }
+    if evidence.reported:
+        found["reported"] = {signal.value: points for signal, points in evidence.reported}
+    if evidence.moved:
+        found["moved"] = True
+    if evidence.moved_reported:
+        found["moved_reported"] = True
+    if evidence.answered:
+        found["answered"] = True
+    return fragment(found)
 
 
 @_remembered

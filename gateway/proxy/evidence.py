@@ -19,6 +19,8 @@ from gateway.records.values import SessionEntry
 
 TOGETHER_SECONDS = 0.5
 """Navigations that are closer are one act: a browser that opens its tabs again, or a request that was decided twice."""
+ASSESSED_SECONDS = 1.0
+"""How long what the signals come to holds while no new one is seen: they fade over minutes, and requests come many a second."""
 MAX_TRANSACTIONS = 256
 """Of which one session's pace is kept; a person who opens more within a minute begins them anew."""
 
@@ -26,12 +28,14 @@ MAX_TRANSACTIONS = 256
 class Observed:
     """One session, since its last authentication. Moments are Unix seconds."""
 
-    __slots__ = ("connections", "dry", "family", "navigations", "paces", "seen", "since")
+    __slots__ = ("assessed", "connections", "dry", "family", "navigations", "paces", "seen", "since")
 
     def __init__(self, since: float) -> None:
         self.since = since
         self.family = ""
         self.seen: dict[Signal, float] = {}
+        self.assessed: tuple[float, bool, ClientEvidence | None] | None = None
+        """When it was last worked out what they come to, whether for a client that moved, and what it was."""
         self.navigations: deque[float] = deque(maxlen=NAVIGATIONS)
         self.connections = 0
         """How many connections to this worker carry the session now."""
@@ -45,16 +49,21 @@ class Observed:
         self.since = since
         self.family = ""
         self.seen.clear()
+        self.assessed = None
         self.navigations.clear()
 
     def request(self, traits: tuple[Signal, ...], family: str, now: float) -> None:
         """A request came: what its fields and its connection show, and the browser's name."""
         for signal in traits:
-            self.seen[signal] = now
+            self._saw(signal, now)
         if family and family != self.family:
             if self.family:
-                self.seen[Signal.USER_AGENT_CHANGED] = now
+                self._saw(Signal.USER_AGENT_CHANGED, now)
             self.family = family
+
+    def _saw(self, signal: Signal, now: float) -> None:
+        self.seen[signal] = now
+        self.assessed = None
 
     def navigation(self, now: float) -> None:
         moments = self.navigations
@@ -62,13 +71,13 @@ class Observed:
             return
         moments.append(now)
         if len(moments) == NAVIGATIONS and steady(moments):
-            self.seen[Signal.STEADY_NAVIGATIONS] = now
+            self._saw(Signal.STEADY_NAVIGATIONS, now)
 
     def connected(self, now: float) -> None:
         """One more connection carries the session."""
         self.connections += 1
         if self.connections > MANY_CONNECTIONS:
-            self.seen[Signal.MANY_CONNECTIONS] = now
+            self._saw(Signal.MANY_CONNECTIONS, now)
 
     def count(self, transaction: str, rules: Rules, now: float) -> None:
         """A request to this transaction was decided on, whatever came of it (the generic cell rate algorithm: one number a bucket)."""
@@ -114,7 +123,12 @@ def look(
         found.request(traits, named.family, now)
     if not moved and not found.seen:
         return None
-    return assess(found.seen, rules, moved=moved, since=found.since, now=now)
+    held = found.assessed
+    if held is not None and held[1] is moved and held[0] <= now < held[0] + ASSESSED_SECONDS:
+        return held[2]
+    evidence = assess(found.seen, rules, moved=moved, since=found.since, now=now)
+    found.assessed = (now, moved, evidence)
+    return evidence
 
 
 def note(entry: SessionEntry, facts: Facts, decision: Decision, acting: Acting, rules: Rules) -> Observed | None:

@@ -92,6 +92,19 @@ def test_a_signal_counts_and_fades(entry: SessionEntry) -> None:
     assert later.score == 50.0
 
 
+def test_what_it_comes_to_is_worked_out_once_a_second(entry: SessionEntry) -> None:
+    first = seen(entry, CHROMIUM, Signal.NO_FETCH_METADATA)
+    assert seen(entry, at=NOW + 0.9) is seen(entry, at=NOW + 0.1) is first
+    assert seen(entry, at=NOW - 1) is not first  # a clock that was set back
+    assert seen(entry, at=NOW + 1.5) is not first
+    changed = seen(entry, MOZILLA, at=NOW + 1.6)  # a new sighting counts at once
+    assert changed is not None
+    assert dict(changed.reported) == {Signal.USER_AGENT_CHANGED: 50.0}
+    moved = look(observed(entry), (), MOZILLA, connection("1.3-x-y"), "1.3-a-b", RULES, NOW + 1.7)
+    assert moved is not None
+    assert moved.moved
+
+
 def test_an_authentication_begins_anew(entry: SessionEntry) -> None:
     for number in range(30):
         observed(entry).navigation(NOW + 30.0 * number)
