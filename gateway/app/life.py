@@ -71,7 +71,7 @@ async def live(prepared: Prepared, number: int, inheritance: Inheritance, master
         stack.push_async_callback(ledger.close)
         records = await Records.open(settings.records_settings)
         stack.push_async_callback(records.close)
-        # The index of 100,000 persons is some 290 MiB that never becomes garbage: looking through it would stop everything for 2 s.
+        # The index of 100,000 sessions is some 550 MiB that lives for hours: looking through it would stop everything for seconds.
         gc.collect()
         gc.freeze()
         siblings = Siblings(settings, number, prepared.workers)

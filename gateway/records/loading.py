@@ -6,7 +6,7 @@ hundred thousand persons at work fit in memory, and are there in seconds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -40,8 +40,7 @@ from gateway.records.schema import (
 )
 
 KEYS_AT_ONCE = 500
-"""Below the 999 parameters that the oldest SQLite takes in one statement."""
-_ROWS_AT_ONCE = 2_000
+"""Below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
 _MEANS = {means.value: means for means in Means}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -81,32 +80,32 @@ async def read_users(connection: AsyncConnection, keys: Sequence[str]) -> dict[s
     """The records of these user IDs; a word that nobody has becomes None."""
     found: dict[str, UserRecords | None] = dict.fromkeys(keys)
     for chunk in _chunks(keys):
-        found.update(await _read_users(connection, chunk))
+        found.update(await connection.run_sync(_read_users, chunk))
     return found
 
 
-async def _read_users(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, UserRecords | None]:
+def _read_users(connection: sa.Connection, keys: Sequence[str]) -> dict[str, UserRecords]:
     shared = _Shared()
-    people = await _read_people(connection, keys)
-    designated = await _read_designations(connection, keys, shared)
+    people = _read_people(connection, keys)
+    designated = _read_designations(connection, keys, shared)
     holds: dict[str, dict[str, tuple[Role, ...]]] = {}
     columns = (roles.c.id, roles.c.user_id, roles.c.role, *_validity_of(roles))
-    async for number, user_id, name, start, end, ended in _rows(connection, _of(roles, columns, keys)):
+    for number, user_id, name, start, end, ended in connection.execute(_of(roles, columns, keys)):
         role = Role(number, shared(name), _validity(start, end, ended))
         _add(holds, user_id, role.name, role)
     accepted: dict[str, dict[str, Acceptance]] = {}
     table = acceptances.c
     columns = (table.id, table.user_id, table.version, table.sha256, table.recorded_at)
     live = _of(acceptances, columns, keys).where(table.ended_at.is_(None))
-    async for number, user_id, version, sha256, at in _rows(connection, live):
+    for number, user_id, version, sha256, at in connection.execute(live):
         acceptance = Acceptance(number, shared(version), shared(sha256), at)
         accepted.setdefault(user_id, {})[acceptance.version] = acceptance
 
-    users: dict[str, UserRecords | None] = {}
+    users: dict[str, UserRecords] = {}
     table = user_ids.c
     columns = (table.user_id, table.person, table.institution, table.language, table.blocked, *_validity_of(user_ids))
     newest = _of(user_ids, columns, keys)
-    async for user_id, person, institution, language, blocked, start, end, ended in _rows(connection, newest):
+    for user_id, person, institution, language, blocked, start, end, ended in connection.execute(newest):
         insz, name = people[person]
         users[user_id] = UserRecords(
             user_id,
@@ -124,28 +123,28 @@ async def _read_users(connection: AsyncConnection, keys: Sequence[str]) -> dict[
     return users
 
 
-async def _read_people(connection: AsyncConnection, keys: Sequence[str]) -> dict[int, tuple[str, str]]:
+def _read_people(connection: sa.Connection, keys: Sequence[str]) -> dict[int, tuple[str, str]]:
     """The present INSZ and name of each natural person."""
     theirs = sa.select(user_ids.c.person).where(user_ids.c.user_id.in_(keys))
     chosen = sa.or_(persons.c.id.in_(theirs), persons.c.same_as.in_(theirs))
     newest = sa.select(root(), persons.c.insz, persons.c.name).where(chosen).order_by(persons.c.id)
-    return {person: (insz, name) async for person, insz, name in _rows(connection, newest)}
+    return {person: (insz, name) for person, insz, name in connection.execute(newest)}
 
 
-async def _read_designations(
-    connection: AsyncConnection, keys: Sequence[str], shared: _Shared
+def _read_designations(
+    connection: sa.Connection, keys: Sequence[str], shared: _Shared
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
     mandated = sa.select(designations.c.mandate).where(designations.c.user_id.in_(keys))
     mandate_of: dict[int | None, Mandate] = {}
     query = sa.select(mandates.c.id, *_validity_of(mandates)).where(mandates.c.id.in_(mandated))
-    async for number, start, end, ended in _rows(connection, query):
+    for number, start, end, ended in connection.execute(query):
         mandate_of[number] = Mandate(number, _validity(start, end, ended))
 
     designated: dict[str, dict[str, tuple[Designation, ...]]] = {}
     table = designations.c
     columns = (table.id, table.user_id, table.authorisation, table.uses, table.mandate, table.recorded_at)
     query = _of(designations, (*columns, table.act_reference.is_not(None), *_validity_of(designations)), keys)
-    async for number, user_id, word, uses, mandate, at, confirmed, start, end, ended in _rows(connection, query):
+    for number, user_id, word, uses, mandate, at, confirmed, start, end, ended in connection.execute(query):
         validity = _validity(start, end, ended)
         named = Designation(number, shared(word), parse_uses(uses), validity, at, mandate_of.get(mandate), confirmed)
         _add(designated, user_id, named.authorisation, named)
@@ -156,26 +155,28 @@ async def read_sessions(
     connection: AsyncConnection, keys: Sequence[str] | None, ended_after: float
 ) -> list[SessionRow]:
     """These sessions (None: all) that were still alive at `ended_after`, with their cookies."""
-    if keys is None:
-        return await _read_sessions(connection, None, ended_after)
-    return [row for chunk in _chunks(keys) for row in await _read_sessions(connection, chunk, ended_after)]
-
-
-async def _read_sessions(
-    connection: AsyncConnection, keys: Sequence[str] | None, ended_after: float
-) -> list[SessionRow]:
     recent = sa.and_(
         sessions.c.expires_at >= ended_after,
         sa.or_(sessions.c.ended_at.is_(None), sessions.c.ended_at >= ended_after),
     )
-    chosen = recent if keys is None else sa.and_(recent, sessions.c.id.in_(keys))
+    if keys is None:
+        keys = (await connection.scalars(sa.select(sessions.c.id).where(recent))).all()
+    found: list[SessionRow] = []
+    for chunk in _chunks(keys):
+        found += await connection.run_sync(_read_sessions, sa.and_(recent, sessions.c.id.in_(chunk)))
+    return found
+
+
+def _read_sessions(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> list[SessionRow]:
     cookies: dict[str, tuple[CookieRow, ...]] = {}
-    owned = sa.select(session_cookies).where(session_cookies.c.session.in_(sa.select(sessions.c.id).where(chosen)))
-    async for row in _rows(connection, owned):
-        cookies[row.session] = (*cookies.get(row.session, ()), CookieRow(row.hash, row.host, row.family))
+    table = session_cookies.c
+    theirs = table.session.in_(sa.select(sessions.c.id).where(chosen))
+    query = sa.select(table.session, table.hash, table.host, table.family).where(theirs)
+    for session, *cookie in connection.execute(query):
+        cookies[session] = (*cookies.get(session, ()), CookieRow(*cookie))
     return [
         SessionRow(session_of(row), row.last_seen, row.renews, cookies.get(row.id, ()))
-        async for row in _rows(connection, sa.select(sessions).where(chosen))
+        for row in connection.execute(sa.select(sessions).where(chosen))
     ]
 
 
@@ -214,11 +215,3 @@ def _of(table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequenc
 
 def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
     return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
-
-
-async def _rows(connection: AsyncConnection, statement: sa.Select[Any]) -> AsyncIterator[Any]:
-    """The rows, read in portions, so that the loop turns while many are read."""
-    async with connection.stream(statement.execution_options(yield_per=_ROWS_AT_ONCE)) as result:
-        async for portion in result.partitions():
-            for row in portion:
-                yield row

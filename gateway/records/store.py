@@ -98,7 +98,8 @@ class Store:
         rows = await read_sessions(connection, session_ids, self._clock() - ENDED_KEPT_SECONDS)
         wanted = {user_id for user_id in users if index.holds(user_id)}
         wanted |= {row.session.user_id for row in rows if not index.holds(row.session.user_id)}
-        found = await read_users(connection, list(wanted))
+        # Sorted as the tables' indexes are: neighbours share pages of the file.
+        found = await read_users(connection, sorted(wanted))
         index.put_users(found)
         index.put_sessions(rows)
 
