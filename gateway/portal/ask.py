@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -175,10 +176,20 @@ class Ask:
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def page(
-        self, name: str, context: Mapping[str, object] | None = None, *, status: int = 200, form_host: str | None = None
+        self,
+        name: str,
+        context: Mapping[str, object] | None = None,
+        *,
+        status: int = 200,
+        form_host: str | None = None,
+        again: Mapping[str, str] | None = None,
     ) -> web.Response:
-        """A page from a template. `form_host` is the one other host that a form here may lead to by redirect (DESIGN section 10)."""
-        text = render(self._frame(), name, {"csrf": self.form_token, "start": "", **(context or {})})
+        """A page from a template. `form_host` is the one other host that a form here may lead to by redirect (DESIGN section 10).
+
+        `again` is the query with which a GET shows the same: an answer to a POST has none in its address, and a change of language
+        would forget where the person was going.
+        """
+        text = render(self._frame(again or {}), name, {"csrf": self.form_token, "start": "", **(context or {})})
         response = web.Response(
             text=text, status=status, content_type="text/html", charset="utf-8", headers=PAGE_FIELDS
         )
@@ -209,8 +220,10 @@ class Ask:
         """303 (RFC 9110 section 15.4.4). `location` is made by us, or came through `own_path`."""
         return web.Response(status=303, headers={**PAGE_FIELDS, "Location": location})
 
-    def _frame(self) -> Frame:
-        here = self.request.raw_path if self.request.method == "GET" else self.request.path
+    def _frame(self, again: Mapping[str, str]) -> Frame:
+        here = self.request.raw_path
+        if self.request.method != "GET":
+            here = f"{self.request.path}?{urlencode(again)}" if again else self.request.path
         prefix = "" if self.on_portal else HOST_PREFIX
         return Frame(
             self.language,

@@ -92,4 +92,5 @@ def _page(ask: Ask, token: str, *, general: str = "", status: int = 200) -> web.
         "accepted": ask.user is not None and ask.accepted(ask.user),
         "general": general,
     }
-    return ask.page("regulation.html", context, status=status, form_host=host_name(start) if start else None)
+    form_host, again = (host_name(start), {"start": token}) if start else (None, None)
+    return ask.page("regulation.html", context, status=status, form_host=form_host, again=again)

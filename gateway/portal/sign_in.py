@@ -131,7 +131,8 @@ def _form(
         "general": general,
         "faults": faults or {},
     }
-    return ask.page("sign_in.html", context, status=status, form_host=host_name(start) if start else None)
+    form_host, again = (host_name(start), {"start": token}) if start else (None, None)
+    return ask.page("sign_in.html", context, status=status, form_host=form_host, again=again)
 
 
 async def _begin(ask: Ask, attempt: Attempt, proved: Proved, token: str, start: Start | None) -> web.StreamResponse:

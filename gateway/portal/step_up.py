@@ -174,5 +174,9 @@ def _page(
         "faults": faults or {},
     }
     return ask.page(
-        "step_up.html", context, status=status, form_host=None if goal.start is None else host_name(goal.start)
+        "step_up.html",
+        context,
+        status=status,
+        form_host=None if goal.start is None else host_name(goal.start),
+        again=goal.again,
     )

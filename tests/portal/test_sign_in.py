@@ -127,6 +127,17 @@ async def test_each_empty_field_is_told_at_the_field(world: World) -> None:
     assert not world.lines("sign-in")
 
 
+async def test_another_language_after_a_slip_still_leads_where_the_person_was_going(world: World) -> None:
+    browser = world.browser()
+    start = browser.challenged(DOSSIER, "/dossier/list?q=a%26b")
+    form = await browser.get(f"{SIGN_IN}?start={start}")
+    wrong = await browser.post(SIGN_IN, {"csrf": form.csrf, "start": start, "user_id": "", "password": "", "code": ""})
+    (link,) = [a.attributes["href"] for a in wrong.page.all("a") if a.attributes.get("hreflang") == "fr"]
+    switched = await browser.follow(await browser.get(f"https://{PORTAL}{link}"))
+    assert switched.url == f"{SIGN_IN}?start={start}"
+    assert f'name="start" value="{start}"' in switched.text
+
+
 async def test_what_was_typed_comes_back_but_never_the_password(world: World) -> None:
     answer = await world.browser().sign_in('x"><script>', "a secret <that> nobody sees")
     assert answer.page.by_id("user_id").attributes["value"] == 'x"><script>'

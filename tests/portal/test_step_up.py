@@ -96,6 +96,24 @@ async def test_a_confirmation_never_lowers_the_means(world: World) -> None:
     assert "Fill in the code that your app shows." in answer.page.words
 
 
+async def test_another_language_after_a_slip_leads_on_to_where_the_person_was_going(world: World) -> None:
+    """The page that says what was wrong is an answer to a POST, whose address has no `start`: its language links have it."""
+    browser = await signed_in(world)
+    start, page = await opened(browser, PENSION, "/pension/list")
+    wrong = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": "", "code": ""})
+    assert wrong.status == 422
+    (link,) = [a.attributes["href"] for a in wrong.page.all("a") if a.attributes.get("hreflang") == "fr"]
+    switched = await browser.follow(await browser.get(f"https://{PORTAL}{link}"))
+    assert f'name="start" value="{start}"' in switched.text
+    fields = {
+        "csrf": switched.csrf,
+        "start": start,
+        "password": PASSWORD,
+        "code": code_at(TOTP_SECRET, step_at(world.clock.now)),
+    }
+    assert (await browser.follow(await browser.post(URL, fields))).url.endswith("/pension/list")
+
+
 async def test_a_wrong_password_here_counts_as_everywhere(world: World) -> None:
     browser = await signed_in(world)
     start, page = await opened(browser, PENSION, "/pension/")
