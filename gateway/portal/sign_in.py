@@ -88,12 +88,12 @@ def field_faults(ask: Ask, user_id: str, password: str, code: str) -> dict[str, 
     return faults
 
 
-def refusal_text(ask: Ask, refused: Refused) -> str:
-    """What a person is told; the same for every user ID, known or not."""
+def refusal_text(ask: Ask, refused: Refused, wrong: str = NOT_RIGHT) -> str:
+    """What a person is told; the same for every user ID, known or not. `wrong` says that something was not right."""
     if refused.disabled:
         return ask.text(DISABLED)
     wait = ceil(refused.wait_until - ask.services.clock())
-    not_right = ask.text(NOT_RIGHT) if refused.reason != "locked_out" else ""
+    not_right = ask.text(wrong) if refused.reason != "locked_out" else ""
     if wait <= 0:
         return not_right
     at = catalogue.day_and_time(ask.language, refused.wait_until + 1).rpartition(", ")[2]

@@ -23,6 +23,8 @@ from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_
 from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, from_its_page, least, owned, ruling
 from gateway.portal.words import MEANS
 
+WRONG_PASSWORD: Final = N_("The password is not right.")
+WRONG_CODE: Final = N_("The password or the code is not right.")
 DONE: Final = N_("You have confirmed who you are")
 DONE_NEXT: Final = N_(
     "Go back to the tab in which you were working, go back with your browser's Back button there, and send it again."
@@ -81,7 +83,8 @@ async def submit(ask: Ask) -> web.StreamResponse:
         response.headers["Retry-After"] = TRY_AGAIN_SECONDS
         return response
     if isinstance(outcome, Refused):
-        return _page(ask, goal, need, general=refusal_text(ask, outcome), status=403)
+        wrong = WRONG_CODE if need.by is Means.TOKEN else WRONG_PASSWORD
+        return _page(ask, goal, need, general=refusal_text(ask, outcome, wrong), status=403)
     return await _renew(ask, session, goal, attempt, outcome)
 
 

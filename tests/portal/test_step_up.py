@@ -124,6 +124,19 @@ async def test_a_wrong_password_here_counts_as_everywhere(world: World) -> None:
     assert (await world.browser().sign_in()).status == 403
 
 
+async def test_a_slip_names_only_what_was_asked_for(world: World) -> None:
+    browser = await signed_in(world)
+    for host, target, reason, told in (
+        (DOSSIER, "/dossier/", "doubtful_client", "There is a problem The password is not right. "),
+        (PENSION, "/pension/", "means_too_weak", "There is a problem The password or the code is not right. "),
+    ):
+        start = browser.challenged(host, target, reason)
+        world.clock.now += 1
+        page = await browser.get(f"{URL}?start={start}")
+        answer = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": "wrong", "code": "123456"})
+        assert told in answer.page.words
+
+
 async def test_a_form_without_its_token_changes_nothing(world: World) -> None:
     browser = await signed_in(world)
     start, _ = await opened(browser, PENSION, "/pension/")
