@@ -23,6 +23,9 @@ from gateway.errors import CredentialError
 LIFETIME_SECONDS = 600.0
 """How long a person may take to sign in before the way back is forgotten (DESIGN section 6)."""
 
+FORM_LIFETIME_SECONDS = 900.0
+"""The same where a form was kept: as long as it is (`records.forms.FORM_SECONDS`), for it cannot be reached by any other way."""
+
 MAX_TARGET_CHARACTERS = 2000
 """A longer target is replaced by the front page of its host: the token stays in a URL of some 3 kB, which every browser carries."""
 
@@ -45,6 +48,16 @@ class Start(NamedTuple):
     reference: str
     expires_at: float
     form: str = ""
+
+    @property
+    def asked_at(self) -> float:
+        """When the challenge was made, Unix seconds."""
+        return self.expires_at - lifetime(self.form)
+
+
+def lifetime(form: str) -> float:
+    """For how long, in seconds, the way back is known; `form` is the key of the form that was kept, or ""."""
+    return FORM_LIFETIME_SECONDS if form else LIFETIME_SECONDS
 
 
 def derive_key(secret: bytes, purpose: bytes) -> bytes:
@@ -79,7 +92,7 @@ class StartTokens:
         """A token for the query of a portal page; `nonce` is 12 random bytes, never used twice."""
         if len(target) > MAX_TARGET_CHARACTERS:
             target = "/"
-        content = [host, target, cookie_hash(start_cookie), reason, reference, now + LIFETIME_SECONDS, form]
+        content = [host, target, cookie_hash(start_cookie), reason, reference, now + lifetime(form), form]
         plain = json.dumps(content, separators=(",", ":")).encode("ascii")
         return base64.urlsafe_b64encode(nonce + self._aead.encrypt(nonce, plain, _PURPOSE)).decode("ascii").rstrip("=")
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.credentials.start import LIFETIME_SECONDS, Start
+from gateway.credentials.start import Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.decision import ClientEvidence, Decision, Facts, Snapshot, decide
 from gateway.ledger.reference import format_reference
@@ -133,9 +133,8 @@ def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:
     if start.reason != "doubtful_client":
         return facts
     found = facts.evidence or ClientEvidence()
-    asked_at = start.expires_at - LIFETIME_SECONDS
     return facts._replace(
-        evidence=found._replace(score=max(found.score, snapshot.doubtful_score), answered=False, since=asked_at)
+        evidence=found._replace(score=max(found.score, snapshot.doubtful_score), answered=False, since=start.asked_at)
     )
 
 

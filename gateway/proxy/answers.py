@@ -7,6 +7,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.credentials.start import lifetime
 from gateway.decision import Decision, Facts, Kind
 from gateway.decision.facts import SAFE_METHODS
 from gateway.decision.places import FORM_PAGE, Place
@@ -21,7 +22,6 @@ HSTS = ("Strict-Transport-Security", "max-age=63072000")
 
 CHALLENGE_STATUS = 303
 OFFICE = "office_link"
-START_SECONDS = 600
 RETRY_SECONDS = "5"
 PACE_SECONDS = "1"
 """Of a session that was too fast: by then some requests are let through again."""
@@ -124,6 +124,7 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
             location = f"{location}?{under_way[1]}"
     elif asked.host_field is not None:
         cookie = gate.random(32).hex()
+        form = "" if asked.kept is None else asked.kept.key
         token = gate.start_tokens.seal(
             asked.host_field,
             _way_back(decision, facts, asked),
@@ -132,11 +133,14 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
             reference,
             facts.now,
             gate.random(12),
-            "" if asked.kept is None else asked.kept.key,
+            form,
         )
         location = f"{location}?start={token}"
         pairs.append(
-            ("Set-Cookie", f"{START_COOKIE}={cookie}; Path=/; Max-Age={START_SECONDS}; Secure; HttpOnly; SameSite=Lax")
+            (
+                "Set-Cookie",
+                f"{START_COOKIE}={cookie}; Path=/; Max-Age={lifetime(form):.0f}; Secure; HttpOnly; SameSite=Lax",
+            )
         )
         if asked.kept is not None and asked.kept.browser:
             pairs.append(("Set-Cookie", f"{KEPT_COOKIE}={asked.kept.browser}; Path=/; Secure; HttpOnly; SameSite=Lax"))

@@ -15,6 +15,7 @@ from gateway.credentials.start import (
     derive_key,
 )
 from gateway.errors import CredentialError
+from gateway.records.forms import FORM_SECONDS
 
 SECRET = bytes(range(32))
 TOKENS = StartTokens(SECRET)
@@ -40,6 +41,14 @@ def test_expires() -> None:
     assert TOKENS.open(seal(), 1000.0 + LIFETIME_SECONDS - 0.1).target == "/dossier/1?x=%2F"
     with pytest.raises(CredentialError, match="start_expired"):
         TOKENS.open(seal(), 1000.0 + LIFETIME_SECONDS)
+
+
+def test_the_way_back_to_a_form_lives_as_long_as_the_form() -> None:
+    token = TOKENS.seal("a.localhost", "/x", "cookie", "session_expired", "ABCDEFGHJKMNPQRST", 1000.0, NONCE, "key")
+    assert TOKENS.open(token, 1000.0 + FORM_SECONDS - 0.1).asked_at == 1000.0
+    assert TOKENS.open(seal(), 1000.0).asked_at == 1000.0
+    with pytest.raises(CredentialError, match="start_expired"):
+        TOKENS.open(token, 1000.0 + FORM_SECONDS)
 
 
 def test_an_overlong_target_becomes_the_front_page() -> None:

@@ -90,6 +90,7 @@ async def test_it_is_kept_and_the_person_is_led_to_sign_in(expired: Set) -> None
     answer = await expired.proxy.ask(expired.post())
     assert status(answer) == 303
     assert field(answer, "Location").startswith(f"https://portal.localhost:{expired.proxy.port}/sign-in?start=")
+    assert b"Max-Age=900;" in answer  # the way back to a form lives as long as the form
     kept = await expired.kept(answer)
     assert kept is not None
     assert (kept.user_id, kept.host, kept.target, kept.body) == (world.SESSION.user_id, HOST, "/dossier/x?tab=2", BODY)
