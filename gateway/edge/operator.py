@@ -28,7 +28,9 @@ class Status(NamedTuple):
     def of_all(answers: Mapping[int, Sequence[Any] | None]) -> Status:
         """The gateway's, from what its workers answered, by their number; None is a worker that was silent.
 
-        Figures are summed. It is ready when every worker is, and all decide by the same table.
+        Figures are summed. It is ready when every worker is, and all decide by the same table. While a worker is silent decisions are not
+        told: a count without its share would be a fall, which whoever collects counts takes for a restart, and the rise after it for
+        as many decisions anew.
         """
         each = {number: Status(*answer) for number, answer in sorted(answers.items()) if answer is not None}
         reasons = [f"worker {number}: no answer" for number in sorted(answers.keys() - each.keys())]
@@ -43,7 +45,8 @@ class Status(NamedTuple):
         for status in each.values():
             for listener, file, kind, end in status.certificates:
                 ends[listener, file, kind] = min(end, ends.get((listener, file, kind), end))
-            decisions.update(status.decisions)
+            if len(each) == len(answers):
+                decisions.update(status.decisions)
             lines.update(status.ledger_lines)
         return Status(
             tuple(reasons),

@@ -30,3 +30,9 @@ def test_it_is_ready_when_all_workers_are_and_decide_alike() -> None:
     assert Status.of_all({0: status(0), 1: None}).not_ready == ("worker 1: no answer",)
     assert Status.of_all({0: status(0, "draining"), 1: status(1, "draining")}).not_ready == ("draining",)
     assert Status.of_all({0: status(0), 1: status(1, table="u")}).not_ready == ("tables_differ",)
+
+
+def test_no_count_falls_while_a_worker_is_silent() -> None:
+    told = Status.of_all({0: status(0), 1: None})
+    assert told.decisions == {}
+    assert dict(told.ledger_lines) == {"user-0": 5}

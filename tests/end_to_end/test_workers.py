@@ -370,7 +370,9 @@ async def test_a_worker_that_hangs_is_told_of_and_replaced(house: Callable[..., 
             try:
                 told, body = await asyncio.to_thread(here.ready)
                 assert (told, body["reasons"]) == (503, ["worker 0: no answer"])
-                assert metrics(here)["gateway_ready"] == 0
+                figures = metrics(here)
+                assert figures["gateway_ready"] == 0
+                assert not [name for name in figures if name.startswith("gateway_decisions")]
                 # Who comes now is served by the other; whose connection it had waits, but not for ever.
                 assert {answer.status for answer in await many(here, url, cookies)} == {200}
                 answers = await asyncio.gather(*(exchanged(asked, *one) for one in kept), return_exceptions=True)
