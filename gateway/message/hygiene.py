@@ -58,30 +58,35 @@ _FORGEABLE_FAMILIES = _families(
     # ours
     "x-gateway- x-subject- belgov-"
     # where from
-    " forwarded- x-forwarded x-azure- x-appengine- cf-"
+    " forwarded- x-forward xforward x-real- x-azure- x-appengine- cf-"
     # by which way
-    " x-ssl- x-tls- x-envoy- x-arr- x-amzn- x-amz-cf-"
+    " x-ssl- x-tls- x-envoy- x-arr- x-amzn- x-amz-cf- x-b3- x-datadog- x-cloud-trace-"
     # what for
     " x-original- x-rewrite- x-accel- x-sendfile"
     # who
     " remote- x-remote- x-auth-request- x-auth-user x-authenticated- x-authentik- x-webauth- x-ldap- x-ms-client-principal"
     " x-ms-token- x-goog-authenticated-user- x-goog-iap- x-pomerium- x-vouch- x-consumer- x-credential- oidc- x-oidc-"
-    " x-jwt- shib- x-shib- iv- client-cert x-client-cert x-client-verify x-client-dn x-client-subject x-client-san ssl-"
+    " x-jwt- shib- x-shib- iv- sm- cas- x-cas- x-sso- tailscale- impersonate- x-impersonate-"
+    " client-cert x-client-cert x-client-verify x-client-dn x-client-subject x-client-san ssl-"
 )
 _FORGEABLE = _names(
     # ours
     "x-gateway x-subject x-request-id x-correlation-id x-trace-id traceparent tracestate baggage"
     # where from
-    " forwarded x-real-ip x-client-ip client-ip true-client-ip x-cluster-client-ip fastly-client-ip wl-proxy-client-ip"
+    " forwarded x-realip x-client-ip client-ip true-client-ip x-cluster-client-ip fastly-client-ip wl-proxy-client-ip"
     " proxy-client-ip x-originating-ip x-remote-ip x-remote-addr x-source-ip x-proxyuser-ip x-host x-coming-from"
+    " x-custom-ip-authorization"
     # by which way
-    " via x-via x-scheme x-url-scheme x-proto x-protocol x-https front-end-https x-ssl x-port proxy"
+    " via x-via x-scheme x-url-scheme x-proto x-protocol x-https front-end-https x-ssl x-port proxy b3 uber-trace-id"
+    " early-data"
     # what for
     " x-http-method x-http-method-override x-method-override x-http-host-override x-http-path-override x-script-name"
     # who
-    " x-user x-username x-user-id x-userid x-user-name x-user-email x-user-groups x-user-roles x-userinfo x-identity"
+    " x-user x-username x-user-id x-userid x-user-name x-user-email x-user-groups x-user-role x-user-roles"
+    " x-user-info x-userinfo x-user-claims x-proxy-user x-grafana-user auth-user x-identity x-on-behalf-of x-anonymous-consumer"
+    " x-token-subject x-serverless-authorization from"
     " x-principal x-login x-email x-groups x-roles x-auth-email x-auth-name x-auth-groups x-auth-roles x-auth-subject"
-    " x-authenticated x-id-token x-access-token sm-user smuser"
+    " x-authenticated x-id-token x-access-token smuser"
 )
 _KEPT_FAMILIES = ("x-gateway-", "x-subject-", "belgov-", "public-key-pins")
 _KEPT_FROM_CLIENT = _names(

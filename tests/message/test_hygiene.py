@@ -12,9 +12,11 @@ FORGERIES = [
     # where from
     "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Forwarded-User", "X-Forwarded-Client-Cert",
     "X-Forwarded", "X-Real-IP", "X-Client-IP", "Client-IP", "True-Client-IP", "CF-Connecting-IP", "X-Cluster-Client-IP", "X-Originating-IP",
-    "X-Remote-IP", "X-Remote-Addr", "Forwarded-For", "X-ForwardedFor", "Fastly-Client-IP",
+    "X-Remote-IP", "X-Remote-Addr", "Forwarded-For", "X-ForwardedFor", "XForwardedFor", "X-Forward-For", "X-RealIP", "Fastly-Client-IP",
+    "X-Custom-IP-Authorization",
     # by which way
     "Via", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "X-Envoy-External-Address", "X-Envoy-Original-Path", "Proxy",
+    "X-Forward-Proto", "X-B3-TraceId", "b3", "uber-trace-id", "X-Cloud-Trace-Context", "X-Datadog-Trace-Id", "Early-Data",
     # what for
     "X-Original-URL", "X-Original-URI", "X-Original-Method", "X-Original-Host", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method",
     "X-Method-Override", "X-Accel-Redirect", "X-Sendfile",
@@ -24,6 +26,9 @@ FORGERIES = [
     "X-Goog-Authenticated-User-Email", "X-Goog-IAP-JWT-Assertion", "X-Amzn-Oidc-Data", "X-Pomerium-Jwt-Assertion", "Cf-Access-Jwt-Assertion",
     "X-Consumer-Username", "OIDC-Claim-Sub", "X-Id-Token", "SM-User", "iv-user", "Client-Cert", "Client-Cert-Chain", "X-Client-Cert",
     "X-Client-Verify", "X-SSL-Client-Cert", "X-SSL-Client-S-DN", "SSL-Client-Cert", "X-Client-DN", "X-ARR-ClientCert",
+    "X-User-Role", "X-User-Info", "X-User-Claims", "Impersonate-User", "Impersonate-Extra-Scopes", "X-Impersonate-User", "X-On-Behalf-Of",
+    "Tailscale-User-Login", "SM-UserDN", "SM-ServerSessionId", "CAS-User", "X-CAS-User", "X-SSO-User", "X-Proxy-User", "X-Anonymous-Consumer",
+    "X-Token-Subject", "X-Serverless-Authorization", "X-Grafana-User", "Auth-User", "From",
 ]  # fmt: skip
 HOP_BY_HOP = [
     "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "HTTP2-Settings", "Proxy-Authenticate", "Proxy-Authorization",
@@ -33,7 +38,7 @@ DECIDED_BY_THE_PROXY = ["Cookie", "Authorization"]
 KEPT = [
     "Accept", "Accept-Language", "Accept-Encoding", "Cache-Control", "Content-Type", "If-None-Match", "Origin", "Range", "Referer", "User-Agent",
     "Sec-Fetch-Site", "sec-ch-ua", "Upgrade-Insecure-Requests", "X-Requested-With", "X-CSRF-Token", "X-XSRF-TOKEN", "X-Auth-Token", "X-Api-Key",
-    "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "HX-Request", "DNT", "Priority", "X-Csrftoken", "Idempotency-Key", "Date",
+    "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "HX-Request", "DNT", "Priority", "X-Csrftoken", "Idempotency-Key", "Date", "X-User-Agent",
 ]  # fmt: skip
 HIDDEN = [
     "Strict-Transport-Security", "Clear-Site-Data", "Service-Worker-Allowed", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Alt-Svc",
