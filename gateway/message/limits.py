@@ -13,8 +13,9 @@ class Limits:
     """Start line and fields together, in bytes: what nginx reads by default (4 buffers of 8 KiB)."""
     field_count: int = 100
     """Field lines: Apache's LimitRequestFields. Browsers send about 15 to 25."""
-    target_bytes: int = 8000
-    """Request target in bytes: RFC 9112 section 3 recommends to support 8000 octets at least."""
+    target_bytes: int = 16 * 1024
+    """Request target in bytes: IIS's default. RFC 9112 section 3 recommends to support 8000 octets at least, and applications that were
+    written behind nginx or Apache fill their line of 8 KiB, which with a prefix before it is more."""
     chunk_line_bytes: int = 256
     """One chunk-size line with its extensions, in bytes. 15 digits are enough; no browser and no framework sends extensions."""
     chunk_extension_bytes: int = 4096

@@ -178,7 +178,7 @@ class Limits(Section):
     kept_form_bytes: Annotated[int, Field(ge=0, le=MIB)] = MIB // 4
     header_bytes: Annotated[int, Field(ge=1024, le=MIB)] = 32 * 1024
     field_count: Annotated[int, Field(ge=10, le=10_000)] = 100
-    target_bytes: Annotated[int, Field(ge=256, le=MIB)] = 8000
+    target_bytes: Annotated[int, Field(ge=256, le=MIB)] = 16 * 1024
 
 
 class SignalRule(Section):

@@ -120,6 +120,7 @@ async def test_every_target_that_browsers_send_arrives(tmp_path: Path, name: str
             b"\r\n\r\n",
         ),
         ("GET /dossier/x HTTP/1.1", ("Cookie: " + "c=" + "d" * 8000,), b""),
+        ("GET /dossier/x?" + "q" * 8192 + " HTTP/1.1", (), b""),
         ("GET /dossier/x HTTP/1.1", ("X-Requested-With: XMLHttpRequest", "X-CSRF-Token:", "X-Empty: \t "), b""),
         ("GET /dossier/x HTTP/1.1", ("X-A: \t b \t", "x-a:c", "Accept: a", "Save-Data: on", "Service-Worker: script"), b""),
     ],

@@ -298,8 +298,8 @@ TARGETS = {
     "non-ASCII in the path": (get("/dossier/\xc3\xa9"), "outside ASCII"),
     "non-ASCII in the query": (get("/dossier/x?\xe9"), "outside ASCII"),
     "a control in the query": (get("/dossier/x?\x01"), "control byte", 400, "malformed"),
-    "a long target": (get("/dossier/" + "a" * 8000), "longer than 8000", 414, "too_large"),
-    "a long query": (get("/dossier/x?" + "a" * 8000), "longer than 8000", 414, "too_large"),
+    "a long target": (get("/dossier/" + "a" * 16_384), "longer than 16384", 414, "too_large"),
+    "a long query": (get("/dossier/x?" + "a" * 16_384), "longer than 16384", 414, "too_large"),
     "an endless target": (b"GET /dossier/" + b"a" * 33_000, "no end of the request line", 414, "too_large"),
     **{
         f"the path {path}": (get(path), "path")

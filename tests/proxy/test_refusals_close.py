@@ -65,7 +65,7 @@ def send_all_then_read(it: Stage, data: bytes) -> bytes:
         (post("Content-Length: 8388608", "Expect: a-miracle"), 417),
         (post("Content-Length: 8388608").replace(b"__Host-gw-session", b"nothing"), 403),
         (post("Content-Length: 8388608").replace(b"Origin: https://dossier", b"Origin: https://evil"), 403),
-        (get("/dossier/" + "a" * 8000), 414),
+        (get("/dossier/" + "a" * 16_384), 414),
         (get("/dossier/x", "X-A: " + "b" * 33_000), 431),
     ],
 )
