@@ -70,7 +70,8 @@ BROWSERS = ("mozilla/", "opera/", "opr/", "ucweb/", "applecoremedia/", *TEXT_BRO
 name. Libraries begin with names of their own."""
 
 _OFFICE = re.compile(
-    r"Microsoft Office|ms-office|MSOffice|Microsoft[- ]?(?:Word|Excel|PowerPoint|Outlook|OneNote|Access|Visio|Project|Publisher)\b",
+    r"Microsoft Office|ms-office|MSOffice|Microsoft[- ]?(?:Word|Excel|PowerPoint|Outlook|OneNote|Access|Visio|Project|Publisher)\b"
+    r"|Microsoft Data Access Internet Publishing Provider|MS ?FrontPage",  # its older parts, which ask whether a folder can be written
     re.IGNORECASE,
 )
 _ENGINES = ("AppleWebKit/", "Gecko/", "Trident/", "Presto/")

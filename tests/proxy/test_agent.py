@@ -161,6 +161,9 @@ OFFICE = [
     "ms-office; MSOffice 16",
     "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; WOW64; Trident/8.0; .NET4.0C; .NET4.0E; Microsoft Outlook 15.0.4737; ms-office; MSOffice 15)",
     "Microsoft Excel/16.89 CFNetwork/1568.200.51 Darwin/24.1.0",
+    "Microsoft Data Access Internet Publishing Provider Protocol Discovery",
+    "Mozilla/4.0 (compatible; MS FrontPage 15.0)",
+    "MSFrontPage/15.0",
 ]
 
 
