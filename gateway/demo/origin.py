@@ -36,6 +36,15 @@ GRACE_SECONDS: Final = 1.0
 """How long an answer under way may take when the origin stops: the gateway has drained before."""
 
 
+@web.middleware
+async def whole_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whoever leaves while they send (an upload that is cancelled) is no fault that the terminal need hear of."""
+    try:
+        return await handler(request)
+    except ConnectionResetError:
+        raise web.HTTPBadRequest from None
+
+
 def origin_app(verifier: Verifier) -> web.Application:
     """All applications, each below its base path, behind the check of the assertion."""
 
@@ -55,7 +64,7 @@ def origin_app(verifier: Verifier) -> web.Application:
             return web.Response(status=401)
         return await handler(request)
 
-    app = web.Application(middlewares=[only_with_assertion])
+    app = web.Application(middlewares=[only_with_assertion, whole_requests])
     for application in APPLICATIONS:
         app.add_subapp(application.base, CaseFiles(application).app())
     return app

@@ -19,6 +19,7 @@ import aiohttp
 import jwt
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from gateway.credentials.totp import code_at, parse_secret, step_at
 from gateway.demo.applications import APPLICATIONS, ARCHIVE_BYTES
@@ -247,6 +248,22 @@ async def test_events_keep_coming(origin: Origin, ask: Ask) -> None:
     assert lines[4] == b"id: 1\n"
     async with ask("HEAD", LIST + "events", origin.signer.token()) as answer:
         assert answer.status == 405  # a stream without a body would have no end
+
+
+async def test_an_upload_that_is_broken_off_is_nothing_for_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    origin = start_origin(tmp_path)
+    _, writer = await asyncio.open_connection("127.0.0.1", URL(origin.url).port)
+    fields = (
+        f"Host: x\r\nX-Gateway-Assertion: {origin.signer.token()}\r\nContent-Type: application/x-www-form-urlencoded"
+    )
+    writer.write(f"POST {LIST}search HTTP/1.1\r\n{fields}\r\nContent-Length: 1000\r\n\r\nquery=a".encode())
+    await asyncio.sleep(0.2)
+    writer.transport.abort()
+    await asyncio.sleep(0.2)
+    assert origin.stop() == 0
+    assert capfd.readouterr().err == ""
 
 
 async def test_a_new_key_is_found_without_a_restart(own_origin: Origin, client: aiohttp.ClientSession) -> None:
