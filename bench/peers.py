@@ -8,6 +8,7 @@ docs/performance.md: whoever sees one that is slower than it could be is asked t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -292,6 +293,8 @@ backend origin
   server origin 127.0.0.1:{origin} pool-max-conn 256
 """
 
+BARE = "uvloop, nothing of the job"
+"""TLS and forwarding in Python by themselves: bench/bare.py."""
 CONFIGURATIONS = {
     "nginx": ("nginx.conf", NGINX),
     "Envoy": ("envoy.yaml", ENVOY),
@@ -315,6 +318,16 @@ def start_origin(ground: Ground) -> Process:
 def start_peer(name: str, ground: Ground, fields: Mapping[str, str]) -> Server:
     """Starts one of CONFIGURATIONS on the server's core."""
     return _STARTERS[name](ground, fields)
+
+
+def start_bare(ground: Ground, fields: Mapping[str, str]) -> Server:
+    """No peer, but the floor: bare.py, which does nothing of the job, in the Python that the gateway runs in."""
+    port = free_port()
+    about = [str(ground.certificate), str(ground.key), str(port), str(ground.origin)]
+    command = [sys.executable, str(Path(__file__).with_name("bare.py")), *about]
+    process = start("bare", command, SERVER_CORE, ground.directory)
+    wait_for_port(process, port)
+    return Server(BARE, process, ground.host, port, fields)
 
 
 def _nginx(ground: Ground, fields: Mapping[str, str]) -> Server:

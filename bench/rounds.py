@@ -10,7 +10,7 @@ from bench import ours
 from bench.cases import CASES, HALF_LOAD, Figures, half_load, held_bytes
 from bench.figures import Memory, Sample
 from bench.load import Loader, LoadError
-from bench.peers import CONFIGURATIONS, Server, start_peer
+from bench.peers import BARE, CONFIGURATIONS, Server, start_bare, start_peer
 from bench.report import COMPILED, OURS
 from bench.stage import Stage
 
@@ -36,6 +36,7 @@ class Rounds:
         }
         for name in CONFIGURATIONS:
             makers[name] = partial(start_peer, name, self._stage.ground, gateway.fields)
+        makers[BARE] = partial(start_bare, self._stage.ground, gateway.fields)
         return makers
 
     # --- rounds -------------------------------------------------------------------------------------------------------
