@@ -85,7 +85,7 @@ class RequestReader(_Reader):
         self._line_checked = False  # whether the line of a request whose fields have not come yet is good
         self._seen = Seen()
         self.excerpt: str | None = None
-        """After a fault in a head or in chunks: method and path, bounded, cut before anything that could be secret. Hostile text."""
+        """After a fault in a head (too slow a one, too) or in chunks: method and path, bounded, cut before anything that could be secret. Hostile text."""
 
     def start_next(self) -> None:
         """Go on to the next request. Only after EndOfMessage; raises GatewayError otherwise."""
@@ -134,6 +134,11 @@ class RequestReader(_Reader):
             self.excerpt = f"{head.method} {head.target.path[:EXCERPT_BYTES]}"
             raise self._failed(error) from None
         self._body = ReadAhead(pieces, body)
+
+    def too_slow(self) -> RequestError:
+        """The head that has begun did not come in time: the fault that this is, final like every other."""
+        self.excerpt = _start_line_excerpt(self._buffer.peek(EXCERPT_BYTES))
+        return self._failed(RequestError("too_slow", "the fields did not arrive in time", 408))
 
     def _failed(self, error: MessageError) -> RequestError:
         self._error = _request_error(error)

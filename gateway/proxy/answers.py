@@ -163,12 +163,13 @@ def _language(gate: Gate, facts: Facts, fields: Fields | None) -> Language:
 
 
 @lru_cache(maxsize=4)
-def _date(second: int) -> str:
+def http_date(second: int) -> str:
+    """The Date field's value at this Unix second (RFC 9110 section 5.6.7)."""
     return formatdate(second, usegmt=True)
 
 
 def _write(status: int, pairs: list[tuple[str, str]], body: bytes, facts: Facts, close: bool) -> bytes:
     pairs = [*pairs, HSTS] if facts.connection.tls_version is not None else pairs
-    pairs = [*pairs, ("Date", _date(int(facts.now))), ("Connection", "close" if close else "keep-alive")]
+    pairs = [*pairs, ("Date", http_date(int(facts.now))), ("Connection", "close" if close else "keep-alive")]
     head = write_response_head(status, pairs, ContentLength(len(body)))
     return head if facts.method == "HEAD" else head + body

@@ -349,7 +349,7 @@ class ClientConnection(asyncio.Protocol):
             return NEVER
         self._requests += 1
         self.exchange = Exchange(self, None)
-        self.exchange.refuse(RequestError("too_slow", "the fields did not arrive in time", 408))
+        self.exchange.refuse(self.reader.too_slow())
         return now + limits.keep_alive
 
     def drop(self) -> None:

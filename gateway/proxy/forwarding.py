@@ -31,7 +31,7 @@ from gateway.message import (
     write_response_head,
 )
 from gateway.proxy import forward
-from gateway.proxy.answers import HSTS
+from gateway.proxy.answers import HSTS, http_date
 from gateway.proxy.origin import WEBSOCKET_ACCEPTED, OriginConnection
 from gateway.proxy.pacing import Slow
 from gateway.proxy.progress import Progress
@@ -250,6 +250,9 @@ class Forwarding:
             else:
                 framing, self._close = UNTIL_CLOSE, True
         self._close = self._close or self._gate.draining
+        if "date" not in head.fields:
+            # Whoever passes an answer on dates it where its origin has no clock (RFC 9110 section 6.6.1).
+            pairs.append(("Date", http_date(int(self._gate.clock()))))
         pairs += (
             ("X-Request-Id", self._exchange.reference),
             ("Connection", "close" if self._close else "keep-alive"),

@@ -191,6 +191,19 @@ def test_bytes_behind_an_upgrade_are_handed_over_and_not_read() -> None:
     assert reader.buffered == 0
 
 
+def test_a_head_that_takes_too_long_is_a_fault_like_another() -> None:
+    reader = RequestReader()
+    reader.feed(b"HEAD /a?secret=1 HTTP/1.1\r\nHost: a\r\n")
+    assert reader.next_event() is None
+    fault = reader.too_slow()
+    assert (fault.reason, fault.status) == ("too_slow", 408)
+    assert reader.excerpt == "HEAD /a?..."
+    reader.feed(b"\r\n")
+    assert reader.buffered == 0
+    with pytest.raises(RequestError, match="in time"):
+        reader.next_event()
+
+
 @pytest.mark.parametrize(
     ("limits", "raw", "status"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,17 @@ async def test_a_stranger_is_challenged_and_nothing_is_forwarded(tmp_path: Path)
         assert problem.startswith(b"HTTP/1.1 401 "), problem
         assert b"application/problem+json" in problem
         assert not it.seen
+
+
+async def test_an_answer_has_one_date(tmp_path: Path) -> None:
+    """The origin's where it says one, else ours (RFC 9110 section 6.6.1)."""
+    theirs = b"Date: Tue, 15 Nov 1994 08:12:31 GMT"
+    async with stage(tmp_path) as it:
+        answer = await it.ask(it.request())
+        assert len(re.findall(rb"\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", answer)) == 1, answer
+    async with stage(tmp_path / "dated", answering(OK.replace(b"OK\r\n", b"OK\r\n" + theirs + b"\r\n"))) as it:
+        answer = await it.ask(it.request())
+        assert re.findall(rb"Date: [^\r]*", answer) == [theirs]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,18 @@ async def test_slow_headers_are_408_and_one_line(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_a_slow_head_gets_no_body(tmp_path: Path) -> None:
+    async with stage(tmp_path, timeouts=LIMITS) as it:
+        reader, writer = await it.connect()
+        writer.write(it.request("HEAD /dossier/x HTTP/1.1")[:-2])
+        answer = await asyncio.wait_for(reader.read(-1), 5)
+        assert answer.startswith(b"HTTP/1.1 408 "), answer
+        assert answer.endswith(b"\r\n\r\n")
+        (line,) = it.lines("decision")
+        assert (line["reason"], line["excerpt"]) == ("too_slow", "HEAD /dossier/x HTTP/1.1")
+        writer.close()
+
+
 async def test_a_connection_that_says_nothing_is_closed_and_is_no_request(tmp_path: Path) -> None:
     async with stage(tmp_path, timeouts=LIMITS) as it:
         reader, writer = await it.connect()
