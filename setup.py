@@ -22,7 +22,7 @@ HOT_PATH = {
     ),
     "proxy": (
         "activity", "assertion", "client", "cookies", "evidence", "exchange", "facts", "forward", "forwarding", "gate", "keys", "mapping",
-        "origin", "pacing", "progress", "standing", "wheel",
+        "origin", "pacing", "progress", "received", "standing", "wheel",
     ),
 }  # fmt: skip
 

@@ -49,7 +49,7 @@ _AT_ONCE = frozenset({"too_slow", "crowded_out", "broken_off"})
 
 _log = structlog.get_logger("gateway.edge")
 
-MakeProtocol = Callable[[str, Hello | None, Callable[[], None]], asyncio.Protocol]
+MakeProtocol = Callable[[str, Hello | None, Callable[[], None]], asyncio.BaseProtocol]
 """Makes the protocol of a connection, given the client's address, what its TLS said first, and whom to tell when it is gone."""
 
 

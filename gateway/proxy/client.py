@@ -24,6 +24,7 @@ from gateway.proxy.facts import Sent, read_sent
 from gateway.proxy.forward import Answered, Lasting
 from gateway.proxy.gate import Gate
 from gateway.proxy.kernel import half_close, keep_probing, reset_on_close, unacknowledged
+from gateway.proxy.received import Receiver
 from gateway.proxy.wheel import NEVER
 
 HIGH_WATER_BYTES = 64 * 1024
@@ -36,7 +37,7 @@ LINGER_BYTES = 64 * 1024
 the connection, and the browser drops our page (RFC 9112 section 9.6)."""
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Receiver):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (

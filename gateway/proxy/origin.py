@@ -17,6 +17,7 @@ from gateway.errors import OriginError, ResponseError, WriteError
 from gateway.message import Data, EndOfMessage, InformationalHead, Known, ResponseHead, ResponseReader
 from gateway.model import Origin
 from gateway.proxy.kernel import keep_probing
+from gateway.proxy.received import Receiver
 
 IDLE_KEPT = 64
 """Idle connections kept for one origin; more than a worker's parallel requests to one origin are rarely under way."""
@@ -47,7 +48,7 @@ class OriginRelay(Protocol):
     def origin_writable(self) -> None: ...
 
 
-class OriginConnection(asyncio.Protocol):
+class OriginConnection(Receiver):
     """One connection to an origin. `reused` says that it served an earlier exchange; `answered` that bytes of this one's answer came."""
 
     __slots__ = (

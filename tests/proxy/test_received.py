@@ -1,0 +1,42 @@
+"""One buffer for all connections: what comes on one stays that one's, however much it is and whatever comes meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from gateway.proxy.received import READ_BYTES, Receiver
+
+
+class Collecting(Receiver):
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    @property
+    def whole(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+async def test_what_comes_on_one_connection_stays_its_own() -> None:
+    loop = asyncio.get_running_loop()
+    sent = [os.urandom(3 * READ_BYTES + number) for number in range(8)]
+    pairs = [socket.socketpair() for _ in sent]
+    received: list[Collecting] = []
+    writers = []
+    for ours, theirs in pairs:
+        received.append((await loop.create_connection(Collecting, sock=ours))[1])
+        writers.append((await asyncio.open_connection(sock=theirs))[1])
+    for start in range(0, len(sent[-1]), 10_000):
+        for data, writer in zip(sent, writers, strict=True):
+            writer.write(data[start : start + 10_000])
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while [one.whole for one in received] != sent:
+            await asyncio.sleep(0.01)
+    assert all(type(piece) is bytes and len(piece) <= READ_BYTES for one in received for piece in one.pieces)
+    for writer in writers:
+        writer.close()
