@@ -24,6 +24,8 @@ from gateway.model import (
     UseGrant,
 )
 
+PLAIN = Channel.PLAIN
+"""Asked of every request; until Python 3.12, to look a member up in its enum is a call."""
 AGENTS = {
     Agent.ABSENT: "user_agent_missing",
     Agent.PROGRAM: "machine_client",
@@ -62,7 +64,7 @@ Check = Callable[[Facts, Snapshot, Found], str | None]
 
 
 def https_only(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
-    if facts.connection.tls_version is None or facts.connection.channel is Channel.PLAIN:
+    if facts.connection.tls_version is None or facts.connection.channel is PLAIN:
         return "plain_http"
     return None
 

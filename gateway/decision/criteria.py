@@ -129,3 +129,7 @@ BY_PLACE: dict[tuple[Place, Channel], tuple[Criterion, ...]] = {
     for channel in Channel
 }
 """The rows that hold for a target of this kind on this channel, in order."""
+CHECKS: dict[tuple[Place, Channel], tuple[checks.Check, ...]] = {
+    key: tuple(row.check for row in rows) for key, rows in BY_PLACE.items()
+}
+"""Their checks alone: what every request goes through."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, NoReturn
 
 from gateway.decision.checks import Found, may_be_told
-from gateway.decision.criteria import BY_PLACE, Criterion, Need
+from gateway.decision.criteria import BY_PLACE, CHECKS, Criterion, Need
 from gateway.decision.facts import Facts
 from gateway.decision.places import Place, host_place, portal_place
 from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Reason
@@ -74,8 +74,8 @@ def decide(facts: Facts, snapshot: Snapshot) -> Decision:
     """The decision on one request. Raises nothing that the facts' types allow."""
     place = place_of(facts, snapshot)
     found = Found()
-    for criterion in BY_PLACE[place, facts.connection.channel]:
-        code = criterion.check(facts, snapshot, found)
+    for check in CHECKS[place, facts.connection.channel]:
+        code = check(facts, snapshot, found)
         if code is not None:
             reason = REASONS[code]
             return _decision(reason, place, not reason.personal or may_be_told(facts, snapshot, found), found)
