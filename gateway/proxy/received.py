@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 
-READ_BYTES = 64 * 1024
-"""The most that one read brings: four TLS records. It is allocated from the heap, below `edge.memory`'s threshold."""
+READ_BYTES = 7 * 16 * 1024
+"""The most that one read brings: seven TLS records, the most that is allocated from the heap, below `edge.memory`'s threshold."""
 
 # Filled and emptied within one callback of one loop; nobody keeps a view of it.
 _shared = memoryview(bytearray(READ_BYTES))

@@ -7,6 +7,7 @@ import os
 import socket
 
 from gateway.proxy.received import READ_BYTES, Receiver
+from tests.proxy.stage import until
 
 
 class Collecting(Receiver):
@@ -34,9 +35,7 @@ async def test_what_comes_on_one_connection_stays_its_own() -> None:
         for data, writer in zip(sent, writers, strict=True):
             writer.write(data[start : start + 10_000])
         await asyncio.sleep(0)
-    async with asyncio.timeout(10):
-        while [one.whole for one in received] != sent:
-            await asyncio.sleep(0.01)
+    await until(lambda: [one.whole for one in received] == sent, 10)
     assert all(type(piece) is bytes and len(piece) <= READ_BYTES for one in received for piece in one.pieces)
     for writer in writers:
         writer.close()
