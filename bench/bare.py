@@ -16,8 +16,6 @@ from typing import cast
 
 import uvloop
 
-idle: list[Origin] = []
-
 
 class End(asyncio.Protocol):
     """One end of a pair; what comes here goes out there, and who takes nothing holds the other back."""
@@ -42,19 +40,13 @@ class End(asyncio.Protocol):
         if self.other is not None:
             self.other.transport.resume_reading()
 
-
-class Origin(End):
-    """A connection to the origin, kept for the next client when one has gone."""
-
     def connection_lost(self, exc: Exception | None) -> None:
-        if self in idle:
-            idle.remove(self)
         if self.other is not None:
-            self.other.transport.abort()
+            self.other.transport.close()
 
 
 class Client(End):
-    """A client's connection, which has an origin's to itself."""
+    """A client's connection, which has one to the origin to itself."""
 
     def __init__(self, origin_port: int) -> None:
         self._origin_port = origin_port
@@ -62,15 +54,11 @@ class Client(End):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if idle:
-            self._join(idle.pop())
-        else:
-            connecting = asyncio.get_running_loop().create_connection(Origin, "127.0.0.1", self._origin_port)
-            asyncio.ensure_future(connecting).add_done_callback(lambda task: self._join(task.result()[1]))
+        connecting = asyncio.get_running_loop().create_connection(End, "127.0.0.1", self._origin_port)
+        asyncio.ensure_future(connecting).add_done_callback(lambda task: self._join(task.result()[1]))
 
-    def _join(self, origin: Origin) -> None:
+    def _join(self, origin: End) -> None:
         self.other, origin.other = origin, self
-        origin.transport.resume_reading()
         for data in self._waiting:
             origin.transport.write(data)
 
@@ -79,13 +67,6 @@ class Client(End):
             self._waiting.append(data)
         else:
             self.other.transport.write(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        origin, self.other = self.other, None
-        if isinstance(origin, Origin):
-            origin.other = None
-            origin.transport.resume_reading()
-            idle.append(origin)
 
 
 async def main(certificate: Path, key: Path, port: int, origin_port: int) -> None:
