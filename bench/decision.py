@@ -47,7 +47,7 @@ class Size:
 
 SIZES = (Size(), Size(100_000, 10), Size(1_000_000, 1))
 QUICK_SIZES = SIZES[:2]
-"""A million persons take minutes to make and to read."""
+"""A million persons take minutes to make."""
 
 
 def decision_costs(world: World, directory: Path, sizes: Sequence[Size]) -> list[DecisionCost]:
@@ -77,7 +77,7 @@ def decision_costs(world: World, directory: Path, sizes: Sequence[Size]) -> list
             memory = process.memory_bytes() / (1 << 20)
         finally:
             process.stop()
-        cost = DecisionCost(designations, persons, said["decide_us"], said["whole_us"], seconds, cpu, memory)
+        cost = DecisionCost(designations, persons, SESSIONS, said["decide_us"], said["whole_us"], seconds, cpu, memory)
         print(f"bench: {cost}", flush=True)
         found.append(cost)
     return found

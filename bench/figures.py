@@ -34,11 +34,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCost:
-    """Microseconds of one decision, alone and with its look-ups, in a table of so many designations and persons; seconds, and
-    CPU seconds, until `gateway serve` is ready, and its memory then in MiB."""
+    """Microseconds of one decision, alone and with its look-ups, in a table of so many designations and persons, and so many sessions;
+    seconds, and CPU seconds, until `gateway serve` is ready, and its memory then in MiB."""
 
     designations: int
     persons: int
+    sessions: int
     decide_us: float
     whole_us: float
     start_seconds: float

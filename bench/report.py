@@ -167,11 +167,20 @@ def _decisions(results: Results) -> str:
     if not results.decisions:
         return ""
     rows = [
-        [f"{one.designations:,}", f"{one.persons:,}", f"{one.decide_us:.1f}", f"{one.whole_us:.1f}", f"{one.start_seconds:.1f}",
+        [f"{one.designations:,}", f"{one.persons:,}", f"{one.sessions:,}", f"{one.decide_us:.1f}", f"{one.whole_us:.1f}", f"{one.start_seconds:.1f}",
          f"{one.start_cpu_seconds:.1f}", f"{one.memory_mib:,.0f}"]
         for one in results.decisions
     ]  # fmt: skip
-    head = ("designations", "persons", "µs `decide`", "µs with look-ups", "s until it is ready", "CPU s", "MiB then")
+    head = (
+        "designations",
+        "persons",
+        "sessions",
+        "µs `decide`",
+        "µs with look-ups",
+        "s until it is ready",
+        "CPU s",
+        "MiB then",
+    )
     return (
         "### Decision\n\n`decide(facts, snapshot)` for permits of persons drawn at random; with the look-ups of session and person "
         f"and the making of the facts; and the start of `gateway serve` on such a database.\n\n{_table(head, rows)}"

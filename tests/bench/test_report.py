@@ -29,7 +29,10 @@ RESULTS = Results(
     seconds=5.0,
     samples=SAMPLES,
     memory=(Memory("gateway", 100, 120, 33.4, 37), Memory("nginx", 10, 11, 14, 39)),
-    decisions=(DecisionCost(18, 11, 9.8, 12, 1.5, 1.2, 85), DecisionCost(1_000_018, 100_011, 11.2, 14, 21.0, 20, 520)),
+    decisions=(
+        DecisionCost(18, 11, 2000, 9.8, 12, 1.5, 1.2, 85),
+        DecisionCost(1_000_018, 100_011, 2000, 11.2, 14, 21.0, 20, 520),
+    ),
     workers=(
         Sample("workers", "gateway", 0, {"rate": 8000, "cpu": 100}),
         Sample("workers", "gateway, 2 workers", 0, {"rate": 12_000, "cpu": 108}),
