@@ -297,7 +297,8 @@ class Forwarding:
         if origin is not None:
             # An origin that ignores the body of a GET takes it for the next request, and one that was asked for a websocket and
             # answered otherwise may still not speak HTTP on (THREATS row 18): not on a connection that others use.
-            doubtful = (self._has_body and self._head.method in SAFE_METHODS) or self._head.upgrade_websocket
+            sent_body = self._chunked_in or self.bytes_in > 0
+            doubtful = (sent_body and self._head.method in SAFE_METHODS) or self._head.upgrade_websocket
             origin.finish(reusable=whole and not doubtful)
         # An answer to a request that did not come whole: where the next one would begin is nobody's guess.
         self._exchange.answered("completed", self._status, close=self._close or not whole, read_whole=whole)

@@ -90,6 +90,29 @@ async def test_requests_that_follow_a_body_are_read_where_it_ends(tmp_path: Path
         assert [line["method"] for line in it.lines("decision")] == ["POST", "GET", "GET"]
 
 
+@pytest.mark.parametrize(
+    ("field", "body", "connections"),
+    [
+        ("Content-Length: 0", b"", 1),  # nothing that could be taken for a request
+        ("Content-Length: 4", b"GET ", 2),
+    ],
+)
+async def test_a_get_that_sent_a_body_leaves_its_connection_to_nobody(
+    tmp_path: Path, field: str, body: bytes, connections: int
+) -> None:
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(OK)
+
+    async with stage(tmp_path, origin) as it:
+        reader, writer = await it.connect()
+        for request in (keep(it, "GET /dossier/x HTTP/1.1", field, body=body), keep(it)):
+            writer.write(request)
+            await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+        assert len(it.seen) == connections
+        writer.close()
+
+
 async def test_bytes_after_the_end_of_an_answer_spoil_it(tmp_path: Path) -> None:
     """Response splitting by an origin, or its confusion: neither is believed, and the next request has a connection of its own."""
     async with stage(tmp_path, answering(OK + EVIL)) as it:
