@@ -27,9 +27,11 @@ async def test_what_comes_on_one_connection_stays_its_own() -> None:
     sent = [os.urandom(3 * READ_BYTES + number) for number in range(8)]
     pairs = [socket.socketpair() for _ in sent]
     received: list[Collecting] = []
-    writers = []
+    transports, writers = [], []
     for ours, theirs in pairs:
-        received.append((await loop.create_connection(Collecting, sock=ours))[1])
+        transport, protocol = await loop.create_connection(Collecting, sock=ours)
+        transports.append(transport)
+        received.append(protocol)
         writers.append((await asyncio.open_connection(sock=theirs))[1])
     for start in range(0, len(sent[-1]), 10_000):
         for data, writer in zip(sent, writers, strict=True):
@@ -37,5 +39,7 @@ async def test_what_comes_on_one_connection_stays_its_own() -> None:
         await asyncio.sleep(0)
     await until(lambda: [one.whole for one in received] == sent, 10)
     assert all(type(piece) is bytes and len(piece) <= READ_BYTES for one in received for piece in one.pieces)
-    for writer in writers:
+    for transport, writer in zip(transports, writers, strict=True):
+        transport.close()
         writer.close()
+        await writer.wait_closed()
