@@ -40,7 +40,7 @@ class Means(enum.StrEnum):
     """A means of authentication (clauses I2, I5). `level` is 1 to 4, compared as a number (DOMAIN section 3)."""
 
     PASSWORD = "password"  # noqa: S105 - the word for it, not one
-    TOKEN = "token"  # noqa: S105
+    TOKEN = "token"  # noqa: S105 - the same
     ITSME = "itsme"
     EID = "eid"
 

@@ -102,7 +102,7 @@ class Stream:
         self._flying: list[_Entry] | None = None
         self._flying_since = 0.0
         self._awaited = False
-        self._launch_at: asyncio.Handle | None = None
+        self._launching: asyncio.Handle | None = None
         self._launch_is_prompt = False
         self._launched_at = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -166,7 +166,7 @@ class Stream:
         self._pending.append(_Entry(self._stamp(), serialise(record), str(record.get("kind")), on_durable))
         if not patient:
             self._awaited = True
-        if self._flying is None and (self._launch_at is None or self._awaited is not self._launch_is_prompt):
+        if self._flying is None and (self._launching is None or self._awaited is not self._launch_is_prompt):
             self._launch_soon()
 
     def spare_space(self, low: bool) -> None:
@@ -219,18 +219,18 @@ class Stream:
 
     def _launch_soon(self) -> None:
         """Sets when the next batch goes; a launch that only patient lines await is put forward when somebody waits."""
-        if self._launch_at is not None:
-            self._launch_at.cancel()
+        if self._launching is not None:
+            self._launching.cancel()
         self._launch_is_prompt = self._awaited
         gathered = self._launched_at + GATHER_SECONDS - self._loop.time()
         wait = gathered if self._awaited else max(gathered, PATIENT_SECONDS)
         if wait > 0:
-            self._launch_at = self._loop.call_later(wait, self._launch)
+            self._launching = self._loop.call_later(wait, self._launch)
         else:
-            self._launch_at = self._loop.call_soon(self._launch)
+            self._launching = self._loop.call_soon(self._launch)
 
     def _launch(self) -> None:
-        self._launch_at = None
+        self._launching = None
         if self._pending and self._flying is None:
             self._awaited = False
             self._flying = self._pending
@@ -254,7 +254,7 @@ class Stream:
                 overflow, self._overflow = self._overflow, None
                 self._append_gap(overflow)
             self._tell(entries, None)
-            if self._pending and self._launch_at is None:
+            if self._pending and self._launching is None:
                 self._launch_soon()
         else:
             self._go_down(outcome.error, entries)

@@ -327,7 +327,7 @@ def impit(browser: str) -> Callable[[], int]:
     def get() -> int:
         import impit
 
-        client = impit.Client(browser=browser, verify=False, follow_redirects=False)  # type: ignore[arg-type]
+        client = impit.Client(browser=browser, verify=False, follow_redirects=False)  # type: ignore[arg-type]  # its stubs list the names, which come here as text
         return int(client.get(URL, headers=COOKIE_ONLY).status_code)
 
     return get
