@@ -77,7 +77,7 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml $(STALE)
 # that still fit are kept; to renew all of them, remove both lock files first. Two files, so that a machine that serves gets
 # nothing that only tests need; the second is held to the versions of the first.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
-	--no-emit-index-url --custom-compile-command "make lock    (from pyproject.toml, by uv pip compile; see the Makefile)"
+	--no-strip-extras --no-emit-index-url --custom-compile-command "make lock    (from pyproject.toml, by uv pip compile; see the Makefile)"
 
 lock:
 	@test -x $(BIN)/uv || scripts/environment requirements-dev.lock
