@@ -303,7 +303,12 @@ class UserRecords:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in, kept at the portal. Moments are Unix seconds. `id` may stand in a log; it opens nothing."""
+    """One sign-in, kept at the portal. Moments are Unix seconds. `id` may stand in a log; it opens nothing.
+
+    `certificate` is the thumbprint (lower-case hex SHA-256) of the card that it began with, `certificate_good_at` when that card was
+    last known not to be revoked; `provider` the id of the federation's provider that vouched for the person; `client` the browser's
+    name, for the person to know it by.
+    """
 
     id: str
     user_id: str
@@ -313,3 +318,7 @@ class Session:
     expires_at: float
     ended_at: float | None = None
     ended_reason: str | None = None
+    certificate: str | None = None
+    certificate_good_at: float | None = None
+    provider: str | None = None
+    client: str | None = None

@@ -52,13 +52,19 @@ class Hello(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """Facts of the connection, the same for each request on it. `sni` is lower case; TLS names are OpenSSL's."""
+    """Facts of the connection, the same for each request on it. `sni` is lower case; TLS names are OpenSSL's.
+
+    `certificate` is the chain that the client showed, each as DER, the leaf first (on the eID channel only); `address` is the
+    client's, for an authorisation that names networks.
+    """
 
     channel: Channel
     tls_version: str | None
     tls_cipher: str | None
     sni: str | None
     hello: Hello | None = None
+    certificate: tuple[bytes, ...] = ()
+    address: str = ""
 
 
 class Facts(NamedTuple):

@@ -97,6 +97,8 @@ class ClientConnection(Receiver):
                 None if cipher is None else cipher[0],
                 getattr(tls, "requested_name", None),
                 self.facts.hello,
+                stream.get_extra_info("certificate_chain", ()),
+                self.remote,
             )
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)

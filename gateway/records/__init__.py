@@ -5,9 +5,9 @@ from gateway.records.index import Index
 from gateway.records.records import Records, RecordsDesk
 from gateway.records.settings import RecordsSettings
 from gateway.records.upgrade import upgrade_schema
-from gateway.records.values import Act, BeforeCommit, By, Change, EntryCode, Login, SessionEntry
+from gateway.records.values import UNBOUND, Act, BeforeCommit, Bound, By, Change, EntryCode, Login, SessionEntry
 
 __all__ = [
-    "Act", "BeforeCommit", "By", "Change", "EntryCode", "Index", "KeptForm", "Login", "Records", "RecordsDesk", "RecordsSettings", "SessionEntry",
+    "UNBOUND", "Act", "BeforeCommit", "Bound", "By", "Change", "EntryCode", "Index", "KeptForm", "Login", "Records", "RecordsDesk", "RecordsSettings", "SessionEntry",
     "upgrade_schema",
 ]  # fmt: skip

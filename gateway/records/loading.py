@@ -190,6 +190,10 @@ def session_of(row: Row) -> Session:
         row.expires_at,
         row.ended_at,
         row.ended_reason,
+        row.certificate,
+        row.certificate_good_at,
+        row.provider,
+        row.client,
     )
 
 

@@ -15,6 +15,7 @@ from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
 from gateway.records.index import Index
 from gateway.records.lists import Lists
+from gateway.records.pending import PendingSignIns
 from gateway.records.schema import credentials
 from gateway.records.sessions import Sessions
 from gateway.records.settings import RecordsKey, RecordsSettings
@@ -23,7 +24,7 @@ from gateway.records.upgrade import check_schema
 from gateway.records.watch import Watch
 
 
-class RecordsDesk(SignIn, Sessions, KeptForms, Administration, Grants, Lists):
+class RecordsDesk(SignIn, Sessions, PendingSignIns, KeptForms, Administration, Grants, Lists):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""
 
     @classmethod

@@ -93,7 +93,7 @@ user_ids = _legal(
 credentials = _legal(
     "credentials",
     Column("user_id", Text, nullable=False),
-    Column("kind", Text, CheckConstraint("kind IN ('password', 'totp')", name="kind"), nullable=False),
+    Column("kind", Text, nullable=False, comment="password, totp, code_card or activation"),
     Column("secret", LargeBinary, nullable=False),
     Column("key_id", Text, comment="of a sealed secret: which key opens it"),
     Column("alone", Boolean(create_constraint=False), comment="of a password: long enough to be the only factor"),
@@ -152,7 +152,14 @@ sessions = Table(
     Column("ended_at", Float),
     Column("ended_by", Text),
     Column("ended_reason", Text),
+    Column("certificate", Text, comment="thumbprint of the card that it began with: SHA-256 in lower-case hex"),
+    Column("certificate_good_at", Float, comment="when that card was last known not to be revoked"),
+    Column("provider", Text, comment="id of the federation's provider that vouched for the person"),
+    Column("provider_session", Text, comment="the provider's own name for its session, for its back-channel logout"),
+    Column("client", Text, comment="the browser's name, for the person to know it by"),
 )
+Index("ix_sessions_certificate", sessions.c.certificate)
+Index("ix_sessions_provider", sessions.c.provider, sessions.c.provider_session)
 Index("ix_sessions_last_seen", sessions.c.last_seen)
 session_cookies = Table(
     "session_cookies",
@@ -203,6 +210,35 @@ totp_steps = Table(
     metadata,
     Column("credential", Integer, ForeignKey("credentials.id"), primary_key=True),
     Column("last_step", Integer, nullable=False),
+)
+code_cards = Table(
+    "code_cards",
+    metadata,
+    Column("credential", Integer, ForeignKey("credentials.id"), primary_key=True),
+    Column("used", Integer, nullable=False, comment="a bit for each number that was asked for in this round"),
+)
+means_used = Table(
+    "means_used",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("means", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+told = Table(
+    "told",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("until", Float, nullable=False, comment="changes up to then are known to the person"),
+)
+pending = Table(
+    "pending",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="the hash of what the browser comes back with"),
+    Column("kind", Text, nullable=False),
+    Column("browser", LargeBinary, nullable=False, comment="the hash of the cookie of the browser that began"),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
 )
 changes = Table(
     "changes",

@@ -16,7 +16,7 @@ from gateway.model import Means, Session
 from gateway.records.loading import Row, effective, session_of
 from gateway.records.schema import acceptances, entry_codes, session_cookies, sessions, user_ids
 from gateway.records.store import Store, Write
-from gateway.records.values import BeforeCommit, By, Change, EntryCode, Login
+from gateway.records.values import UNBOUND, BeforeCommit, Bound, By, Change, EntryCode, Login
 
 SESSION_ID_BYTES = 16
 """128 bits: unique; it opens nothing, so it may stand in a log."""
@@ -37,6 +37,7 @@ class Sessions(Store):
         absolute_seconds: float,
         before_commit: BeforeCommit | None = None,
         family: str | None = None,
+        bound: Bound = UNBOUND,
     ) -> Session:
         """A session for somebody who has just proved who they are, with a cookie for `host`, given to a client of `family`.
 
@@ -50,12 +51,14 @@ class Sessions(Store):
             auth_time,
             now,
             now + absolute_seconds,
-            None,
-            None,
+            certificate=bound.certificate,
+            certificate_good_at=bound.certificate_good_at,
+            provider=bound.provider,
+            client=bound.client,
         )
         async with self._write(before_commit) as write:
             await _check_allowed(write, login.user_id, now)
-            await _insert(write, session, now, renews=None)
+            await _insert(write, session, now, bound.provider_session, renews=None)
             await _insert_cookie(write, session.id, host, token_hash, family)
             write.change = _begun("session add", session)
         return session
@@ -80,8 +83,10 @@ class Sessions(Store):
         now: float,
         before_commit: BeforeCommit | None = None,
         family: str | None = None,
+        bound: Bound = UNBOUND,
     ) -> Session:
-        """A step-up: a new session id, and a new cookie for `host` (the portal's), given to a client of `family`.
+        """A step-up: a new session id, and a new cookie for `host` (the portal's), given to a client of `family`; bound to what it was
+        stepped up by.
 
         The cookie of `asking_host` ends, and a hand-over gives it a new one; other hosts keep theirs and see the new means. The
         absolute end stays what it was. `before_commit` is told of it (`session renew`) before it holds. Raises Conflict when the
@@ -90,8 +95,17 @@ class Sessions(Store):
         async with self._write(before_commit) as write:
             row = await _live(write, session_id, now)
             await _check_allowed(write, row.user_id, now)
-            session = replace(session_of(row), id=secrets.token_hex(SESSION_ID_BYTES), means=means, auth_time=auth_time)
-            await _insert(write, session, max(now, row.last_seen), renews=session_id)
+            session = replace(
+                session_of(row),
+                id=secrets.token_hex(SESSION_ID_BYTES),
+                means=means,
+                auth_time=auth_time,
+                certificate=bound.certificate,
+                certificate_good_at=bound.certificate_good_at,
+                provider=bound.provider,
+                client=bound.client or row.client,
+            )
+            await _insert(write, session, max(now, row.last_seen), bound.provider_session, renews=session_id)
             kept = sa.and_(
                 session_cookies.c.session == session_id, session_cookies.c.host.not_in([host, asking_host or host])
             )
@@ -198,7 +212,9 @@ def _begun(act: str, session: Session) -> Change:
     )
 
 
-async def _insert(write: Write, session: Session, last_seen: float, *, renews: str | None) -> None:
+async def _insert(
+    write: Write, session: Session, last_seen: float, provider_session: str | None, *, renews: str | None
+) -> None:
     await write.execute(
         sa.insert(sessions).values(
             id=session.id,
@@ -209,6 +225,11 @@ async def _insert(write: Write, session: Session, last_seen: float, *, renews: s
             expires_at=session.expires_at,
             renews=renews,
             last_seen=last_seen,
+            certificate=session.certificate,
+            certificate_good_at=session.certificate_good_at,
+            provider=session.provider,
+            provider_session=provider_session,
+            client=session.client,
         )
     )
     write.sessions[session.id] = None

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.model import Language, Session, Validity
 
@@ -61,6 +62,20 @@ class Login:
     def allowed(self, now: float) -> bool:
         """Whether this user ID may sign in at all."""
         return not self.blocked and self.validity.holds(now)
+
+
+class Bound(NamedTuple):
+    """What a session is bound to, besides the person: see `model.Session`. `provider_session` is the provider's own name for its
+    session, by which a back-channel logout names it."""
+
+    certificate: str | None = None
+    certificate_good_at: float | None = None
+    provider: str | None = None
+    provider_session: str | None = None
+    client: str | None = None
+
+
+UNBOUND = Bound()
 
 
 @dataclass(frozen=True, slots=True)

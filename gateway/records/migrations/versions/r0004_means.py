@@ -1,0 +1,63 @@
+"""Code cards, activation, sign-ins that go on elsewhere, and what a session knows of its card, provider and browser."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from gateway.errors import RecordsError
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for column in (
+        sa.Column("certificate", sa.Text(), comment="thumbprint of the card: SHA-256 in lower-case hex"),
+        sa.Column("certificate_good_at", sa.Float(), comment="when that card was last known not to be revoked"),
+        sa.Column("provider", sa.Text(), comment="id of the federation's provider"),
+        sa.Column("provider_session", sa.Text(), comment="the provider's own name for its session"),
+        sa.Column("client", sa.Text(), comment="the browser's name"),
+    ):
+        op.add_column("sessions", column)
+    op.create_index("ix_sessions_certificate", "sessions", ["certificate"], unique=False)
+    op.create_index("ix_sessions_provider", "sessions", ["provider", "provider_session"], unique=False)
+    op.create_table(
+        "code_cards",
+        sa.Column("credential", sa.Integer(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False, comment="a bit for each number asked for in this round"),
+        sa.ForeignKeyConstraint(["credential"], ["credentials.id"], name=op.f("fk_code_cards_credential")),
+        sa.PrimaryKeyConstraint("credential", name=op.f("pk_code_cards")),
+    )
+    op.create_table(
+        "means_used",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("means", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "means", name=op.f("pk_means_used")),
+    )
+    op.create_table(
+        "told",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False, comment="changes up to then are known to the person"),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_told")),
+    )
+    op.create_table(
+        "pending",
+        sa.Column("key", sa.LargeBinary(), nullable=False, comment="the hash of what the browser comes back with"),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column(
+            "browser", sa.LargeBinary(), nullable=False, comment="the hash of the cookie of the browser that began"
+        ),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_pending")),
+    )
+    op.create_index(op.f("ix_pending_expires_at"), "pending", ["expires_at"], unique=False)
+
+
+def downgrade() -> None:
+    raise RecordsError("a schema does not go back: restore a backup with the version of the gateway that made it")

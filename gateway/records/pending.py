@@ -1,0 +1,75 @@
+"""Sign-ins that go on elsewhere: at the eID host, at a provider of the federation, or on a page that asks for one more code.
+
+What the gateway must know again when the browser comes back, and the browser must not choose: whose user ID was claimed, what was
+asked for, where the person wanted to go. Working state, sealed with the records key: bounded in size and number, good once, for a
+short time, in the browser that began. One that is shown elsewhere is thrown away.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+import sqlalchemy as sa
+
+from gateway.records.loading import Row
+from gateway.records.schema import pending
+from gateway.records.store import Store
+
+PendingKind = Literal["code_card", "eid", "eid_result", "oidc", "activation"]
+MOST_BYTES = 64 * 1024 * 1024
+"""Of all together, in bytes: some 20,000 people who sign in at one moment, each with a way back of 2 KiB."""
+ROW_BYTES = 512
+"""What a row costs beside its content, rounded up, in bytes."""
+
+
+class PendingSignIns(Store):
+    """Keeping, looking and taking. Everything raises RecordsError when the database does not answer."""
+
+    async def new_pending(
+        self, key_hash: bytes, kind: PendingKind, browser_hash: bytes, payload: Mapping[str, object], seconds: float
+    ) -> bool:
+        """Keeps `payload` (what JSON can hold) under the hashes of its key and of its browser's cookie, for so long. False when there is
+        no room: then nothing is kept."""
+        sealed = self._key.seal(orjson.dumps(dict(payload)), _owner(key_hash, kind))
+        size, now = len(sealed) + ROW_BYTES, self._clock()
+        waiting = sa.select(sa.func.coalesce(sa.func.sum(pending.c.bytes), 0).label("bytes"))
+        async with self._write() as write:
+            await write.execute(sa.delete(pending).where(pending.c.expires_at <= now))
+            room = await write.one(waiting)
+            if room is None or room.bytes + size > MOST_BYTES:
+                return False
+            values = {"kind": kind, "browser": browser_hash, "sealed": sealed, "bytes": size}
+            await write.execute(sa.insert(pending).values(key=key_hash, expires_at=now + seconds, **values))
+        return True
+
+    async def peek_pending(self, key_hash: bytes, kind: PendingKind, browser_hash: bytes) -> dict[str, Any] | None:
+        """What was kept, for a page that shows it; it stays."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(sa.select(pending).where(pending.c.key == key_hash))).first()
+        return self._unsealed(row, kind, browser_hash)
+
+    async def take_pending(self, key_hash: bytes, kind: PendingKind, browser_hash: bytes) -> dict[str, Any] | None:
+        """What was kept, once. It is deleted, also when it is of another kind or browser, or too old: then the answer is None."""
+        taking = sa.delete(pending).where(pending.c.key == key_hash).returning(pending)
+        async with self._write() as write:
+            row = (await write.execute(taking)).first()
+        return self._unsealed(row, kind, browser_hash)
+
+    def _unsealed(self, row: Row | None, kind: PendingKind, browser_hash: bytes) -> dict[str, Any] | None:
+        if (
+            row is None
+            or self._clock() >= row.expires_at
+            or row.kind != kind
+            or not secrets.compare_digest(row.browser, browser_hash)
+        ):
+            return None
+        found: dict[str, Any] = orjson.loads(self._key.open(row.sealed, _owner(row.key, row.kind)))
+        return found
+
+
+def _owner(key_hash: bytes, kind: str) -> str:
+    """What the seal is bound to: a row that was moved to another key or kind does not open."""
+    return f"pending {kind} {key_hash.hex()}"
