@@ -55,6 +55,17 @@ class CredentialError(GatewayError):
         self.reason = reason
 
 
+class OutboundError(GatewayError):
+    """A request that the gateway makes itself brought no answer. `reason` is a stable word; `place` says whom it was for, never what
+    was asked: addresses of a sign-in hold codes.
+    """
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        super().__init__(f"{reason}: {place}" if place else reason)
+        self.reason = reason
+        self.place = place
+
+
 class LedgerError(GatewayError):
     """A line could not be made durable, in time or at all: nothing may be forwarded (clause T1)."""
 
