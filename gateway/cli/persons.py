@@ -28,6 +28,7 @@ from gateway.cli.listing import list_entries
 from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Row, done, fail, read_secret, show
 from gateway.credentials import password as passwords
 from gateway.credentials import totp
+from gateway.credentials.argon import SALT_BYTES
 from gateway.decision import Snapshot
 from gateway.errors import Conflict, CredentialError
 from gateway.identifiers import IdentifierError, check_kbo
@@ -360,4 +361,4 @@ def _hash(password: str, context: list[str], *, only_factor: bool) -> tuple[str,
     except CredentialError as error:
         raise Conflict(f"this password cannot be used: {REFUSED_PASSWORD[error.reason]}") from None
     alone = passwords.may_stand_alone(password)
-    return passwords.hash_password(password, secrets.token_bytes(passwords.SALT_BYTES)), alone
+    return passwords.hash_password(password, secrets.token_bytes(SALT_BYTES)), alone

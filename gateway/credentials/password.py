@@ -12,10 +12,9 @@ import contextlib
 import unicodedata
 from collections.abc import Iterable
 
-from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from gateway.credentials.argon import HASHER
 from gateway.credentials.common import COMMON, SEQUENCES
 from gateway.errors import CredentialError
 
@@ -25,14 +24,10 @@ MIN_CHARACTERS_WITH_SECOND = 8
 """The least length where a second factor follows (same section)."""
 MAX_CHARACTERS = 128
 """At least 64 must be allowed (same section); a bound keeps hostile input cheap."""
-SALT_BYTES = 16
-"""RFC 9106 section 3.1: 128 bits are enough for passwords."""
-
-_HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 
 DUMMY_HASH = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$KsCj2smRMtelUQUf1uNruzCFU5zdA13EJss0qMWFcXo"
 """What an attempt on an unknown user ID, or one without a password, is verified against: it costs what a real one costs.
-Made with the parameters above; whoever raises them makes it anew (a test says so)."""
+Made with the parameters of `argon`; whoever raises them makes it anew (a test says so)."""
 
 _LEET = str.maketrans("0134578@$!", "oieastbasi")
 _EDGE_CHARACTERS = 8
@@ -56,7 +51,7 @@ def normalise(password: str) -> bytes:
 
 def hash_password(password: str, salt: bytes) -> str:
     """The encoded Argon2id hash; `salt` is 16 random bytes."""
-    return _HASHER.hash(normalise(password), salt=salt)
+    return HASHER.hash(normalise(password), salt=salt)
 
 
 def verify(stored: str, password: str) -> None:
@@ -70,7 +65,7 @@ def verify(stored: str, password: str) -> None:
     except CredentialError:
         given, stored = b"", DUMMY_HASH
     try:
-        _HASHER.verify(stored, given)
+        HASHER.verify(stored, given)
     except VerifyMismatchError:
         raise CredentialError("password_wrong") from None
     except (InvalidHashError, VerificationError):
@@ -86,7 +81,7 @@ def verify_nobody(password: str) -> None:
 
 def needs_rehash(stored: str) -> bool:
     """Whether `stored` was made with other parameters than today's: then hash the password anew at the next sign-in."""
-    return _HASHER.check_needs_rehash(stored)
+    return HASHER.check_needs_rehash(stored)
 
 
 def may_stand_alone(password: str) -> bool:

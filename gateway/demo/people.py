@@ -9,7 +9,8 @@ import asyncio
 import os
 from typing import Final
 
-from gateway.credentials.password import SALT_BYTES, hash_password
+from gateway.credentials.argon import SALT_BYTES
+from gateway.credentials.password import hash_password
 from gateway.credentials.totp import parse_secret
 from gateway.decision import Snapshot
 from gateway.demo import stories

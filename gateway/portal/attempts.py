@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.credentials import password as passwords
 from gateway.credentials import totp
+from gateway.credentials.argon import SALT_BYTES
 from gateway.decision import ATTEMPTS
 from gateway.errors import CredentialError
 from gateway.ledger.line import Record
@@ -87,7 +88,7 @@ async def _strengthen(ask: Ask, login: Login, password: str, now: float) -> None
     stored = login.password_hash
     if stored is None or not passwords.needs_rehash(stored):
         return
-    salt = ask.services.random(passwords.SALT_BYTES)
+    salt = ask.services.random(SALT_BYTES)
     with contextlib.suppress(Busy):
         fresh = await ask.tools.hashing.run(lambda: passwords.hash_password(password, salt))
         await ask.services.records.rehash_password(login.user_id, stored, fresh, now)

@@ -216,6 +216,7 @@ code_cards = Table(
     metadata,
     Column("credential", Integer, ForeignKey("credentials.id"), primary_key=True),
     Column("used", Integer, nullable=False, comment="a bit for each number that was asked for in this round"),
+    Column("asked", Integer, comment="the number that is asked for until somebody tries it; NULL: none"),
 )
 means_used = Table(
     "means_used",

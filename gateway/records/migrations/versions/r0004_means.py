@@ -28,6 +28,7 @@ def upgrade() -> None:
         "code_cards",
         sa.Column("credential", sa.Integer(), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False, comment="a bit for each number asked for in this round"),
+        sa.Column("asked", sa.Integer(), nullable=True, comment="the number that is asked for until somebody tries it"),
         sa.ForeignKeyConstraint(["credential"], ["credentials.id"], name=op.f("fk_code_cards_credential")),
         sa.PrimaryKeyConstraint("credential", name=op.f("pk_code_cards")),
     )
