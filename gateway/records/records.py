@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gateway.errors import RecordsError
 from gateway.records.administration import Administration
+from gateway.records.cards import Cards
 from gateway.records.database import Database
 from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
@@ -24,7 +25,7 @@ from gateway.records.upgrade import check_schema
 from gateway.records.watch import Watch
 
 
-class RecordsDesk(SignIn, Sessions, PendingSignIns, KeptForms, Administration, Grants, Lists):
+class RecordsDesk(SignIn, Sessions, Cards, PendingSignIns, KeptForms, Administration, Grants, Lists):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""
 
     @classmethod

@@ -241,6 +241,15 @@ pending = Table(
     Column("bytes", Integer, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
 )
+cards = Table(
+    "cards",
+    metadata,
+    Column("thumbprint", Text, primary_key=True, comment="SHA-256 of the leaf, in lower-case hex"),
+    Column("leaf", LargeBinary, nullable=False, comment="the card's certificate, DER"),
+    Column("issuer", LargeBinary, nullable=False, comment="its issuer's certificate, DER"),
+    Column("good_at", Float, comment="when it was last known not to be revoked"),
+    Column("seen_at", Float, nullable=False, index=True, comment="the last sign-in or check"),
+)
 changes = Table(
     "changes",
     metadata,
