@@ -14,7 +14,8 @@ from gateway.portal import catalogue
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.refusal_words import words_of
-from gateway.portal.sufficiency import MENDED, enough, least, owned, ruling
+from gateway.portal.sufficiency import MENDED, enough, fitting, ruling
+from gateway.portal.ways import having as means_of
 from gateway.portal.words import MEANS, USES
 
 ASKED_AGAIN: Final = N_("You are asked to confirm who you are when you open it.")
@@ -61,7 +62,7 @@ async def show(ask: Ask) -> web.StreamResponse:
     snapshot = ask.services.snapshot()
     rows: list[Row] = []
     if user is not None:
-        having = owned(await ask.services.records.find_login(user.user_id))
+        having = means_of(ask, await ask.services.records.find_login(user.user_id))
         rows = [_row(ask, user, transaction, having) for transaction in _named(user, snapshot)]
     institution = None if user is None else snapshot.institutions.get(user.institution)
     context = {
@@ -116,7 +117,7 @@ def _use_row(ask: Ask, transaction: Transaction, use: Use, decision: Decision, h
             session,
             ask.now,
         )
-        if least(would_do, having, session) is not None:
+        if fitting(would_do, having, session):
             state, happened = State.STEP_UP, ASKED_AGAIN
         else:
             happened, do = NO_MEANS, ASK_FOR_MEANS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -181,10 +181,11 @@ class Ask:
         context: Mapping[str, object] | None = None,
         *,
         status: int = 200,
-        form_host: str | None = None,
+        leads_to: Sequence[str] = (),
         again: Mapping[str, str] | None = None,
     ) -> web.Response:
-        """A page from a template. `form_host` is the one other host that a form here may lead to by redirect (DESIGN section 10).
+        """A page from a template. `leads_to` are the other addresses, `https://host[:port]`, that a form here may lead to by redirect
+        (DESIGN section 10); never from the request.
 
         `again` is the query with which a GET shows the same: an answer to a POST has none in its address, and a change of language
         would forget where the person was going.
@@ -193,10 +194,10 @@ class Ask:
         response = web.Response(
             text=text, status=status, content_type="text/html", charset="utf-8", headers=PAGE_FIELDS
         )
-        other = f" {self.settings.address_of(form_host)}" if form_host else ""
+        others = "".join(f" {address}" for address in leads_to)
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'self'; img-src 'self'; "
-            f"form-action 'self'{other}; frame-ancestors 'none'; base-uri 'none'"
+            f"form-action 'self'{others}; frame-ancestors 'none'; base-uri 'none'"
         )
         response.headers["Content-Language"] = self.language
         if self.form_token in text and self.form_holder.startswith("browser "):

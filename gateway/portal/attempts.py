@@ -16,7 +16,7 @@ from gateway.ledger.record import sign_in_record
 from gateway.model import Means
 from gateway.portal.ask import Ask
 from gateway.portal.hashing import Busy, Place
-from gateway.records import BeforeCommit, Change, Login
+from gateway.records import UNBOUND, BeforeCommit, Bound, Change, Login
 
 MAX_USER_ID_CHARACTERS = 128
 """Longer than any user ID; a bound for what is looked up and counted."""
@@ -38,11 +38,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """The person at the browser is who they say, by these means. `user` is how the ledger names them."""
+    """The person at the browser is who they say, by these means. `user` is how the ledger names them; `bound` what else the session
+    hangs on."""
 
     login: Login
     means: Means
     user: Identity
+    step_up: bool = False
+    bound: Bound = UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,10 @@ async def _prove(ask: Ask, attempt: Attempt, place: Place) -> Proved | Refused:
         if reason is None and login is not None:
             await records.record_success(login, now)
             await _strengthen(ask, login, attempt.password, now)
-            return Proved(login, attempt.means, user)
+            return Proved(login, attempt.means, user, attempt.step_up)
         state = await records.lockout(login or attempt.user_id)
-    await ask.services.admin.write(sign_in_line(ask, attempt, user, login, reason or "unknown_user_id"))
+    line = sign_in_line(ask, user, login, attempt.means, reason or "unknown_user_id", step_up=attempt.step_up)
+    await ask.services.admin.write(line)
     return Refused(reason or "unknown_user_id", state.wait_until, state.disabled)
 
 
@@ -95,29 +99,41 @@ async def _strengthen(ask: Ask, login: Login, password: str, now: float) -> None
 
 
 def sign_in_line(
-    ask: Ask, attempt: Attempt, user: Identity, login: Login | None, reason: str, session: str | None = None
+    ask: Ask,
+    user: Identity,
+    login: Login | None,
+    means: Means,
+    reason: str,
+    *,
+    step_up: bool,
+    session: str | None = None,
+    detail: str | None = None,
 ) -> Record:
-    """The ledger's line of an attempt; a permit names the session that it opens."""
+    """The ledger's line of an attempt, with its `reason` of `ATTEMPTS`; a permit names the session that it opens."""
+    row = ATTEMPTS[reason]
     return sign_in_record(
         ask.handed.reference,
-        verdict="deny" if session is None else "permit",
-        reason=ATTEMPTS[reason].code,
-        clause=ATTEMPTS[reason].clause,
+        verdict=row.kind.value,
+        reason=row.code,
+        clause=row.clause,
         client=ask.handed.address,
         user=user,
         institution=None if login is None else login.institution,
-        means=attempt.means.value,
+        means=means.value,
         session=session,
-        step_up=attempt.step_up,
+        step_up=step_up,
+        detail=detail,
     )
 
 
-def line_of(ask: Ask, attempt: Attempt, proved: Proved, reason: str) -> BeforeCommit:
+def line_of(ask: Ask, proved: Proved, reason: str) -> BeforeCommit:
     """Writes the line of a session that is about to be, with its id; when it cannot, the session does not come to be (clause T1)."""
 
     async def write(change: Change) -> None:
         session = str(change.details["session"])
-        await ask.services.admin.write(sign_in_line(ask, attempt, proved.user, proved.login, reason, session))
+        await ask.services.admin.write(
+            sign_in_line(ask, proved.user, proved.login, proved.means, reason, step_up=proved.step_up, session=session)
+        )
 
     return write
 

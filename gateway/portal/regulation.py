@@ -92,5 +92,6 @@ def _page(ask: Ask, token: str, *, general: str = "", status: int = 200) -> web.
         "accepted": ask.user is not None and ask.accepted(ask.user),
         "general": general,
     }
-    form_host, again = (host_name(start), {"start": token}) if start else (None, None)
-    return ask.page("regulation.html", context, status=status, form_host=form_host, again=again)
+    hosts = (ask.settings.address_of(host_name(start)),) if start else ()
+    again = {"start": token} if start else None
+    return ask.page("regulation.html", context, status=status, leads_to=hosts, again=again)

@@ -8,15 +8,14 @@ from typing import Final
 from aiohttp import web
 
 from gateway.credentials.start import Start
-from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
-from gateway.ledger.record import sign_out_record
-from gateway.portal import catalogue, cookies
+from gateway.portal import catalogue
 from gateway.portal.ask import Ask
-from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, Proved, Refused, line_of, prove
+from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, Refused, prove
 from gateway.portal.catalogue import N_
 from gateway.portal.hand_over import host_name, onward, open_start, regulation_page, step_up_page
 from gateway.portal.hashing import Busy
-from gateway.records import Change
+from gateway.portal.sessions import Errand, carry_on
+from gateway.portal.ways import ways
 
 TRY_AGAIN_SECONDS: Final = "5"
 
@@ -73,7 +72,7 @@ async def submit(ask: Ask) -> web.StreamResponse:
         return response
     if isinstance(outcome, Refused):
         return _form(ask, token, start, user_id=user_id, general=refusal_text(ask, outcome), status=403)
-    return await _begin(ask, attempt, outcome, token, start)
+    return await carry_on(ask, outcome, Errand(False, {"start": token}))
 
 
 def field_faults(ask: Ask, user_id: str, password: str, code: str) -> dict[str, str]:
@@ -130,54 +129,13 @@ def _form(
         "user_id": user_id[:MAX_USER_ID_CHARACTERS],
         "general": general,
         "faults": faults or {},
+        "ways": ways(ask),
     }
-    form_host, again = (host_name(start), {"start": token}) if start else (None, None)
-    return ask.page("sign_in.html", context, status=status, form_host=form_host, again=again)
+    hosts = leads_to(ask, start)
+    return ask.page("sign_in.html", context, status=status, leads_to=hosts, again={"start": token} if start else None)
 
 
-async def _begin(ask: Ask, attempt: Attempt, proved: Proved, token: str, start: Start | None) -> web.StreamResponse:
-    """A new session, with a new id (session fixation, THREATS row 20); the one that this browser had ends."""
-    services = ask.services
-    now = services.clock()
-    cookie = make_token(services.random(TOKEN_BYTES))
-    session = await services.records.create_session(
-        proved.login,
-        proved.means,
-        now,
-        ask.host,
-        token_hash(cookie),
-        now,
-        ask.settings.absolute_seconds,
-        before_commit=line_of(ask, attempt, proved, "signed_in"),
-        family=ask.family,
-    )
-    await _end_earlier(ask)
-    user = services.records.index.user(session.user_id)
-    if user is None or not ask.accepted(user):
-        response = ask.redirect(regulation_page(token if start else ""))
-    else:
-        response = await onward(ask, session, start)
-    cookies.set_cookie(response, cookies.SESSION, cookie)
-    cookies.expire_cookie(response, cookies.FORM)
-    return response
-
-
-async def _end_earlier(ask: Ask) -> None:
-    """A browser has one session: the one it had ends, everywhere."""
-    before, user = ask.session, ask.user
-    if before is None or user is None:
-        return
-
-    async def write(change: Change) -> None:
-        identity = ask.services.sealer.person(user.user_id, user.insz)
-        await ask.services.admin.write(
-            sign_out_record(
-                ask.handed.reference,
-                cause="signed_in_again",
-                client=ask.handed.address,
-                user=identity,
-                session=before.id,
-            )
-        )
-
-    await ask.services.records.end_session(before.id, "signed in again", f"user:{user.user_id}", before_commit=write)
+def leads_to(ask: Ask, start: Start | None) -> tuple[str, ...]:
+    """Where the forms of sign-in and step-up may lead by redirect: the host to go back to, and what the other ways go through."""
+    back = () if start is None else (ask.settings.address_of(host_name(start)),)
+    return (*back, *(address for way in ways(ask) for address in way.leads_to))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.ledger.record import sign_out_record
 from gateway.portal import cookies
 from gateway.portal.ask import HOST_PREFIX, Ask
 from gateway.portal.hand_over import CLEAR_SITE_DATA
-from gateway.records import Change
+from gateway.portal.sessions import end
 
 
 async def form_page(ask: Ask) -> web.StreamResponse:
@@ -20,21 +19,13 @@ async def form_page(ask: Ask) -> web.StreamResponse:
 
 async def submit(ask: Ask) -> web.StreamResponse:
     """`POST /sign-out`. The line is durable before the session ends."""
-    session, user = ask.session, ask.user
-    if session is None or user is None:
+    session = ask.session
+    if session is None or ask.user is None:
         return _done(ask)
     if not ask.form_fits(await ask.form()):
         return ask.page("sign_out.html", {"action": ask.request.path, "again": True}, status=403)
 
-    async def write(change: Change) -> None:
-        identity = ask.services.sealer.person(user.user_id, user.insz)
-        await ask.services.admin.write(
-            sign_out_record(
-                ask.handed.reference, cause="signed_out", client=ask.handed.address, user=identity, session=session.id
-            )
-        )
-
-    await ask.services.records.end_session(session.id, "signed out", f"user:{user.user_id}", before_commit=write)
+    await end(ask, session, cause="signed_out", reason="signed out")
     response = ask.redirect(f"{'' if ask.on_portal else HOST_PREFIX}/sign-out")
     response.headers["Clear-Site-Data"] = CLEAR_SITE_DATA
     cookies.expire_cookie(response, cookies.SESSION)

@@ -8,45 +8,43 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from gateway.credentials.start import Start
-from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.decision import ClientEvidence, Decision, Facts, Snapshot, decide
 from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
-from gateway.portal import cookies
 from gateway.portal.ask import Ask
-from gateway.portal.attempts import Attempt, Proved, Refused, line_of, prove
+from gateway.portal.attempts import Attempt, Refused, prove
 from gateway.portal.catalogue import N_
 from gateway.portal.hand_over import host_name, onward, open_start
 from gateway.portal.hashing import Busy
 from gateway.portal.refusal_words import words_of
-from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, refusal_text
-from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, from_its_page, least, owned, ruling
+from gateway.portal.sessions import Errand, carry_on
+from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, leads_to, refusal_text
+from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, fitting, from_its_page, least, owned, ruling
+from gateway.portal.ways import Way, having, ways
 from gateway.portal.words import MEANS
 
 WRONG_PASSWORD: Final = N_("The password is not right.")
 WRONG_CODE: Final = N_("The password or the code is not right.")
-DONE: Final = N_("You have confirmed who you are")
-DONE_NEXT: Final = N_(
-    "Go back to the tab in which you were working, go back with your browser's Back button there, and send it again."
-)
 
 
 class Goal(NamedTuple):
     """What the person steps up for: a page or a kept form to go back to (`start`), a use of a transaction (then there is no page: a
-    form was not sent, and not kept), or else the portal itself. `again` are the names and values that a form hands on."""
+    form was not sent, and not kept), or else the portal itself. `errand` is what a form hands on."""
 
     verdict: Verdict
     start: Start | None
-    again: dict[str, str]
+    errand: Errand
 
 
 class Need(NamedTuple):
-    """What the transaction asks for. `enough` are the means that would do, `has` those of the person, `by` the one to ask for."""
+    """What the transaction asks for. `enough` are the means that would do, `has` those of the person; `by` the one that the form of
+    password and code is to ask for, `ways` the other ways that would do."""
 
     decision: Decision
     enough: frozenset[Means]
     has: frozenset[Means]
     by: Means | None
+    ways: tuple[Way, ...]
 
 
 async def show(ask: Ask) -> web.StreamResponse:
@@ -85,29 +83,7 @@ async def submit(ask: Ask) -> web.StreamResponse:
     if isinstance(outcome, Refused):
         wrong = WRONG_CODE if need.by is Means.TOKEN else WRONG_PASSWORD
         return _page(ask, goal, need, general=refusal_text(ask, outcome, wrong), status=403)
-    return await _renew(ask, session, goal, attempt, outcome)
-
-
-async def _renew(ask: Ask, session: Session, goal: Goal, attempt: Attempt, proved: Proved) -> web.StreamResponse:
-    now = ask.services.clock()
-    cookie = make_token(ask.services.random(TOKEN_BYTES))
-    renewed = await ask.services.records.renew_session(
-        session.id,
-        proved.means,
-        now,
-        ask.host,
-        token_hash(cookie),
-        None if goal.start is None else host_name(goal.start),
-        now,
-        before_commit=line_of(ask, attempt, proved, "stepped_up"),
-        family=ask.family,
-    )
-    if goal.start is None:
-        response = ask.notice(DONE, DONE_NEXT, status=200)
-    else:
-        response = await onward(ask, renewed, goal.start)
-    cookies.set_cookie(response, cookies.SESSION, cookie)
-    return response
+    return await carry_on(ask, outcome, goal.errand)
 
 
 def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
@@ -118,14 +94,16 @@ def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
         method = "POST" if start.form else "GET"
         asked = from_its_page(ask.facts, method, host_name(start), start.target.partition("?")[0])
         facts = _doubted(asked, start, snapshot)
-        return Goal(lambda session: decide(facts._replace(session=session), snapshot), start, {"start": token})
+        return Goal(
+            lambda session: decide(facts._replace(session=session), snapshot), start, Errand(True, {"start": token})
+        )
     transaction = snapshot.transactions.get(named.get("transaction", ""))
     use = next((use for use in Use if use.value == named.get("use")), None)
     if transaction is None or use is None:
         ours = from_its_page(ask.facts, "GET", ask.settings.host, "/applications")
-        return Goal(lambda session: decide(ours._replace(session=session), snapshot), None, {})
-    again = {"transaction": transaction.id, "use": use.value}
-    return Goal(lambda session: ruling(ask.facts._replace(session=session), transaction, use, snapshot), None, again)
+        return Goal(lambda session: decide(ours._replace(session=session), snapshot), None, Errand(True, {}))
+    errand = Errand(True, {"transaction": transaction.id, "use": use.value})
+    return Goal(lambda session: ruling(ask.facts._replace(session=session), transaction, use, snapshot), None, errand)
 
 
 def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:
@@ -139,9 +117,11 @@ def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:
 
 
 async def _need(ask: Ask, session: Session, goal: Goal) -> Need:
-    has = owned(await ask.services.records.find_login(session.user_id))
+    login = await ask.services.records.find_login(session.user_id)
     would_do = enough(goal.verdict, session, ask.now)
-    return Need(goal.verdict(session), would_do, has, least(would_do, has, session))
+    others = tuple(way for way in ways(ask) if fitting(would_do, way.means, session))
+    by = least(would_do, owned(login), session)
+    return Need(goal.verdict(session), would_do, having(ask, login), by, others)
 
 
 def _page(
@@ -157,7 +137,7 @@ def _page(
     user = ask.user
     institution = None if user is None else ask.services.snapshot().institutions.get(user.institution)
     context = {
-        "again": goal.again,
+        "again": goal.errand.fields,
         "asks_again": need.decision.reason.code in DOUBTS,
         "moved": need.decision.reason.code == "session_moved",
         "kept": goal.start is not None and bool(goal.start.form),
@@ -167,6 +147,7 @@ def _page(
         "enough": [MEANS[means.value] for means in Means if means in need.enough],
         "has": [MEANS[means.value] for means in Means if means in need.has],
         "by": need.by,
+        "ways": need.ways,
         "code_needed": need.by is Means.TOKEN,
         "helpdesk": "" if institution is None else institution.helpdesk,
         "institution": "" if institution is None else institution.name.in_(ask.language),
@@ -179,6 +160,6 @@ def _page(
         "step_up.html",
         context,
         status=status,
-        form_host=None if goal.start is None else host_name(goal.start),
-        again=goal.again,
+        leads_to=leads_to(ask, goal.start),
+        again=goal.errand.again,
     )

@@ -52,10 +52,14 @@ def owned(login: Login | None) -> frozenset[Means]:
     return frozenset(having | {Means.TOKEN} if login.has_totp else having)
 
 
+def fitting(would_do: frozenset[Means], having: frozenset[Means], session: Session) -> frozenset[Means]:
+    """What the person may be asked for: never less than they signed in with, so that a confirmation takes nothing away elsewhere."""
+    return frozenset(means for means in would_do & having if means.level >= session.means.level)
+
+
 def least(would_do: frozenset[Means], having: frozenset[Means], session: Session) -> Means | None:
-    """What to ask the person for: never less than they signed in with, so that a confirmation takes nothing away elsewhere."""
-    fitting = [means for means in would_do & having if means.level >= session.means.level]
-    return min(fitting, key=lambda means: means.level, default=None)
+    """What to ask the person for."""
+    return min(fitting(would_do, having, session), key=lambda means: means.level, default=None)
 
 
 def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) -> Decision:

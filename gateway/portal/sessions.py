@@ -1,0 +1,138 @@
+"""A session for somebody who has proved who they are, by whatever means: begun at a sign-in, renewed at a step-up; and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from gateway.credentials.start import Start
+from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
+from gateway.errors import Conflict
+from gateway.ledger.record import sign_out_record
+from gateway.model import Session
+from gateway.portal import cookies
+from gateway.portal.ask import Ask
+from gateway.portal.attempts import Proved, line_of
+from gateway.portal.browser_name import browser_name
+from gateway.portal.catalogue import N_
+from gateway.portal.hand_over import host_name, onward, open_start, regulation_page
+from gateway.records import Bound, Change
+
+STEP_UP: Final = "step-up"
+"""The value of the field `errand` in the forms of a step-up; a sign-in has none."""
+DONE: Final = N_("You have confirmed who you are")
+DONE_NEXT: Final = N_(
+    "Go back to the tab in which you were working, go back with your browser's Back button there, and send it again."
+)
+
+
+class Errand(NamedTuple):
+    """What somebody proves who they are for: to sign in, or to raise the session that this browser has (`step_up`).
+
+    `again` are the names and values by which a form or an address says where they were going: `start`, or `transaction` and `use`.
+    """
+
+    step_up: bool
+    again: dict[str, str]
+
+    @classmethod
+    def of(cls, named: Mapping[str, str]) -> Errand:
+        """From the fields of a form, or the query of a page."""
+        again = {name: named[name] for name in ("start", "transaction", "use") if named.get(name)}
+        return cls(named.get("errand") == STEP_UP, again)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As the hidden fields of a form; `of` reads them."""
+        return {**({"errand": STEP_UP} if self.step_up else {}), **self.again}
+
+    def start(self, ask: Ask) -> Start | None:
+        """The page, or kept form, to go back to."""
+        return open_start(ask, self.again.get("start", ""))
+
+
+async def carry_on(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse:
+    """What follows when somebody has proved who they are: the session, and the way to where they were going.
+
+    The ledger's line is durable before the session is. Raises Conflict when the session to raise is over, or another user ID's, or when
+    the user ID was blocked meanwhile.
+    """
+    return await _renew(ask, proved, errand) if errand.step_up else await _begin(ask, proved, errand)
+
+
+def _bound(ask: Ask, proved: Proved) -> Bound:
+    return proved.bound._replace(client=browser_name(ask.request.headers.get("User-Agent")))
+
+
+async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse:
+    """A new session, with a new id (session fixation, THREATS row 20); the one that this browser had ends."""
+    services = ask.services
+    now = services.clock()
+    cookie = make_token(services.random(TOKEN_BYTES))
+    session = await services.records.create_session(
+        proved.login,
+        proved.means,
+        now,
+        ask.host,
+        token_hash(cookie),
+        now,
+        ask.settings.absolute_seconds,
+        before_commit=line_of(ask, proved, "signed_in"),
+        family=ask.family,
+        bound=_bound(ask, proved),
+    )
+    if ask.session is not None and ask.user is not None:
+        # A browser has one session: the one it had ends, everywhere.
+        await end(ask, ask.session, cause="signed_in_again", reason="signed in again")
+    user, start = services.records.index.user(session.user_id), errand.start(ask)
+    if user is None or not ask.accepted(user):
+        response = ask.redirect(regulation_page(errand.again["start"] if start else ""))
+    else:
+        response = await onward(ask, session, start)
+    cookies.set_cookie(response, cookies.SESSION, cookie)
+    cookies.expire_cookie(response, cookies.FORM)
+    return response
+
+
+async def _renew(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse:
+    """A new session id with the new means; what hangs on the old session goes on (DESIGN section 6)."""
+    session = ask.session
+    if session is None or session.user_id != proved.login.user_id:
+        raise Conflict("there is no session of this user ID to raise")
+    start = errand.start(ask)
+    now = ask.services.clock()
+    cookie = make_token(ask.services.random(TOKEN_BYTES))
+    renewed = await ask.services.records.renew_session(
+        session.id,
+        proved.means,
+        now,
+        ask.host,
+        token_hash(cookie),
+        None if start is None else host_name(start),
+        now,
+        before_commit=line_of(ask, proved, "stepped_up"),
+        family=ask.family,
+        bound=_bound(ask, proved),
+    )
+    response = ask.notice(DONE, DONE_NEXT, status=200) if start is None else await onward(ask, renewed, start)
+    cookies.set_cookie(response, cookies.SESSION, cookie)
+    return response
+
+
+async def end(ask: Ask, session: Session, *, cause: str, reason: str) -> bool:
+    """Ends a session of the person who is signed in, everywhere; its line, with `cause`, comes first. Gives whether it was alive."""
+    user = ask.user
+    if user is None:
+        raise Conflict("the session is over")
+
+    async def write(change: Change) -> None:
+        identity = ask.services.sealer.person(user.user_id, user.insz)
+        await ask.services.admin.write(
+            sign_out_record(
+                ask.handed.reference, cause=cause, client=ask.handed.address, user=identity, session=session.id
+            )
+        )
+
+    return await ask.services.records.end_session(session.id, reason, f"user:{user.user_id}", before_commit=write)

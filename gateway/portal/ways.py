@@ -1,0 +1,37 @@
+"""The ways to prove who one is that lead away from the form of user ID and password: a card at its own door, a provider elsewhere.
+
+Each is one entry here. The pages of sign-in and step-up show its button, and know nothing else of it; its own page, at `path`, begins it,
+and what comes of it goes through `sessions.carry_on` like a password.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.model import Means
+from gateway.portal.ask import Ask
+from gateway.portal.sufficiency import owned
+from gateway.records import Login
+
+
+class Way(NamedTuple):
+    """One way. `path` on the portal takes, by POST, the form that its button stands in: `csrf`, `user_id`, and the fields of the errand
+    (`sessions.Errand`). `means` is what a session by it can be; `leads_to` the `https://host[:port]` that its redirects go to, for the
+    page's Content-Security-Policy. `label` and `hint` are messages of the catalogues.
+    """
+
+    path: str
+    means: frozenset[Means]
+    label: str
+    hint: str
+    leads_to: tuple[str, ...] = ()
+
+
+def ways(ask: Ask) -> tuple[Way, ...]:
+    """The ways that this gateway offers now, the one that most people use first."""
+    return ()
+
+
+def having(ask: Ask, login: Login | None) -> frozenset[Means]:
+    """The means that the person can be asked for: those that hang on the user ID, and those of the other ways, which hang on the person."""
+    return owned(login).union(*(way.means for way in ways(ask)))
