@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import OutboundError
-from gateway.outbound import Hosts, Place, parse_url
-from gateway.outbound.hosts import MAX_URL_CHARACTERS, parse_place
+from gateway.outbound.hosts import MAX_URL_CHARACTERS, Hosts, Place, parse_place, parse_url
 
 LISTED = Hosts.of(["http://crl.eid.belgium.be", "https://fas.example:8443", "http://[::1]:8080"])
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, OutboundError
-from gateway.outbound import Answer, Client, Hosts, OutboundSettings
-from gateway.outbound.hosts import parse_place
+from gateway.outbound.hosts import Hosts, parse_place
+from gateway.outbound.http import Answer, Client
+from gateway.outbound.settings import OutboundSettings
 from tests.edge.door import make_certificates
 from tests.outbound.elsewhere import elsewhere, never, says
 
