@@ -36,3 +36,9 @@ def lock_state(failures: int, last_failure_at: float) -> LockState:
     """The state after `failures` counted failures in a row, the last one at `last_failure_at` (Unix seconds)."""
     wait = WAIT_SECONDS[min(failures, len(WAIT_SECONDS) - 1)]
     return LockState(failures, last_failure_at + wait if wait else 0.0, failures >= DISABLED_AFTER)
+
+
+def last_failure(state: LockState, now: float) -> float:
+    """A moment at which the last failure of this state may have been: one that gives the same wait. `now` where there is none."""
+    wait = WAIT_SECONDS[min(state.failures, len(WAIT_SECONDS) - 1)]
+    return state.wait_until - wait if wait else now

@@ -1,4 +1,4 @@
-"""The administration of persons, user IDs and credentials. Nothing is deleted: a change is an end plus a new row (DESIGN section 5).
+"""The administration of persons and user IDs. Nothing is deleted: a change is an end plus a new row (DESIGN section 5).
 
 Each act takes on whose word it is done (`By`), the moment, and what is called before the commit; it raises Conflict, which says what is in
 the way and what to do, or RecordsError.
@@ -12,18 +12,17 @@ from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz
 from gateway.model import FOR_EVER, LANGUAGES, Language, Validity
 from gateway.records.loading import Row, effective, root
-from gateway.records.schema import credentials, mandates, persons, totp_steps, user_ids
+from gateway.records.schema import mandates, persons, user_ids
 from gateway.records.schema import sessions as session_table
 from gateway.records.sessions import end_sessions
-from gateway.records.signin import recover, totp_owner
 from gateway.records.store import Store, Write
-from gateway.records.values import USER_ID, BeforeCommit, By, Change, Detail
+from gateway.records.values import USER_ID, BeforeCommit, By, Change
 
 MAX_NAME_CHARACTERS = 200
 
 
 class Administration(Store):
-    """Persons, user IDs and credentials."""
+    """Persons and user IDs."""
 
     async def add_person(
         self, insz: str, name: str, by: By, now: float, before_commit: BeforeCommit | None = None
@@ -155,97 +154,6 @@ class Administration(Store):
                 "user-id end", now, by, user_id, institution=current.institution, details={"record": current.id}
             )
 
-    async def set_password(
-        self,
-        user_id: str,
-        password_hash: str,
-        by: By,
-        now: float,
-        *,
-        alone: bool,
-        before_commit: BeforeCommit | None = None,
-    ) -> int:
-        """A new password, by its hash (`credentials.password`); the old one and all sessions end. `alone`: it met the length for an only factor.
-
-        A password that was disabled after too many failures is recovered by this.
-        """
-        async with self._write(before_commit) as write:
-            user = await self._new_credential(write, user_id, "password", by, now)
-            await recover(write, user.person, now)
-            secret = password_hash.encode("ascii")
-            row = await write.insert(
-                credentials, user_id=user_id, kind="password", secret=secret, alone=alone, **recorded(by, now)
-            )
-            write.change = Change(
-                "credential add",
-                now,
-                by,
-                user_id,
-                institution=user.institution,
-                details={"record": row, "kind": "password"},
-            )
-        return row
-
-    async def rehash_password(
-        self, user_id: str, old_hash: str, password_hash: str, now: float, before_commit: BeforeCommit | None = None
-    ) -> None:
-        """The same password, hashed with today's parameters, at a sign-in that proved it. Sessions stay."""
-        by = By("gateway", "hashed anew with higher parameters")
-        async with self._write(before_commit) as write:
-            old = await write.one(_live_credential(user_id, "password"))
-            if old is None or old.secret != old_hash.encode("ascii"):
-                return  # another password was set meanwhile
-            user = await newest_user_id(write, user_id)
-            await end_row(write, credentials, old.id, by, now)
-            values = {"user_id": user_id, "kind": "password", "secret": password_hash.encode("ascii")}
-            row = await write.insert(credentials, alone=old.alone, **values, **recorded(by, now))
-            details: dict[str, Detail] = {"record": row, "kind": "password"}
-            write.change = Change("credential rehash", now, by, user_id, institution=user.institution, details=details)
-
-    async def set_totp(
-        self, user_id: str, secret: bytes, by: By, now: float, before_commit: BeforeCommit | None = None
-    ) -> int:
-        """A new secret for codes by app; the old one and all sessions end. It is stored sealed."""
-        async with self._write(before_commit) as write:
-            user = await self._new_credential(write, user_id, "totp", by, now)
-            sealed = self._key.seal(secret, totp_owner(user_id))
-            row = await write.insert(
-                credentials, user_id=user_id, kind="totp", secret=sealed, key_id=self._key.id, **recorded(by, now)
-            )
-            await write.execute(sa.insert(totp_steps).values(credential=row, last_step=0))
-            write.change = Change(
-                "credential add",
-                now,
-                by,
-                user_id,
-                institution=user.institution,
-                details={"record": row, "kind": "totp"},
-            )
-        return row
-
-    async def end_credential(
-        self, credential: int, by: By, now: float, before_commit: BeforeCommit | None = None
-    ) -> None:
-        """Takes a credential away; the sessions of its user ID end."""
-        async with self._write(before_commit) as write:
-            row = await live_row(write, credentials, credential, "credential")
-            user = await newest_user_id(write, row.user_id)
-            await check_mandate(write, by, user.institution, now)
-            await end_row(write, credentials, row.id, by, now)
-            await end_sessions(write, session_table.c.user_id == row.user_id, now, by.signature, "credential ended")
-            details = {"record": row.id, "kind": row.kind}
-            write.change = Change("credential end", now, by, row.user_id, institution=user.institution, details=details)
-
-    async def _new_credential(self, write: Write, user_id: str, kind: str, by: By, now: float) -> Row:
-        """Makes room for a new credential of this kind."""
-        user = await live_user_id(write, user_id)
-        await check_mandate(write, by, user.institution, now)
-        old = await write.one(_live_credential(user_id, kind))
-        if old is not None:
-            await end_row(write, credentials, old.id, by, now)
-        await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "credential replaced")
-        return user
-
 
 def recorded(by: By, now: float, validity: Validity | None = None) -> dict[str, object]:
     """The columns that every legal record has; without a validity it is good from now on."""
@@ -327,11 +235,6 @@ async def end_user_id(write: Write, user_id: str, by: By, now: float) -> None:
 
 def _newest(user_id: str) -> sa.Select[tuple[object, ...]]:
     return sa.select(user_ids).where(user_ids.c.user_id == user_id).order_by(user_ids.c.id.desc()).limit(1)
-
-
-def _live_credential(user_id: str, kind: str) -> sa.Select[tuple[object, ...]]:
-    mine = sa.and_(credentials.c.user_id == user_id, credentials.c.kind == kind, credentials.c.ended_at.is_(None))
-    return sa.select(credentials).where(mine)
 
 
 async def _person_by_insz(write: Write, insz: str) -> int | None:

@@ -11,11 +11,14 @@ import sqlalchemy as sa
 from gateway.errors import RecordsError
 from gateway.records.administration import Administration
 from gateway.records.cards import Cards
+from gateway.records.code_cards import CodeCards
+from gateway.records.credentials import Credentials
 from gateway.records.database import Database
 from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
 from gateway.records.index import Index
 from gateway.records.lists import Lists
+from gateway.records.means import MeansKnown
 from gateway.records.pending import PendingSignIns
 from gateway.records.schema import credentials
 from gateway.records.sessions import Sessions
@@ -25,7 +28,19 @@ from gateway.records.upgrade import check_schema
 from gateway.records.watch import Watch
 
 
-class RecordsDesk(SignIn, Sessions, Cards, PendingSignIns, KeptForms, Administration, Grants, Lists):
+class RecordsDesk(
+    SignIn,
+    Sessions,
+    Cards,
+    CodeCards,
+    PendingSignIns,
+    KeptForms,
+    Administration,
+    Credentials,
+    MeansKnown,
+    Grants,
+    Lists,
+):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""
 
     @classmethod
@@ -53,7 +68,7 @@ class RecordsDesk(SignIn, Sessions, Cards, PendingSignIns, KeptForms, Administra
 
     async def _begin(self) -> None:
         """Begins what goes on in the background: nothing here. Commands work without the key that sealed what is stored, so
-        that codes by app whose key is lost can be ended and given out anew."""
+        that codes whose key is lost can be ended and given out anew."""
 
     async def _end_work(self) -> None:
         """Ends what goes on in the background."""
@@ -71,11 +86,13 @@ class Records(Watch, RecordsDesk):
 
         Raises RecordsError.
         """
-        sealed = sa.select(credentials.c.key_id).where(credentials.c.kind == "totp", credentials.c.ended_at.is_(None))
+        sealed = sa.select(credentials.c.key_id).where(
+            credentials.c.key_id.is_not(None), credentials.c.ended_at.is_(None)
+        )
         async with self._database.reading() as connection:
             used = set((await connection.execute(sealed.distinct())).scalars())
         if not used <= {self._key.id}:
             raise RecordsError(
                 f"{self._database.path}: secrets in it were sealed with another records key. Put that key file back; or, "
-                "when it is lost, end each code by app that was sealed with it: gateway credential list, gateway credential end"
+                "when it is lost, end each app, card and activation code that was made with it: gateway credential list, gateway credential end"
             )

@@ -11,6 +11,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+# What the key is mixed into is pure, and verified with it: a room of the same floor.
+from gateway.credentials.peppered import Pepper
 from gateway.errors import ConfigurationError, RecordsError
 
 KEY_BYTES = 32
@@ -42,14 +44,18 @@ class RecordsSettings:
 
 
 class RecordsKey:
-    """Seals secrets that must be read again (TOTP) with AES-256-GCM; each is bound to whom and what it belongs to."""
+    """Seals secrets that must be read again (TOTP) with AES-256-GCM; each is bound to whom and what it belongs to.
 
-    __slots__ = ("_aead", "_words", "id")
+    `pepper` is mixed into those that are only compared, and short.
+    """
+
+    __slots__ = ("_aead", "_words", "id", "pepper")
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
         self._words = hashlib.sha256(b"gateway records key of words" + key).digest()
         self.id = hashlib.sha256(b"gateway records key id" + key).hexdigest()[:16]
+        self.pepper = Pepper(key)
 
     @classmethod
     def read(cls, path: Path) -> RecordsKey:

@@ -6,15 +6,16 @@ checked at all; then the password (and code) are verified; then `record_success`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import sqlalchemy as sa
 
 # The rule is pure and the portal's words; who counts by it is here: a room of the same floor.
-from gateway.credentials.lockout import UNLOCKED, LockState, lock_state
+from gateway.credentials.lockout import UNLOCKED, LockState, last_failure, lock_state
 from gateway.model import Language
 from gateway.records.loading import Row, effective, root
-from gateway.records.schema import credentials, failures, persons, totp_steps, user_ids
+from gateway.records.schema import credentials, failures, means_used, persons, totp_steps, user_ids
 from gateway.records.store import Store, Write
 from gateway.records.values import USER_ID, Login
 
@@ -47,8 +48,9 @@ class SignIn(Store):
         if user is None or known is None:
             return None
         password, totp = kinds.get("password"), kinds.get("totp")
+        card, activation = _live(kinds.get("code_card")), _live(kinds.get("activation"))
         live_password = password is not None and password.ended_at is None
-        live_totp = totp if totp is not None and totp.ended_at is None else None
+        live_totp = _live(totp)
         return Login(
             user_id,
             user.person,
@@ -64,6 +66,10 @@ class SignIn(Store):
             None if live_totp is None else live_totp.id,
             None if live_totp is None else self._key.open(live_totp.secret, totp_owner(user_id)),
             0 if live_totp is None else live_totp.last_step,
+            None if card is None else card.id,
+            None if activation is None else activation.id,
+            None if activation is None else activation.secret.decode("ascii"),
+            0.0 if activation is None else activation.valid_to,
         )
 
     async def lockout(self, login: Login | str) -> LockState:
@@ -88,10 +94,28 @@ class SignIn(Store):
                 await _count(write, person, state.failures + 1, now, known=counted is not None)
         return state
 
-    async def record_success(self, login: Login, now: float) -> None:
-        """The password, and the code where there is one, were right: the failures in a row are over."""
+    async def record_success(self, login: Login, now: float, used: Iterable[str] = ()) -> None:
+        """The password, and the code where there is one, were right: the failures in a row are over.
+
+        `used` are the means that were shown (`MeansKnown.means_used`).
+        """
         async with self._write() as write:
             await _count(write, login.person, 0, now, known=await write.one(_counter(login.person)) is not None)
+            await note_used(write, login.user_id, used, now)
+
+    async def give_back_attempt(self, login: Login, met: LockState, now: float) -> None:
+        """The claim of `now`, which met that state, was no failure, and no success yet: a code is still to come. The failures before it stay.
+
+        Were they forgotten, who knows the password could guess codes without end. When others came between, only the number goes
+        back: their wait stays.
+        """
+        mine = failures.c.person == login.person
+        unmoved = sa.and_(mine, failures.c.failed == met.failures + 1, failures.c.last_at == now)
+        async with self._write() as write:
+            before = {"failed": met.failures, "last_at": last_failure(met, now)}
+            if (await write.execute(sa.update(failures).where(unmoved).values(**before))).rowcount == 0:
+                fewer = sa.update(failures).where(mine, failures.c.failed > 0)
+                await write.execute(fewer.values(failed=failures.c.failed - 1))
 
     async def take_totp_step(self, login: Login, step: int) -> bool:
         """Uses up a step, and all before it. False: it was used already, by this process or another; refuse."""
@@ -113,6 +137,19 @@ class SignIn(Store):
 def _state(login: Login | str, counted: Row | None) -> LockState:
     state = UNLOCKED if counted is None else lock_state(counted.failed, counted.last_at)
     return state._replace(disabled=state.disabled or (isinstance(login, Login) and login.password_disabled))
+
+
+def _live(row: Row | None) -> Row | None:
+    return row if row is not None and row.ended_at is None else None
+
+
+async def note_used(write: Write, user_id: str, means: Iterable[str], now: float) -> None:
+    """Notes when each of these means last let the person in."""
+    for word in means:
+        mine = sa.and_(means_used.c.user_id == user_id, means_used.c.means == word)
+        if await write.one(sa.select(means_used.c.at).where(mine)) is None:
+            await write.execute(sa.insert(means_used).values(user_id=user_id, means=word, at=now))
+        await write.execute(sa.update(means_used).where(mine, means_used.c.at < now).values(at=now))
 
 
 def totp_owner(user_id: str) -> str:

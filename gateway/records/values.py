@@ -37,7 +37,9 @@ class Login:
     """What a sign-in needs to know of a user ID. `person` is the natural person, whose attempts count together.
 
     `password_hash` is None without a live password; `password_disabled` that it was disabled after too many failures;
-    `password_alone` that it is long enough to be the only factor. `totp_credential` and `totp_secret` are None without an app.
+    `password_alone` that it is long enough to be the only factor. `totp_credential` and `totp_secret` are None without an app;
+    `code_card` is the credential of the card, None without one; `activation` and `activation_hash` are None without a code that was
+    given and not used, which is good until `activation_until` (Unix seconds).
     """
 
     user_id: str
@@ -54,10 +56,23 @@ class Login:
     totp_credential: int | None
     totp_secret: bytes | None = field(repr=False)
     last_totp_step: int
+    code_card: int | None
+    activation: int | None
+    activation_hash: str | None = field(repr=False)
+    activation_until: float
 
     @property
     def has_totp(self) -> bool:
         return self.totp_secret is not None
+
+    @property
+    def has_code_card(self) -> bool:
+        return self.code_card is not None
+
+    @property
+    def has_token(self) -> bool:
+        """Whether they have an official's token, which a card and an app alike are."""
+        return self.has_totp or self.has_code_card
 
     def allowed(self, now: float) -> bool:
         """Whether this user ID may sign in at all."""

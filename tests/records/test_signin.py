@@ -51,7 +51,13 @@ async def test_no_secret_shows_in_a_trace(records: Records) -> None:
     shown = repr(login)
     for secret in (HASH, "ssss", INSZ[0], "Name of"):
         assert secret not in shown
-    assert {field.name for field in fields(login) if not field.repr} == {"insz", "name", "password_hash", "totp_secret"}
+    assert {field.name for field in fields(login) if not field.repr} == {
+        "insz",
+        "name",
+        "password_hash",
+        "totp_secret",
+        "activation_hash",
+    }
 
 
 async def test_ended_credentials_are_none(records: Records) -> None:
