@@ -9,7 +9,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
 
+from gateway.errors import OutboundError
 from gateway.identifiers import IdentifierError, check_insz, check_kbo
+
+# A room of the same floor: what a list of places says is read as it is later compared.
+from gateway.outbound.hosts import Place, parse_place
 
 MAX_TEXT_CHARACTERS = 4000
 """Longest single text in a file: a page of prose. What is longer belongs in a document that the file refers to."""
@@ -106,6 +110,17 @@ def _network(value: object) -> Network:
         raise ValueError('it is not a network. Write "192.0.2.0/24", "2001:db8::/48", or one address') from None
 
 
+def _place(value: object) -> Place:
+    if isinstance(value, Place):
+        return value
+    try:
+        return parse_place(value if isinstance(value, str) else "")
+    except OutboundError:
+        raise ValueError(
+            'it is not a place on the network. Write "http://name" or "https://name:8443", with nothing behind it'
+        ) from None
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     """A path of a settings file: relative ones start at the directory of that file."""
     text = str(value) if isinstance(value, Path) else value
@@ -113,6 +128,11 @@ def _path(value: object, info: ValidationInfo) -> Path:
         raise ValueError('a path is expected. Write "name", relative to this directory, or "/from/the/root"')
     directory: Any = (info.context or {}).get("directory", Path())
     return Path(directory, text)
+
+
+def _nothing(value: object) -> object:
+    """An empty text is none."""
+    return None if value == "" else value
 
 
 def _database(value: object, info: ValidationInfo) -> Path:
@@ -130,6 +150,10 @@ Insz = Annotated[str, AfterValidator(_insz)]
 NetworkText = Annotated[Network, BeforeValidator(_network)]
 """IPv4 or IPv6, in prefix notation; an address alone is a network of one."""
 FilePath = Annotated[Path, BeforeValidator(_path)]
+PlaceText = Annotated[Place, BeforeValidator(_place)]
+"""Scheme, host and port: `http://ocsp.eid.belgium.be`."""
+OptionalFilePath = Annotated[FilePath | None, BeforeValidator(_nothing)]
+OptionalPlaceText = Annotated[PlaceText | None, BeforeValidator(_nothing)]
 AddressText = Annotated[Address, BeforeValidator(_address)]
 DatabaseFile = Annotated[Path, BeforeValidator(_database)]
 Many = BeforeValidator(_many)

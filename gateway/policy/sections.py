@@ -13,6 +13,8 @@ from gateway.decision import DEFAULT_RULES, Mode, Rule, Rules, Signal
 # Two rooms of the same floor: gateway.toml is read here alone, and each room gets its part as its own value.
 from gateway.ledger.settings import LedgerSettings
 from gateway.model import Channel, Language
+from gateway.outbound.hosts import parse_place
+from gateway.outbound.settings import OutboundSettings, RevocationSettings
 from gateway.policy.faults import FileModel
 from gateway.policy.kinds import (
     Address,
@@ -24,6 +26,9 @@ from gateway.policy.kinds import (
     Many,
     NetworkText,
     OneOrMany,
+    OptionalFilePath,
+    OptionalPlaceText,
+    PlaceText,
     Port,
     Words,
 )
@@ -31,6 +36,13 @@ from gateway.records.settings import RecordsSettings
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MIB = 1024 * 1024
+BELGIAN_HOSTS = (
+    "http://ocsp.eid.belgium.be",
+    "http://crl.eid.belgium.be",
+    "http://ocsp.eidpki.belgium.be",
+    "http://crl.eidpki.belgium.be",
+)
+"""Where the certificates of Belgian cards send whoever asks (DOMAIN section 3). Answers are signed: plain HTTP is what they name."""
 MAX_WORKERS = 64
 """More cores than that in one machine are two machines; each worker is some 20 threads and a copy of the index of records."""
 
@@ -144,6 +156,28 @@ class Keys(Section):
     gateway: FilePath = Path("keys/gateway.key")
 
 
+class Outbound(Section):
+    """How the gateway reaches others by itself. Whom it may reach stands where it is needed: `revocation.hosts`, a provider's table."""
+
+    proxy: OptionalPlaceText = None
+    ca: OptionalFilePath = None
+    connect: Annotated[Duration, Field(ge=0.1, le=MINUTE)] = 3.0
+    per_host: Annotated[int, Field(ge=1, le=1000)] = 8
+
+
+class Revocation(Section):
+    """How it is asked whether a card was revoked: OCSP first (RFC 6960), then the issuer's list (RFC 5280 section 5)."""
+
+    hosts: Annotated[tuple[PlaceText, ...], OneOrMany] = tuple(map(parse_place, BELGIAN_HOSTS))
+    check_every: Annotated[Duration, Field(ge=10, le=DAY)] = 15 * MINUTE
+    ocsp: Annotated[Duration, Field(ge=0.1, le=30)] = 3.0
+    ocsp_kept: Annotated[Duration, Field(ge=0, le=HOUR)] = 5 * MINUTE
+    list_every: Annotated[Duration, Field(ge=MINUTE, le=DAY)] = HOUR
+    list_download: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 2 * MINUTE
+    list_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 128 * MIB
+    skew: Annotated[Duration, Field(ge=0, le=10 * MINUTE)] = 2 * MINUTE
+
+
 class Origins(Section):
     """Connections to origins. Time-outs of one origin stand in its transaction's file."""
 
@@ -151,7 +185,8 @@ class Origins(Section):
 
 
 class Connections(Section):
-    """Bounds of one worker on connections of clients, from accepting them on. `first_bytes` and `handshake` are seconds."""
+    """Bounds of one worker on connections of clients, from accepting them on. `first_bytes` and `handshake` are seconds; those of
+    `card_…` are for handshakes that ask for a certificate, in which a person looks for a card."""
 
     total: Annotated[int, Field(ge=10, le=1_000_000)] = 5000
     per_network: Annotated[int, Field(ge=1, le=1_000_000)] = 3000
@@ -161,6 +196,8 @@ class Connections(Section):
     handshakes: Annotated[int, Field(ge=1, le=100_000)] = 500
     first_bytes: Annotated[Duration, Field(ge=0.5, le=MINUTE)] = 5.0
     handshake: Annotated[Duration, Field(ge=1, le=MINUTE)] = 10.0
+    card_handshakes: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    card_handshake: Annotated[Duration, Field(ge=1, le=10 * MINUTE)] = 2 * MINUTE
 
 
 class Limits(Section):
@@ -248,6 +285,8 @@ class Settings(Section):
     ledger: Ledger
     sign_in: SignIn
     keys: Keys
+    outbound: Outbound
+    revocation: Revocation
     origins: Origins
     connections: Connections
     limits: Limits
@@ -276,6 +315,14 @@ class Settings(Section):
     def records_settings(self) -> RecordsSettings:
         records = self.records
         return RecordsSettings(database=records.database, key_file=records.key, stale_limit=records.stale_limit)
+
+    @property
+    def outbound_settings(self) -> OutboundSettings:
+        return OutboundSettings(**dict(self.outbound))
+
+    @property
+    def revocation_settings(self) -> RevocationSettings:
+        return RevocationSettings(directory=self.state / "revocation", **dict(self.revocation))
 
     @property
     def pid_file(self) -> Path:

@@ -46,6 +46,8 @@ SECTIONS = (
     "ledger",
     "sign_in",
     "keys",
+    "outbound",
+    "revocation",
     "origins",
     "connections",
     "limits",
@@ -219,6 +221,13 @@ def _session_ends_in_order(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _cards_are_asked_about_anew(settings: Settings) -> Iterator[Fault]:
+    """A check that an earlier answer serves would learn nothing."""
+    revocation = settings.revocation
+    if revocation.ocsp_kept >= revocation.check_every:
+        yield _fault("revocation.ocsp_kept", "it is as long as revocation.check_every, or longer", "Make it shorter")
+
+
 def _socket_path_fits(settings: Settings) -> Iterator[Fault]:
     if len(bytes(settings.portal_socket(MAX_WORKERS - 1))) > MAX_SOCKET_PATH_BYTES:
         what = f"the path of a socket in it would be longer than {MAX_SOCKET_PATH_BYTES} bytes"
@@ -232,5 +241,6 @@ CHECKS = (
     _portal_is_reachable,
     _levels_rise,
     _session_ends_in_order,
+    _cards_are_asked_about_anew,
     _socket_path_fits,
 )

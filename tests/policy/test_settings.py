@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.message import DEFAULT_LIMITS, Limits
 from gateway.model import Channel
+from gateway.outbound.hosts import Place
 from gateway.policy.kinds import Address
 from gateway.policy.sections import CertificatePair
 from gateway.policy.settings import SettingsError, load_settings, read_settings, settings_from
@@ -72,6 +73,15 @@ def test_what_changes_while_it_runs_follows_the_state_directory() -> None:
     assert settings.portal_socket(0) == Path("/var/lib/gateway/portal-0.sock")
 
 
+def test_what_the_gateway_asks_others() -> None:
+    settings, faults = _from(f"{MINIMAL}\n[outbound]\nproxy = 'http://Proxy.example.:3128'\nca = 'ca.pem'")
+    assert faults == []
+    assert settings.outbound_settings.proxy == Place("http", "proxy.example", 3128)
+    assert settings.outbound_settings.ca == Path("/c/ca.pem")
+    assert Place("http", "crl.eid.belgium.be", 80) in settings.revocation_settings.hosts
+    assert settings.revocation_settings.directory == Path("/c/state/revocation")
+
+
 def test_settings_cannot_be_changed() -> None:
     settings, _ = _from(MINIMAL)
     with pytest.raises(ValueError, match="frozen"):
@@ -94,6 +104,11 @@ def test_settings_cannot_be_changed() -> None:
         ("[sessions]\nidle = nan", "sessions.idle", "duration"),
         ("[sessions]\nidle = '1h'\nabsolute = '30min'", "sessions.idle", "longer than sessions.absolute"),
         ("[sessions]\nidle = '1min'", "sessions.warn_before", "before the page"),
+        ("[revocation]\ncheck_every = '5min'", "revocation.ocsp_kept", "as long as revocation.check_every"),
+        ("[revocation]\nhosts = ['http://a.example/crl']", "revocation.hosts[1]", "place"),
+        ("[revocation]\nhosts = ['http://a.example', 'a.example']", "revocation.hosts[2]", "place"),
+        ("[outbound]\nproxy = 'proxy.example:3128'", "outbound.proxy", "place"),
+        ("[outbound]\nca = 3", "outbound.ca", "path"),
         ("[levels]\n4 = 5", "levels.4", "less than or equal to 4"),
         ("[levels]\n1 = 3", "levels.2", "weaker"),
         ("[levels]\n5 = 4", "levels.5", "unknown"),
@@ -209,6 +224,8 @@ def test_every_key_is_in_the_example_with_its_default(pristine: Path) -> None:
         "sessions",
         "sign_in",
         "keys",
+        "outbound",
+        "revocation",
         "origins",
         "limits",
     ):
