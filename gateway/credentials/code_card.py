@@ -73,7 +73,7 @@ def write_stored(hashes: Sequence[str]) -> bytes:
 
 def read_stored(stored: bytes) -> tuple[str, ...]:
     """The hashes of a card's codes. Raises CredentialError(`code_unusable`) when that is no card."""
-    hashes = tuple(stored.decode("ascii", "replace").split("\n"))
+    hashes = tuple(stored.decode("ascii", "backslashreplace").split("\n"))
     if len(hashes) != CODES:
         raise CredentialError("code_unusable")
     return hashes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.credentials.lockout import DISABLED_AFTER, UNLOCKED, WAIT_SECONDS, lock_state
+from gateway.credentials.lockout import DISABLED_AFTER, UNLOCKED, WAIT_SECONDS, last_failure, lock_state
 
 FIFTEEN_MINUTES = 900.0
 
@@ -61,3 +61,10 @@ def test_waits_grow_and_never_pass_a_quarter_of_an_hour(failures: int, at: float
 def test_the_table_grows() -> None:
     assert list(WAIT_SECONDS) == sorted(WAIT_SECONDS)
     assert WAIT_SECONDS[-1] == FIFTEEN_MINUTES
+
+
+@pytest.mark.parametrize("failures", range(13))
+def test_a_state_can_be_put_back(failures: int) -> None:
+    """The same state comes of the moment that it gives for its last failure."""
+    state = lock_state(failures, 1_000_000.0)
+    assert lock_state(failures, last_failure(state, 2_000_000.0)) == state
