@@ -10,6 +10,7 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ BRUSSELS = ZoneInfo("Europe/Brussels")
 Language = Literal["nl", "fr", "de", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 FOR_EVER = float("inf")
+Network = IPv4Network | IPv6Network
 
 
 class Channel(enum.StrEnum):
@@ -157,7 +159,11 @@ class Subjects:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A KSZ-hosted application or system behind the gateway."""
+    """A KSZ-hosted application or system behind the gateway.
+
+    `soft_revocation` is for how many seconds the last good answer on a card does where no newer one can be had; None: for no longer
+    than between two checks (hard).
+    """
 
     id: str
     title: Text
@@ -171,6 +177,7 @@ class Transaction:
     subjects: Subjects | None = None
     inbound_authorization: bool = False
     max_body_bytes: int | None = None
+    soft_revocation: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +189,20 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """Where and when a use may be made (clause I2); what is left out is not looked at (`decision.context`).
+
+    `networks` are those of clients; `hours` minutes after midnight in Brussels, the first included, the second not; `days` days of
+    the week, Monday 0; `working` that public holidays are none of them.
+    """
+
+    networks: tuple[Network, ...] = ()
+    hours: tuple[int, int] | None = None
+    days: frozenset[int] | None = None
+    working: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UseGrant:
     """What the deliberation allows for one use. `max_authentication_age` is seconds."""
 
@@ -190,6 +211,7 @@ class UseGrant:
     means: frozenset[Means]
     stronger_satisfies: bool
     max_authentication_age: float
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.decision.context import outside
 from gateway.decision.facts import SAFE_METHODS, Agent, Facts, PageOrigin
 from gateway.decision.ruling import activated, find_operation, newest_holding, ruling_authorisation, why_none_holds
 from gateway.decision.snapshot import Located, Snapshot
@@ -20,6 +21,7 @@ from gateway.model import (
     Operation,
     Regulation,
     Role,
+    Transaction,
     Use,
     UseGrant,
 )
@@ -288,6 +290,16 @@ def purpose_stated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None
     return None
 
 
+def within_context(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """From the networks, in the hours and on the days that the authorisation names for this use (I2)."""
+    if found.grant is None:
+        return "outside_context"
+    context = found.grant.context
+    if context is None or not outside(context, facts.connection.address, facts.now, snapshot.holidays):
+        return None
+    return "outside_context"
+
+
 def means_strong_enough(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     """One of the means the deliberation names, no weaker than the data's confidentiality demands (I2, I5)."""
     session, grant = facts.session, found.grant
@@ -310,6 +322,27 @@ def authenticated_recently(facts: Facts, snapshot: Snapshot, found: Found) -> st
         return "authentication_too_old"
     age = facts.now - facts.session.auth_time
     return None if 0 <= age <= found.grant.max_authentication_age else "authentication_too_old"
+
+
+def card_not_revoked(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """The session's card was known not to be revoked, recently enough for this transaction (I5).
+
+    That it is revoked ends the session. Here is what cannot be known: no answer for longer than the transaction bears. An answer of
+    the future proves nothing: a clock was moved.
+    """
+    session = facts.session
+    if session is None or found.located is None:
+        return "revocation_unknown"
+    if session.certificate is None:
+        return None
+    good_at = session.certificate_good_at
+    bound = card_bound(found.located.transaction, snapshot)
+    return None if good_at is not None and 0 <= facts.now - good_at <= bound else "revocation_unknown"
+
+
+def card_bound(transaction: Transaction, snapshot: Snapshot) -> float:
+    """How old the last good answer on a card's revocation may be for this transaction, in seconds."""
+    return max(snapshot.card_fresh_seconds, transaction.soft_revocation or 0.0)
 
 
 def may_be_told(facts: Facts, snapshot: Snapshot, found: Found) -> bool:

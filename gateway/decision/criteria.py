@@ -1,6 +1,7 @@
 """The criteria, in the order of DESIGN section 4: one table that reads like the policy.
 
-The order differs from DESIGN in one place: the message is judged before its Host (docs/adr/0005).
+The order differs from DESIGN in two places: the message is judged before its Host (docs/adr/0005), and the context before the means,
+so that nobody is led to a stronger means only to hear that it is the wrong hour.
 """
 
 from __future__ import annotations
@@ -112,6 +113,10 @@ CRITERIA: tuple[Criterion, ...] = (
         checks.purpose_stated, ("purpose_missing",), TRANSACTIONS, USER, ("located", "grant"),
     ),
     Criterion(
+        "the place and the time are those of the authorisation", "I2",
+        checks.within_context, ("outside_context",), TRANSACTIONS, USER, ("grant",),
+    ),
+    Criterion(
         "the means of authentication is agreed and strong enough", "I2",
         checks.means_strong_enough, ("means_too_weak", "means_not_agreed"),
         TRANSACTIONS, USER, ("session", "located", "grant"),
@@ -119,6 +124,10 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion(
         "the authentication is recent enough", "I2",
         checks.authenticated_recently, ("authentication_too_old",), TRANSACTIONS, USER, ("session", "grant"),
+    ),
+    Criterion(
+        "the card is known not to be revoked", "I5",
+        checks.card_not_revoked, ("revocation_unknown",), TRANSACTIONS, USER, ("session", "located"),
     ),
 )  # fmt: skip
 

@@ -145,10 +145,12 @@ _ROWS = (
     # what is done with the data (P2)
     _row("use_not_covered", "P2", _D, 403, Mender.KSZ, _NOTICE, "the operation is not declared, or its use is not granted", personal=True),
     _row("purpose_missing", "P2", _D, 403, Mender.KSZ, _WARNING, "a consultation without a stated purpose", personal=True),
+    _row("outside_context", "I2", _D, 403, Mender.PERSON, _NOTICE, "outside the networks, hours or days of the authorisation", personal=True),
     # the means of authentication (I2, I5)
     _row("means_too_weak", "I2", _C, 401, Mender.PERSON, _NOTICE, "a stronger means of authentication is needed", personal=True),
     _row("means_not_agreed", "I2", _C, 401, Mender.PERSON, _NOTICE, "the deliberation does not name this means", personal=True),
     _row("authentication_too_old", "I2", _C, 401, Mender.PERSON, _INFO, "the last authentication is too long ago", personal=True),
+    _row("revocation_unknown", "I5", _F, 503, Mender.OPERATOR, _ERROR, "no recent enough answer on whether the card is revoked"),
     # how a forwarded request ended (B2): in the completion line
     _row("completed", "B2", _P, 200, Mender.NOBODY, _INFO, "the origin's answer was delivered whole"),
     _row("client_closed", "B2", _F, 499, Mender.NOBODY, _INFO, "the client's connection broke off"),
@@ -164,6 +166,7 @@ REASONS: dict[str, Reason] = {row.code: row for row in _ROWS}
 _ATTEMPTS = (
     _row("signed_in", "I5", _P, 303, Mender.NOBODY, _INFO, "the person proved who they are, and a session began"),
     _row("stepped_up", "I2", _P, 303, Mender.NOBODY, _INFO, "the person proved it again, by a stronger means"),
+    _row("card_asked", "I5", _C, 303, Mender.PERSON, _INFO, "the password is right: a code of the card is asked for"),
     _row("unknown_user_id", "I4", _D, 422, Mender.PERSON, _NOTICE, "no such user ID, or it has no password"),
     _row("password_wrong", "I5", _D, 422, Mender.PERSON, _NOTICE, "the password is not this user ID's"),
     _row("password_too_long", "I5", _D, 422, Mender.PERSON, _NOTICE, "longer than any password may be"),

@@ -6,6 +6,7 @@ Every look-up is a dictionary's: O(1) in the number of hosts, transactions, inst
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -28,7 +29,9 @@ class Snapshot:
     `hash` is the hex SHA-256 of the release. `usable` is False for the release that stands in for none: then nothing is
     permitted. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution,
     transaction) to all there are, in no order that matters. `levels[sensitivity]` is the least level of means.
-    Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there.
+    Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there. `holidays` are the public
+    holidays of the years of authorisations that name working days; `card_fresh_seconds` is how old the last good answer on a
+    card's revocation may be where no older one does.
     """
 
     hash: str
@@ -45,6 +48,8 @@ class Snapshot:
     idle_seconds: float = 1800.0
     mandate_review_seconds: float = 30 * 86400.0
     doubtful_score: float = 100.0
+    holidays: frozenset[dt.date] = frozenset()
+    card_fresh_seconds: float = 900.0
     usable: bool = True
     _longest: Mapping[str, int] = field(init=False, repr=False)
 

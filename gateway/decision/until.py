@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.decision.checks import card_bound
+from gateway.decision.context import turns
 from gateway.decision.decide import Decision
 from gateway.decision.facts import Facts
 from gateway.decision.snapshot import Snapshot
@@ -39,6 +41,8 @@ def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[f
         yield from _designations(user, authorisation.reference, snapshot.mandate_review_seconds)
     for role in user.roles.get(transaction.role or "", ()):
         yield from _ends(role.validity)
+    if decision.grant is not None and decision.grant.context is not None:
+        yield from turns(decision.grant.context, facts.now)
 
 
 def _session(session: Session, last_seen: float, decision: Decision, snapshot: Snapshot) -> Iterator[float]:
@@ -48,6 +52,9 @@ def _session(session: Session, last_seen: float, decision: Decision, snapshot: S
     yield session.auth_time
     if decision.grant is not None:
         yield session.auth_time + decision.grant.max_authentication_age
+    if session.certificate_good_at is not None and decision.transaction is not None:
+        yield session.certificate_good_at
+        yield session.certificate_good_at + card_bound(decision.transaction, snapshot)
 
 
 def _designations(user: UserRecords, reference: str, review_seconds: float) -> Iterator[float]:

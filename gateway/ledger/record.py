@@ -15,11 +15,22 @@ from typing import TypeVar
 import orjson
 
 from gateway.decision import ClientEvidence, Decision, Facts, Hello, PageOrigin, Reason, Snapshot
+from gateway.decision.context import network_of, outside
 from gateway.identifiers import mask_insz
 from gateway.ledger.flood import Tally
 from gateway.ledger.line import Record, fragment, harmless_text, moment
 from gateway.ledger.pseudonym import Identity
-from gateway.model import Authorisation, Designation, Regulation, Session, Transaction, UseGrant, UserRecords, Validity
+from gateway.model import (
+    Authorisation,
+    Context,
+    Designation,
+    Regulation,
+    Session,
+    Transaction,
+    UseGrant,
+    UserRecords,
+    Validity,
+)
 
 MAX_RECORDS = 8
 """Designations or roles of one person for one thing that a line lists; the newest ones."""
@@ -84,6 +95,8 @@ def decision_record(
         record["auth_time"] = session.auth_time
         record["last_seen"] = facts.last_seen
         record["session"] = _session(session)
+        if session.certificate is not None:
+            record["certificate"] = _certificate(session.certificate_good_at, facts.now, snapshot)
     if records is not None:
         record["user"] = None if user is None else user.fragment
         record["institution"] = records.institution
@@ -96,6 +109,8 @@ def decision_record(
         record["operation"] = operation.path.text
     if grant is not None:
         record["purpose"] = _purpose(grant, "nl" if records is None else records.language)
+        if grant.context is not None:
+            record["context"] = _context(grant.context, facts, snapshot)
     if subject is not None:
         record["subject"] = subject.fragment
     if records is not None:
@@ -219,6 +234,25 @@ def _records(
         roles = user.roles.get(transaction.role, ())
         members["roles"] = [{"id": entry.id, "validity": _validity(entry.validity)} for entry in roles[-MAX_RECORDS:]]
     return fragment(members)
+
+
+def _certificate(good_at: float | None, now: float, snapshot: Snapshot) -> dict[str, object]:
+    """When the card was last known to be good; that it is long ago, where the transaction goes on all the same. Not which card it is."""
+    stale = good_at is None or now - good_at > snapshot.card_fresh_seconds
+    return {"good_at": good_at, "stale": True} if stale else {"good_at": good_at}
+
+
+def _context(context: Context, facts: Facts, snapshot: Snapshot) -> dict[str, object]:
+    """Which of the networks the client is in, since its address stands here only sealed; and what does not hold."""
+    found: dict[str, object] = {}
+    address = facts.connection.address
+    if context.networks:
+        network = network_of(address, context.networks)
+        found["network"] = None if network is None else str(network)
+    missed = outside(context, address, facts.now, snapshot.holidays)
+    if missed:
+        found["outside"] = missed
+    return found
 
 
 def _validity(validity: Validity) -> list[float]:

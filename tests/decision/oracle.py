@@ -5,8 +5,12 @@ Slow and naive on purpose. `conditions` says which of them hold; a request to a 
 
 from __future__ import annotations
 
+import calendar
+import time
+from ipaddress import ip_address
+
 from gateway.decision import Facts, Snapshot
-from gateway.model import Authorisation, Designation, Match, Transaction, UserRecords
+from gateway.model import Authorisation, Context, Designation, Match, Transaction, UserRecords
 
 LEVEL = {"password": 1, "token": 2, "itsme": 3, "eid": 4}
 
@@ -78,10 +82,19 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
     own = facts.host == snapshot.portal_host or facts.path.split("/")[1:2] == [".gateway"]
     held["P1 transaction"] = place is not None and not own and str(place[0].channel) == "user"
     held["B1 pace"] = place is not None and place[0].id not in facts.too_fast
-    rest = ("E1 authorisation", "P4 designation", "P3 role", "P2 use", "P2 purpose", "I2 means", "I2 age")
+    rest = ("E1 authorisation", "P4 designation", "P3 role", "P2 use", "P2 purpose", "I2 means", "I2 age", "I2 context")
     if place is None or user is None or session is None:
         return held | dict.fromkeys(rest, False)
     transaction, _, path = place
+    held["I5 card"] = session.certificate is None or (
+        session.certificate_good_at is not None
+        and session.certificate_good_at <= now
+        and any(
+            now <= session.certificate_good_at + bound
+            for bound in (snapshot.card_fresh_seconds, transaction.soft_revocation)
+            if bound is not None
+        )
+    )
 
     known = user.institution in set(snapshot.institutions)
     grants = [
@@ -130,7 +143,33 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         )
     )
     held["I2 age"] = session.auth_time <= now <= session.auth_time + grant.max_authentication_age
+    held["I2 context"] = grant.context is None or _inside(grant.context, connection.address, now, snapshot)
     return held
+
+
+def brussels(now: float) -> tuple[int, int, int, int, int]:
+    """Year, month, day, weekday (Monday 0) and minute of the day in Brussels, by the European rule: summer time lasts from the last
+    Sunday of March to that of October, from 01:00 UTC to 01:00 UTC."""
+    year = time.gmtime(now).tm_year
+    first, last = (
+        calendar.timegm(
+            (year, month, max(week[calendar.SUNDAY] for week in calendar.monthcalendar(year, month)), 1, 0, 0)
+        )
+        for month in (3, 10)
+    )
+    wall = time.gmtime(now + (7200 if first <= now < last else 3600))
+    return wall.tm_year, wall.tm_mon, wall.tm_mday, wall.tm_wday, wall.tm_hour * 60 + wall.tm_min
+
+
+def _inside(context: Context, address: str, now: float, snapshot: Snapshot) -> bool:
+    year, month, day, weekday, minute = brussels(now)
+    if context.networks and not any(ip_address(address) in network for network in context.networks):
+        return False
+    if context.hours is not None and minute not in range(*context.hours):
+        return False
+    if context.working and (year, month, day) in {one.timetuple()[:3] for one in snapshot.holidays}:
+        return False
+    return context.days is None or weekday in context.days
 
 
 def _answered(facts: Facts) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import datetime as dt
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from gateway.decision.criteria import BY_PLACE
 from gateway.model import (
     Acceptance,
     Channel,
+    Context,
     Mandate,
     Match,
     Means,
@@ -73,6 +76,10 @@ NEXT = dc.replace(AUTHORISATION, reference="26/007", validity=Validity(NOW - DAY
 OTHER = dc.replace(
     TRANSACTION, id="pension", matches=(Match("dossier.localhost", "/dossier/pension/"),), role="PensionReader"
 )
+OFFICE, VILLAGE = ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")
+WEEKDAYS = frozenset(range(5))
+TODAY = dt.date(2026, 6, 15)
+"""A Monday, and 10:00 in Brussels."""
 MANDATES = [
     None,
     Mandate(1, YEAR),
@@ -108,6 +115,7 @@ CONNECTION: dict[str, list[Any]] = {
     "channel": [Channel.USER, *Channel],
     "tls_version": ["TLSv1.3", None],
     "sni": ["dossier.localhost", None, "portal.localhost", "pension.localhost"],
+    "address": ["192.0.2.7", "198.51.100.7", "2001:db8::7"],
 }
 SESSION: dict[str, list[Any]] = {
     "user_id": [USER.user_id, "peeters01"],
@@ -117,6 +125,8 @@ SESSION: dict[str, list[Any]] = {
     "expires_at": [NOW + HOUR, NOW],
     "ended_at": [None, NOW - 1],
     "ended_reason": [None, "expired"],
+    "certificate": [None, "ab" * 32],
+    "certificate_good_at": [None, NOW, NOW - 900, NOW - 901, NOW - HOUR, NOW - HOUR - 1, NOW - 9 * HOUR, NOW + 1],
 }
 PERSON: dict[str, list[Any]] = {
     "institution": [KBO, ELSEWHERE],
@@ -133,12 +143,16 @@ APPLICATION: dict[str, list[Any]] = {
     "role": ["DossierReader", None, "PensionReader"],
     "operations": [TRANSACTION.operations, TRANSACTION.operations[::-1], TRANSACTION.operations[1:], (),
                    (Operation(Use.COMMUNICATION, PathPattern("/*"), frozenset({"GET"})), *TRANSACTION.operations)],
+    "soft_revocation": [None, HOUR, 60.0],
 }  # fmt: skip
 GRANT: dict[str, list[Any]] = {
     "purpose": [text("why"), None],
     "means": [CONSULTATION.means, *(frozenset({one}) for one in Means), frozenset(Means), frozenset({Means.PASSWORD, Means.EID}), frozenset()],
     "stronger_satisfies": [True, False],
     "max_authentication_age": [8 * HOUR, 600.0, 599.0],
+    "context": [None, Context((OFFICE,)), Context((VILLAGE, OFFICE)), Context((VILLAGE,)), Context(hours=(600, 1140)), Context(hours=(0, 1440)),
+                Context(hours=(601, 1140)), Context(hours=(420, 600)), Context(days=WEEKDAYS, working=True), Context(days=WEEKDAYS),
+                Context(days=frozenset({5, 6})), Context((OFFICE,), (420, 1140), WEEKDAYS, True)],
 }  # fmt: skip
 AUTHORISED: dict[str, list[Any]] = {
     "institution": [KBO, ELSEWHERE],
@@ -164,6 +178,8 @@ TABLE: dict[str, list[Any]] = {
     "mandate_review_seconds": [30 * DAY, 0.0],
     "idle_seconds": [1800.0, 60.0],
     "doubtful_score": [100.0, 1.0, 1000.0],
+    "holidays": [frozenset(), frozenset({TODAY}), frozenset({TODAY + dt.timedelta(days=1)})],
+    "card_fresh_seconds": [900.0, 60.0],
 }  # fmt: skip
 
 PARTS = {
@@ -372,6 +388,49 @@ def test_order_never_matters(world: World, random: Any) -> None:
     )
 
 
+@MANY
+@given(worlds(), st.integers(0, 8784))
+def test_no_permit_outside_the_context(world: World, hours: int) -> None:
+    """Whatever else holds, and whenever in the year; and the context never opens anything."""
+    now = NOW + hours * HOUR
+    for grant in (
+        Context((VILLAGE,)),
+        Context(hours=(0, 0)),
+        Context(days=frozenset()),
+        Context((), (0, 1440), WEEKDAYS, True),
+    ):
+        closed = world.authorised(
+            *(
+                dc.replace(one, uses=tuple(dc.replace(use, context=grant) for use in one.uses))
+                for one in world.authorisations
+            )
+        )
+        decision = closed.connection(address="192.0.2.7").at(now).decide()
+        if decision.permitted and decision.place is Place.TRANSACTION:
+            year, month, day, weekday, _ = oracle.brussels(now)
+            assert grant.working
+            assert weekday < 5
+            assert dt.date(year, month, day) not in closed.snapshot.holidays
+            assert world.connection(address="192.0.2.7").at(now).authorised(
+                *(dc.replace(one, uses=tuple(dc.replace(use, context=None) for use in one.uses)) for one in world.authorisations)
+            ).decide().permitted  # fmt: skip
+
+
+@MANY
+@given(worlds(), st.floats(0, 10 * HOUR))
+def test_no_permit_by_a_revoked_or_too_long_unchecked_card(world: World, age: float) -> None:
+    """A card that is revoked ends the session; one that nobody could ask about opens nothing for longer than the transaction bears."""
+    if world.the_session is None:
+        return
+    card = world.session(certificate="ab" * 32, certificate_good_at=NOW - age)
+    decision = card.decide()
+    if decision.permitted and decision.place is Place.TRANSACTION:
+        assert decision.transaction is not None
+        assert age <= max(card.snapshot.card_fresh_seconds, decision.transaction.soft_revocation or 0)
+        assert not card.session(certificate_good_at=None).decide().permitted
+        assert card.session(ended_at=NOW - 1, ended_reason="revoked").code == "session_revoked"
+
+
 @given(worlds())
 def test_nothing_of_the_person_is_told_to_a_stranger(world: World) -> None:
     decision = world.decide()
@@ -427,7 +486,7 @@ facts = st.builds(
         st.none(),
         st.builds(
             Session, st.text(max_size=4), st.sampled_from(["jansen01", ""]), st.sampled_from(Means), moments, moments, moments,
-            st.one_of(st.none(), moments), words,
+            st.one_of(st.none(), moments), words, words, st.one_of(st.none(), moments),
         ),
     ),
     last_seen=moments,

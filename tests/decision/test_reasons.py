@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import datetime as dt
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from gateway.decision import (
 )
 from gateway.decision.checks import MESSAGE_FAULTS
 from gateway.decision.criteria import CRITERIA
-from gateway.model import Acceptance, Channel, Means, Operation, Opinion, Role, Use, Validity
+from gateway.model import Acceptance, Channel, Context, Means, Operation, Opinion, Role, Use, Validity
 from tests.decision.world import (
     AUTHORISATION,
     COMMUNICATION,
@@ -256,6 +258,21 @@ CASES: list[tuple[str, str, Change]] = [
     ("permitted", "a communication", communication),
     ("purpose_missing", "a consultation without one", lambda w: w.grant(purpose=None)),
     ("permitted", "other data need none stated", lambda w: w.grant(purpose=None).transaction(social_personal_data=False)),
+    # the place and the time: I2
+    ("outside_context", "from elsewhere", lambda w: w.grant(context=Context((ip_network("198.51.100.0/24"), ip_network("2001:db8::/32"))))),
+    ("outside_context", "from an address that nobody can read", lambda w: w.grant(context=Context((ip_network("0.0.0.0/0"),))).connection(address="")),
+    ("permitted", "from one of its networks", lambda w: w.grant(context=Context((ip_network("2001:db8::/32"), ip_network("192.0.2.0/24"))))),
+    ("permitted", "by a socket of both families", lambda w: w.grant(context=Context((ip_network("192.0.2.0/24"),))).connection(address="::ffff:192.0.2.7")),
+    ("permitted", "at the first minute of its hours", lambda w: w.grant(context=Context(hours=(600, 601)))),
+    ("outside_context", "a minute before", lambda w: w.grant(context=Context(hours=(601, 1440)))),
+    ("outside_context", "at the minute that ends them", lambda w: w.grant(context=Context(hours=(0, 600)))),
+    ("permitted", "on its day: 15 June 2026 is a Monday", lambda w: w.grant(context=Context(days=frozenset({0})))),
+    ("outside_context", "on another", lambda w: w.grant(context=Context(days=frozenset(range(1, 7))))),
+    ("outside_context", "a Monday that is a public holiday", lambda w: w.grant(context=Context(days=frozenset(range(5)), working=True))
+        .table(holidays=frozenset({dt.date(2026, 6, 15)}))),
+    ("permitted", "a public holiday, where days are named and not working days", lambda w: w.grant(context=Context(days=frozenset(range(5))))
+        .table(holidays=frozenset({dt.date(2026, 6, 15)}))),
+    ("outside_context", "nobody is led to a stronger means in vain", lambda w: w.grant(context=Context(hours=(0, 600))).session(means=Means.PASSWORD)),
     # the means (I2, I5)
     ("means_too_weak", "a password", lambda w: w.session(means=Means.PASSWORD)),
     ("means_too_weak", "weaker than the data demand, whatever the deliberation says",
@@ -272,6 +289,18 @@ CASES: list[tuple[str, str, Change]] = [
     ("authentication_too_old", "older", lambda w: w.session(auth_time=NOW - 8 * HOUR - 0.001)),
     ("authentication_too_old", "in the future", lambda w: w.session(auth_time=NOW + 1)),
     ("authentication_too_old", "each use has its own age", lambda w: communication(w).session(auth_time=NOW - 31 * MINUTE)),
+    # the card (I5)
+    ("permitted", "a card that was just asked about", lambda w: w.session(means=Means.EID, certificate="ab" * 32, certificate_good_at=NOW)),
+    ("permitted", "as long ago as two checks may lie apart", lambda w: w.session(certificate="ab" * 32, certificate_good_at=NOW - 900)),
+    ("revocation_unknown", "longer ago", lambda w: w.session(certificate="ab" * 32, certificate_good_at=NOW - 900.001)),
+    ("revocation_unknown", "never", lambda w: w.session(certificate="ab" * 32)),
+    ("revocation_unknown", "never, wherever an old answer does", lambda w: w.session(certificate="ab" * 32).transaction(soft_revocation=DAY)),
+    ("revocation_unknown", "in the future", lambda w: w.session(certificate="ab" * 32, certificate_good_at=NOW + 1)),
+    ("permitted", "longer ago, where an old answer does", lambda w: w.session(certificate="ab" * 32, certificate_good_at=NOW - HOUR).transaction(soft_revocation=HOUR)),
+    ("revocation_unknown", "too long ago for that, too", lambda w: w.session(certificate="ab" * 32, certificate_good_at=NOW - HOUR - 0.001).transaction(soft_revocation=HOUR)),
+    ("session_revoked", "the card is revoked: its session ended", lambda w: w.session(certificate="ab" * 32, certificate_good_at=NOW, ended_at=NOW, ended_reason="card_revoked")),
+    ("permitted", "no card, no question", lambda w: w.session(certificate_good_at=None)),
+    ("permitted", "our own pages need none", lambda w: portal("/applications")(w.session(certificate="ab" * 32))),
     ("permitted", "nothing changed", lambda w: w),
 ]  # fmt: skip
 

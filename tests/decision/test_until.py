@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import datetime as dt
 import math
 
 from hypothesis import event, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.decision import decide
 from gateway.decision.until import stands_until
-from gateway.model import FOR_EVER, Validity
+from gateway.model import BRUSSELS, FOR_EVER, Context, Validity
 from tests.decision.test_properties import worlds
 from tests.decision.world import DESIGNATION, HOUR, MANDATE, NOW, USER, WORLD, YEAR, World
 
@@ -52,6 +53,12 @@ def test_what_ends_a_permit_is_among_the_moments() -> None:
                 "DossierReader": (dc.replace(USER.roles["DossierReader"][0], validity=Validity(YEAR.start, NOW + 7)),)
             }
         ),
+        NOW + 8: WORLD.session(certificate="ab" * 32, certificate_good_at=NOW + 8 - 900),
+        NOW + 9: WORLD.session(certificate="ab" * 32, certificate_good_at=NOW + 9 - HOUR).transaction(
+            soft_revocation=HOUR
+        ),
+        NOW + 60: WORLD.grant(context=Context(hours=(0, 601))),
+        NOW + 900: WORLD.grant(context=Context(hours=(0, 615))),
     }
     for end, world in worlds_that_end.items():
         decision = world.decide()
@@ -82,3 +89,48 @@ def test_without_a_person_or_a_transaction_only_what_is_known_counts() -> None:
 def test_who_was_named_by_the_head_official_in_person_hangs_on_no_mandate() -> None:
     world = WORLD.designated(dc.replace(DESIGNATION, mandate=None, validity=Validity(YEAR.start, NOW + 4)))
     assert stands_until(world.facts, decide(world.facts, world.snapshot), world.snapshot) == NOW + 4
+
+
+HOURS = st.integers(0, 1439).flatmap(lambda first: st.tuples(st.just(first), st.integers(first + 1, 1440)))
+CONTEXTS = st.builds(
+    Context, hours=st.one_of(st.none(), HOURS), days=st.one_of(st.none(), st.frozensets(st.integers(0, 6))), working=st.booleans()
+)  # fmt: skip
+SUMMER_BEGINS, SUMMER_ENDS = (
+    dt.datetime(2026, month, day, 1, tzinfo=dt.UTC).timestamp() for month, day in ((3, 29), (10, 25))
+)
+
+
+@MANY
+@given(
+    CONTEXTS,
+    st.sampled_from([NOW, SUMMER_BEGINS, SUMMER_ENDS]),
+    st.floats(-26 * HOUR, 26 * HOUR),
+    st.lists(st.floats(0, 1), max_size=9),
+)
+def test_no_hour_and_no_day_turns_before(context: Context, around: float, away: float, fractions: list[float]) -> None:
+    """Also where the clocks change, and on public holidays."""
+    holidays = frozenset({dt.date(2026, 3, 30), dt.date(2026, 6, 16), dt.date(2026, 10, 26)})
+    world = WORLD.grant(context=context).table(holidays=holidays).at(around + away)
+    facts, snapshot = world.facts, world.snapshot
+    decision = decide(facts, snapshot)
+    until = stands_until(facts, decision, snapshot)
+    assert facts.now <= until <= facts.now + HOUR or context.hours is context.days is None
+    for now in {math.nextafter(until, 0), *(facts.now + (until - facts.now) * fraction for fraction in fractions)}:
+        if facts.now <= now < until:
+            assert decide(facts._replace(now=now), snapshot).reason is decision.reason
+    event(decision.reason.code)
+
+
+def test_an_hour_that_the_clocks_repeat_ends_each_time() -> None:
+    """02:00 to 02:30, on the night of 25 October 2026: open, closed, open again, closed."""
+    world = WORLD.grant(context=Context(hours=(120, 150)))
+    for minutes, code in (
+        (-1, "outside_context"),
+        (0, "permitted"),
+        (30, "outside_context"),
+        (60, "permitted"),
+        (90, "outside_context"),
+    ):
+        now = SUMMER_ENDS - HOUR + minutes * 60
+        assert dt.datetime.fromtimestamp(now, BRUSSELS).hour in (1, 2)
+        assert world.at(now).code == code

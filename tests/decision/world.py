@@ -112,7 +112,7 @@ INSTITUTION = Institution(
     KBO, text("Hulpkas"), "nl", "help@hulpkas.example", "ciso@hulpkas.example", "dpo@hulpkas.example"
 )
 REGULATION = Regulation("2026", YEAR.start, "https://example.test/regulation", text("Regulation"), SHA)
-CONNECTION = Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", "dossier.localhost")
+CONNECTION = Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", "dossier.localhost", address="192.0.2.7")
 REQUEST = Facts(
     now=NOW,
     connection=CONNECTION,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from ipaddress import ip_network
 
 from gateway.decision import (
@@ -39,6 +40,7 @@ from gateway.model import (
     Acceptance,
     Authorisation,
     Channel,
+    Context,
     Designation,
     Institution,
     Mandate,
@@ -200,6 +202,22 @@ SAMPLES: dict[str, Record] = {
         SNAPSHOT,
         client=CLIENT,
         user=USER,
+        user_agent=BROWSER,
+    ),
+    "decision-context": decision_record(
+        REFERENCE,
+        FACTS._replace(
+            connection=CONNECTION._replace(address="198.51.100.9"),
+            session=replace(SESSION, certificate="ab" * 32, certificate_good_at=NOW - 3600),
+        ),
+        PERMIT._replace(
+            reason=REASONS["outside_context"],
+            grant=replace(GRANT, context=Context((ip_network("198.51.100.0/24"),), (0, 60), frozenset(), True)),
+        ),
+        SNAPSHOT,
+        client=CLIENT,
+        user=USER,
+        subject=SUBJECT,
         user_agent=BROWSER,
     ),
     "completion": completion_record(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from gateway.ledger.line import TYPICAL_BYTES, UNCUT_BYTES, ZERO_LEAF, compose, moment, serialise
 from gateway.ledger.record import decision_record
-from gateway.model import Means, Regulation, Session, Use, UseGrant, UserRecords, Validity
+from gateway.model import Context, Means, Regulation, Session, Use, UseGrant, UserRecords, Validity
 from tests.ledger import samples
 from tests.ledger.samples import SAMPLES
 
@@ -134,6 +136,34 @@ def test_an_ended_session_and_another_regulation_are_told() -> None:
 def test_a_consultation_without_purpose_says_so() -> None:
     grant = UseGrant(Use.CONSULTATION, None, samples.GRANT.means, True, 1.0)
     assert decision(decision=samples.PERMIT._replace(grant=grant))["purpose"] is None
+
+
+def test_of_a_card_stands_when_it_was_good_and_never_which_it_is() -> None:
+    assert "certificate" not in decision()
+    fresh, stale, never = (
+        decision(facts={"session": replace(samples.SESSION, certificate="ab" * 32, certificate_good_at=good_at)})
+        for good_at in (samples.NOW - 900, samples.NOW - 901, None)
+    )
+    assert fresh["certificate"] == {"good_at": samples.NOW - 900}
+    assert stale["certificate"] == {"good_at": samples.NOW - 901, "stale": True}
+    assert never["certificate"] == {"good_at": None, "stale": True}
+    assert "abababab" not in json.dumps(stale["session"])
+
+
+@pytest.mark.parametrize(("context", "told"), [
+    (Context(), {}),
+    (Context((ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))), {"network": "2001:db8::/32"}),
+    (Context((ip_network("192.0.2.0/24"),)), {"network": None, "outside": ["networks"]}),
+    (Context(hours=(0, 0), days=frozenset()), {"outside": ["hours", "days"]}),
+    (Context(hours=(0, 1440)), {}),
+])  # fmt: skip
+def test_of_a_context_stands_what_its_check_found_and_not_the_address(context: Context, told: dict[str, Any]) -> None:
+    assert "context" not in decision()
+    grant = replace(samples.GRANT, context=context)
+    at = samples.CONNECTION._replace(address="2001:db8::1:2:3:4")
+    line = decision(facts={"connection": at}, decision=samples.PERMIT._replace(grant=grant))
+    assert line["context"] == told
+    assert "1:2:3:4" not in json.dumps(line)
 
 
 def test_a_changed_record_is_never_taken_for_the_one_before() -> None:
