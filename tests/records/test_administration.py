@@ -1,4 +1,4 @@
-"""Persons, user IDs, credentials, mandates, designations and roles: history, clear conflicts, and nothing wider than granted."""
+"""Persons, user IDs, mandates, designations and roles: history, clear conflicts, and nothing wider than granted."""
 
 from __future__ import annotations
 
@@ -147,34 +147,6 @@ async def test_blocking_is_an_end_and_a_new_row(records: Records) -> None:
         await records.block_user_id("jansen01", BY_ACT, NOW + 2 * DAY)
 
 
-# --- credentials
-
-
-async def test_a_new_credential_ends_the_old_one_and_the_sessions(records: Records) -> None:
-    await add_user(records)
-    await records.set_password("jansen01", HASH, BY_ACT, NOW, alone=True)
-    for change in (
-        lambda: records.set_password("jansen01", HASH + "2", BY_ACT, NOW + 1, alone=False),
-        lambda: records.set_totp("jansen01", b"s" * 20, BY_ACT, NOW + 2),
-        lambda: records.end_credential(2, BY_ACT, NOW + 3),
-    ):
-        login = await records.find_login("jansen01")
-        assert login is not None
-        await records.create_session(login, Means.PASSWORD, NOW + 3, "portal", f"{change}".encode(), NOW + 3, 3600)
-        await change()
-        assert await records.live_sessions(NOW + 4) == []
-    history = await records.entries("credential", user_id="jansen01", ended=True)
-    assert [(entry.says["kind"], entry.ended_at) for entry in history] == [
-        ("password", NOW + 1),
-        ("password", NOW + 3),
-        ("totp", None),
-    ]
-    with pytest.raises(Conflict, match="credential 2 has ended already"):
-        await records.end_credential(2, BY_ACT, NOW)
-    with pytest.raises(Conflict, match="credential 99 does not exist"):
-        await records.end_credential(99, BY_ACT, NOW)
-
-
 # --- mandates
 
 
@@ -214,6 +186,8 @@ ACTS: dict[str, Acting] = {
     "end user ID": lambda records, by, now: records.end_user_id("jansen01", by, now),
     "password": lambda records, by, now: records.set_password("jansen01", HASH, by, now, alone=True),
     "code": lambda records, by, now: records.set_totp("jansen01", b"s" * 20, by, now),
+    "card": lambda records, by, now: records.set_code_card("jansen01", b"stored", by, now),
+    "activation": lambda records, by, now: records.set_activation("jansen01", HASH, by, now),
     "designation": lambda records, by, now: records.add_designation(
         "jansen01", authorisation(), {Use.CONSULTATION}, by, now
     ),
@@ -370,6 +344,8 @@ async def test_nothing_is_changed_without_the_ledgers_line(records: Records, act
         "end user ID": lambda: records.end_user_id("jansen01", BY_ACT, NOW, full),
         "password": lambda: records.set_password("jansen01", HASH, BY_ACT, NOW, alone=True, before_commit=full),
         "code": lambda: records.set_totp("jansen01", b"s" * 20, BY_ACT, NOW, full),
+        "card": lambda: records.set_code_card("jansen01", b"stored", BY_ACT, NOW, full),
+        "activation": lambda: records.set_activation("jansen01", HASH, BY_ACT, NOW, full),
         "designation": lambda: records.add_designation(
             "jansen01", authorisation(), {Use.CONSULTATION}, BY_ACT, NOW, before_commit=full
         ),

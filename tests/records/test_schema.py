@@ -217,10 +217,16 @@ def test_an_upgrade_that_fails_changes_nothing(settings: RecordsSettings) -> Non
 # --- key and settings
 
 
-async def test_another_key_is_noticed_at_the_start(settings: RecordsSettings, open_records: Opener) -> None:
+@pytest.mark.parametrize("kind", ["app", "card", "activation code"])
+async def test_another_key_is_noticed_at_the_start(settings: RecordsSettings, open_records: Opener, kind: str) -> None:
     records = await open_records()
     await add_user(records)
-    await records.set_totp("jansen01", bytes(20), BY_ACT, NOW)
+    if kind == "app":
+        await records.set_totp("jansen01", bytes(20), BY_ACT, NOW)
+    elif kind == "card":
+        await records.set_code_card("jansen01", b"stored", BY_ACT, NOW)
+    else:
+        await records.set_activation("jansen01", "$letter", BY_ACT, NOW)
     settings.key_file.write_bytes(bytes(32))
     with pytest.raises(RecordsError, match="another records key"):
         await Records.open(settings)
