@@ -13,7 +13,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 class Status(NamedTuple):
     """What the port tells. `not_ready` lists why the gateway is not ready; empty means it is. Of each server certificate
-    `certificates` has the listener's address, the file, the kind of key, and when it ends (Unix seconds).
+    `certificates` has the listener's address, the file, the kind of key, and when it ends (Unix seconds). `asked` counts the gateway's
+    own questions by place and outcome, `revocation` what came of those about cards by source and state; `revocation_lists` has the
+    address of each list, and from when and until when it holds (Unix seconds).
     """
 
     not_ready: tuple[str, ...]
@@ -23,13 +25,16 @@ class Status(NamedTuple):
     table: str
     started: float
     certificates: Sequence[tuple[str, str, str, float]] = ()
+    asked: Sequence[tuple[str, str, int]] = ()
+    revocation: Sequence[tuple[str, str, int]] = ()
+    revocation_lists: Sequence[tuple[str, float, float]] = ()
 
     @staticmethod
     def of_all(answers: Mapping[int, Sequence[Any] | None]) -> Status:
         """The gateway's, from what its workers answered, by their number; None is a worker that was silent.
 
-        Figures are summed. It is ready when every worker is, and all decide by the same table. While a worker is silent decisions are not
-        told: a count without its share would be a fall, which whoever collects counts takes for a restart, and the rise after it for
+        Figures are summed. It is ready when every worker is, and all decide by the same table. While a worker is silent decisions and
+        questions are not told: a count without its share would be a fall, which whoever collects counts takes for a restart, and the rise after it for
         as many decisions anew.
         """
         each = {number: Status(*answer) for number, answer in sorted(answers.items()) if answer is not None}
@@ -42,11 +47,18 @@ class Status(NamedTuple):
         decisions: Counter[str] = Counter()
         lines: Counter[str] = Counter()
         ends: dict[tuple[str, str, str], float] = {}
+        asked: Counter[tuple[str, str]] = Counter()
+        revocation: Counter[tuple[str, str]] = Counter()
+        lists: dict[str, tuple[float, float]] = {}
         for status in each.values():
             for listener, file, kind, end in status.certificates:
                 ends[listener, file, kind] = min(end, ends.get((listener, file, kind), end))
+            for url, since, until in status.revocation_lists:
+                lists[url] = max((since, until), lists.get(url, (since, until)))
             if len(each) == len(answers):
                 decisions.update(status.decisions)
+                asked.update({(place, outcome): count for place, outcome, count in status.asked})
+                revocation.update({(source, state): count for source, state, count in status.revocation})
             lines.update(status.ledger_lines)
         return Status(
             tuple(reasons),
@@ -56,6 +68,9 @@ class Status(NamedTuple):
             next(iter(each.values())).table,
             min(status.started for status in each.values()),
             [(*which, end) for which, end in ends.items()],
+            [(*which, count) for which, count in asked.items()],
+            [(*which, count) for which, count in revocation.items()],
+            [(url, *times) for url, times in lists.items()],
         )
 
 
@@ -87,6 +102,32 @@ class _Collector:
         for listener, file, kind, end in status.certificates:
             expiry.add_metric([listener, file, kind], end)
         yield expiry
+        asked = CounterMetricFamily(
+            "gateway_outbound_requests", "The gateway's own questions to others.", labels=["place", "outcome"]
+        )
+        for place, outcome, count in status.asked:
+            asked.add_metric([place, outcome], count)
+        yield asked
+        revocation = CounterMetricFamily(
+            "gateway_revocation_answers", "What came of questions about cards.", labels=["source", "state"]
+        )
+        for source, state, count in status.revocation:
+            revocation.add_metric([source, state], count)
+        yield revocation
+        since = GaugeMetricFamily(
+            "gateway_revocation_list_issued_seconds",
+            "When a revocation list was issued, Unix seconds.",
+            labels=["list"],
+        )
+        until = GaugeMetricFamily(
+            "gateway_revocation_list_expiry_seconds",
+            "Until when a revocation list holds, Unix seconds.",
+            labels=["list"],
+        )
+        for url, issued, end in status.revocation_lists:
+            since.add_metric([url], issued)
+            until.add_metric([url], end)
+        yield from (since, until)
         yield GaugeMetricFamily(
             "gateway_start_time_seconds", "When the process started, Unix seconds.", value=status.started
         )
