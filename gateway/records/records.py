@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from gateway.errors import RecordsError
 from gateway.records.administration import Administration
-from gateway.records.cards import Cards
 from gateway.records.code_cards import CodeCards
 from gateway.records.credentials import Credentials
 from gateway.records.database import Database
+from gateway.records.eid_cards import EidCards
 from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
 from gateway.records.index import Index
@@ -31,7 +31,7 @@ from gateway.records.watch import Watch
 class RecordsDesk(
     SignIn,
     Sessions,
-    Cards,
+    EidCards,
     CodeCards,
     PendingSignIns,
     KeptForms,

@@ -241,8 +241,8 @@ pending = Table(
     Column("bytes", Integer, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
 )
-cards = Table(
-    "cards",
+eid_cards = Table(
+    "eid_cards",
     metadata,
     Column("thumbprint", Text, primary_key=True, comment="SHA-256 of the leaf, in lower-case hex"),
     Column("leaf", LargeBinary, nullable=False, comment="the card's certificate, DER"),

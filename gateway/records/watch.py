@@ -14,8 +14,8 @@ import sqlalchemy as sa
 import structlog
 
 from gateway.errors import RecordsError
-from gateway.records.cards import forget_cards
 from gateway.records.database import DataVersion
+from gateway.records.eid_cards import forget_eid_cards
 from gateway.records.index import ENDED_KEPT_SECONDS
 from gateway.records.schema import changes, entry_codes, kept_forms, sessions
 from gateway.records.signin import forget_unknown
@@ -208,7 +208,7 @@ class Watch(Store):
             await write.execute(sa.delete(changes).where(changes.c.at < now - CHANGES_KEPT_SECONDS))
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.expires_at < now))
             await forget_unknown(write)
-            await forget_cards(write, now)
+            await forget_eid_cards(write, now)
             await write.execute(sa.delete(kept_forms).where(kept_forms.c.expires_at < now))
             await write.execute(
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))

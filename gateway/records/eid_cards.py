@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from gateway.records.schema import cards, sessions
+from gateway.records.schema import eid_cards, sessions
 from gateway.records.store import Store, Write
 
 KEPT_SECONDS = 8 * 86_400.0
@@ -26,48 +26,50 @@ class KeptCard:
     good_at: float | None
 
 
-class Cards(Store):
+class EidCards(Store):
     """Keeping and looking. Everything raises RecordsError when the database does not answer."""
 
-    async def keep_card(self, thumbprint: str, leaf: bytes, issuer: bytes, good_at: float | None) -> None:
+    async def keep_eid_card(self, thumbprint: str, leaf: bytes, issuer: bytes, good_at: float | None) -> None:
         """Keeps what a later check needs. `good_at` is when the card was last known not to be revoked, if it was: it only goes forward,
         for the card and for the live sessions that hang on it."""
-        now, known = self._clock(), sa.func.coalesce(cards.c.good_at, 0.0)
-        later = cards.c.good_at if good_at is None else sa.case((known < good_at, good_at), else_=cards.c.good_at)
-        seen = sa.update(cards).where(cards.c.thumbprint == thumbprint).values(seen_at=now, good_at=later)
+        now, known = self._clock(), sa.func.coalesce(eid_cards.c.good_at, 0.0)
+        later = (
+            eid_cards.c.good_at if good_at is None else sa.case((known < good_at, good_at), else_=eid_cards.c.good_at)
+        )
+        seen = sa.update(eid_cards).where(eid_cards.c.thumbprint == thumbprint).values(seen_at=now, good_at=later)
         async with self._write() as write:
             if (await write.execute(seen)).rowcount == 0:
                 new = {"thumbprint": thumbprint, "leaf": leaf, "issuer": issuer, "good_at": good_at, "seen_at": now}
-                await write.execute(sa.insert(cards).values(**new))
+                await write.execute(sa.insert(eid_cards).values(**new))
             if good_at is not None:
                 await _bring_forward(write, thumbprint, good_at)
 
-    async def card_good_at(self, thumbprint: str) -> float | None:
+    async def eid_card_good_at(self, thumbprint: str) -> float | None:
         """When a card was last known not to be revoked, Unix seconds; None: never, or too long ago to be kept."""
         async with self._database.reading() as connection:
-            found = await connection.scalar(sa.select(cards.c.good_at).where(cards.c.thumbprint == thumbprint))
+            found = await connection.scalar(sa.select(eid_cards.c.good_at).where(eid_cards.c.thumbprint == thumbprint))
         return None if found is None else float(found)
 
-    async def cards_in_use(self, now: float) -> list[KeptCard]:
+    async def eid_cards_in_use(self, now: float) -> list[KeptCard]:
         """The cards that sessions hang on which are alive at `now`."""
         live = sa.select(sessions.c.certificate).where(
             sessions.c.certificate.is_not(None), sessions.c.ended_at.is_(None), sessions.c.expires_at > now
         )
-        columns = (cards.c.thumbprint, cards.c.leaf, cards.c.issuer, cards.c.good_at)
-        query = sa.select(*columns).where(cards.c.thumbprint.in_(live)).order_by(cards.c.thumbprint)
+        columns = (eid_cards.c.thumbprint, eid_cards.c.leaf, eid_cards.c.issuer, eid_cards.c.good_at)
+        query = sa.select(*columns).where(eid_cards.c.thumbprint.in_(live)).order_by(eid_cards.c.thumbprint)
         async with self._database.reading() as connection:
             return [KeptCard(*row) for row in await connection.execute(query)]
 
-    async def sessions_with_card(self, thumbprint: str, now: float) -> list[str]:
+    async def sessions_with_eid_card(self, thumbprint: str, now: float) -> list[str]:
         """The ids of the sessions that hang on a card and are alive at `now`."""
         live = sa.and_(sessions.c.certificate == thumbprint, sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
         async with self._database.reading() as connection:
             return list((await connection.execute(sa.select(sessions.c.id).where(live))).scalars())
 
 
-async def forget_cards(write: Write, now: float) -> None:
+async def forget_eid_cards(write: Write, now: float) -> None:
     """Throws away the cards that nothing can hang on any more."""
-    await write.execute(sa.delete(cards).where(cards.c.seen_at < now - KEPT_SECONDS))
+    await write.execute(sa.delete(eid_cards).where(eid_cards.c.seen_at < now - KEPT_SECONDS))
 
 
 async def _bring_forward(write: Write, thumbprint: str, good_at: float) -> None:

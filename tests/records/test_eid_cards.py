@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.model import Means
 from gateway.records import Records
-from gateway.records.cards import KEPT_SECONDS
+from gateway.records.eid_cards import KEPT_SECONDS
 from gateway.records.values import Bound
 from tests.records.conftest import NOW, PORTAL, Clock, Opener, add_user
 
@@ -24,34 +24,34 @@ async def begin(records: Records, number: int, certificate: str | None, good_at:
 
 async def test_a_card_is_in_use_while_a_session_lives_that_hangs_on_it(records: Records, clock: Clock) -> None:
     await add_user(records)
-    await records.keep_card(CARD, LEAF, ISSUER, NOW)
-    await records.keep_card(OTHER, LEAF, ISSUER, NOW)
-    assert await records.cards_in_use(NOW) == []
+    await records.keep_eid_card(CARD, LEAF, ISSUER, NOW)
+    await records.keep_eid_card(OTHER, LEAF, ISSUER, NOW)
+    assert await records.eid_cards_in_use(NOW) == []
     first = await begin(records, 1, CARD, NOW)
     second = await begin(records, 2, CARD, NOW)
     await begin(records, 3, None, None)
-    (card,) = await records.cards_in_use(NOW)
+    (card,) = await records.eid_cards_in_use(NOW)
     assert (card.thumbprint, card.leaf, card.issuer, card.good_at) == (CARD, LEAF, ISSUER, NOW)
-    assert sorted(await records.sessions_with_card(CARD, NOW)) == sorted([first, second])
+    assert sorted(await records.sessions_with_eid_card(CARD, NOW)) == sorted([first, second])
     await records.end_session(first, "signed out", "gateway")
-    assert await records.sessions_with_card(CARD, NOW) == [second]
+    assert await records.sessions_with_eid_card(CARD, NOW) == [second]
     clock.now = NOW + 3600
-    assert await records.sessions_with_card(CARD, clock.now) == []
-    assert await records.cards_in_use(clock.now) == []
+    assert await records.sessions_with_eid_card(CARD, clock.now) == []
+    assert await records.eid_cards_in_use(clock.now) == []
 
 
 async def test_what_is_known_goes_forward_and_never_back(records: Records) -> None:
     await add_user(records)
-    assert await records.card_good_at(CARD) is None
-    await records.keep_card(CARD, LEAF, ISSUER, None)
-    assert await records.card_good_at(CARD) is None
+    assert await records.eid_card_good_at(CARD) is None
+    await records.keep_eid_card(CARD, LEAF, ISSUER, None)
+    assert await records.eid_card_good_at(CARD) is None
     session = await begin(records, 1, CARD, NOW)
     ended = await begin(records, 2, CARD, NOW)
     other = await begin(records, 3, OTHER, NOW)
     await records.end_session(ended, "signed out", "gateway")
     for good_at, known in ((NOW + 60, NOW + 60), (NOW + 30, NOW + 60), (None, NOW + 60), (NOW + 90, NOW + 90)):
-        await records.keep_card(CARD, LEAF, ISSUER, good_at)
-        assert await records.card_good_at(CARD) == known
+        await records.keep_eid_card(CARD, LEAF, ISSUER, good_at)
+        assert await records.eid_card_good_at(CARD) == known
         kept = {found.id: found.certificate_good_at for found in await records.sessions_of(USER)}
         assert kept == {session: known, ended: NOW, other: NOW}
 
@@ -60,7 +60,7 @@ async def test_every_process_learns_it(open_records: Opener) -> None:
     one, two = await open_records(), await open_records()
     await add_user(one)
     await begin(one, 1, CARD, NOW)
-    await one.keep_card(CARD, LEAF, ISSUER, NOW + 60)
+    await one.keep_eid_card(CARD, LEAF, ISSUER, NOW + 60)
     assert await two.catch_up()
     for records in (one, two):
         entry = records.index.session(bytes([1]) * 32, PORTAL)
@@ -69,11 +69,11 @@ async def test_every_process_learns_it(open_records: Opener) -> None:
 
 
 async def test_a_card_is_forgotten_when_nothing_can_hang_on_it(records: Records, clock: Clock) -> None:
-    await records.keep_card(CARD, LEAF, ISSUER, NOW)
+    await records.keep_eid_card(CARD, LEAF, ISSUER, NOW)
     clock.now = NOW + KEPT_SECONDS
-    await records.keep_card(OTHER, LEAF, ISSUER, clock.now)
+    await records.keep_eid_card(OTHER, LEAF, ISSUER, clock.now)
     await records._tidy(clock.now)
-    assert await records.card_good_at(CARD) == NOW
+    assert await records.eid_card_good_at(CARD) == NOW
     await records._tidy(clock.now + 1)
-    assert await records.card_good_at(CARD) is None
-    assert await records.card_good_at(OTHER) == clock.now
+    assert await records.eid_card_good_at(CARD) is None
+    assert await records.eid_card_good_at(OTHER) == clock.now
