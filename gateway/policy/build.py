@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from gateway.decision import PathPattern, Snapshot
 from gateway.model import (
     Authorisation,
     Channel,
+    Context,
     GrantedRole,
     Institution,
     Match,
@@ -30,6 +32,7 @@ from gateway.model import (
 )
 from gateway.policy.schema import (
     AuthorisationFile,
+    ContextTable,
     InstitutionFile,
     Languages,
     OperationTable,
@@ -66,6 +69,8 @@ def build_snapshot(table: Table, settings: DecisionSettings, digest: str) -> Sna
         idle_seconds=settings.idle_seconds,
         mandate_review_seconds=settings.mandate_review_seconds,
         doubtful_score=settings.doubtful_score,
+        holidays=frozenset(map(dt.date.fromisoformat, settings.holidays)),
+        card_fresh_seconds=settings.card_fresh_seconds,
     )
 
 
@@ -118,6 +123,7 @@ def _transaction(file: TransactionFile) -> Transaction:
         else Subjects(subjects.origin_field, None if subjects.path is None else PathPattern(subjects.path)),
         inbound_authorization=file.inbound_authorization,
         max_body_bytes=file.max_body_bytes,
+        soft_revocation=file.revocation.within,
     )
 
 
@@ -167,6 +173,17 @@ def _grant(table: UseTable) -> UseGrant:
         means=frozenset(_MEANS[means] for means in table.means),
         stronger_satisfies=table.stronger_satisfies,
         max_authentication_age=table.max_authentication_age,
+        context=None if table.context is None else _context(table.context),
+    )
+
+
+def _context(table: ContextTable) -> Context:
+    days = table.days
+    return Context(
+        networks=tuple(table.networks or ()),
+        hours=table.hours,
+        days=None if days is None else days.days,
+        working=days is not None and days.working,
     )
 
 

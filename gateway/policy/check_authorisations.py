@@ -94,6 +94,18 @@ def _means_are_strong_enough(file: str, authorisation: AuthorisationFile, ground
             yield Fault(file, f"use[{number}].means", what, "Leave it out, or correct the transaction's sensitivity")
 
 
+def _context_says_something(file: str, authorisation: AuthorisationFile, ground: Ground) -> Iterator[Fault]:
+    """I2."""
+    for number, use in enumerate(authorisation.use, 1):
+        where, context = f"use[{number}].context", use.context
+        if not readable(context) or context is None:
+            continue
+        if all(readable(part) and part is None for part in (context.networks, context.hours, context.days)):
+            yield Fault(file, where, "it names nothing", "Name networks, hours or days, or remove it")
+        if readable(context.networks) and context.networks and len(set(context.networks)) != len(context.networks):
+            yield Fault(file, f"{where}.networks", "a network stands twice", "Keep one")
+
+
 def _uses_exist(file: str, authorisation: AuthorisationFile, ground: Ground) -> Iterator[Fault]:
     transaction = ground.transaction(authorisation.transaction)
     if transaction is None:
@@ -187,6 +199,7 @@ PER_AUTHORISATION = (
     _means_once,
     _consultation_has_purpose,
     _means_are_strong_enough,
+    _context_says_something,
     _uses_exist,
     _supersedes_its_like,
 )

@@ -144,6 +144,22 @@ def _subjects_say_something(file: str, transaction: TransactionFile, ground: Gro
         )
 
 
+def _revocation_is_whole(file: str, transaction: TransactionFile, ground: Ground) -> Iterator[Fault]:
+    """I5: who goes on without an answer says for how long, and for longer than anybody waits for one."""
+    revocation = transaction.revocation
+    if not readable(revocation.mode) or not readable(revocation.within):
+        return
+    where, hard = "revocation.within", ground.settings.card_fresh_seconds
+    if revocation.mode == "hard":
+        if revocation.within is not None:
+            yield Fault(file, where, "hard bears no old answer", 'Remove it, or write mode = "soft"')
+    elif revocation.within is None:
+        yield Fault(file, where, "it is missing", 'Say how old the last good answer may be, such as "12h"')
+    elif revocation.within <= hard:
+        what = f"it is no longer than what hard bears ({hard:g} s: revocation.check_every of gateway.toml, and a grace)"
+        yield Fault(file, where, what, 'Make it longer, or write mode = "hard"')
+
+
 PER_TRANSACTION = (
     _social_data_is_protected,
     _social_data_is_no_whole_host,
@@ -154,4 +170,5 @@ PER_TRANSACTION = (
     _cookies_do_not_mix,
     _origin_tls_is_whole,
     _subjects_say_something,
+    _revocation_is_whole,
 )

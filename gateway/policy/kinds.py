@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from gateway.errors import OutboundError
 from gateway.identifiers import IdentifierError, check_insz, check_kbo
+from gateway.model import Network
 
 # A room of the same floor: what a list of places says is read as it is later compared.
 from gateway.outbound.hosts import Place, parse_place
@@ -19,7 +20,11 @@ MAX_TEXT_CHARACTERS = 4000
 """Longest single text in a file: a page of prose. What is longer belongs in a document that the file refers to."""
 
 _DURATION = re.compile(r"([0-9]{1,9})(s|min|h|d)")
+DAY_MINUTES = 24 * 60
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
+DAYS_OF_THE_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WORKING = "working"
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -67,9 +72,6 @@ def _many(value: object) -> object:
 
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else _many(value)
-
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Address(NamedTuple):
@@ -121,6 +123,36 @@ def _place(value: object) -> Place:
         ) from None
 
 
+def _hours(value: object) -> tuple[int, int]:
+    found = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    first, last = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
+    if found is None or last > DAY_MINUTES:
+        raise ValueError('hours are expected. Write "07:00-19:00", the time in Brussels; the end of a day is 24:00')
+    if first >= last:
+        raise ValueError("the hours end before they begin. Write the earlier one first; they do not go past midnight")
+    return first, last
+
+
+class Days(NamedTuple):
+    """Days of the week, Monday 0; and whether public holidays are left out."""
+
+    days: frozenset[int]
+    working: bool
+
+
+def _days(value: object) -> Days:
+    if value == WORKING:
+        return Days(frozenset(range(5)), working=True)
+    names = value if isinstance(value, list) else []
+    if not names or any(name not in DAYS_OF_THE_WEEK for name in names):
+        raise ValueError(
+            'these are not days. Write "working" (Monday to Friday without public holidays), or ["monday", "tuesday"]'
+        )
+    if len(set(names)) != len(names):
+        raise ValueError("a day stands twice. Keep one")
+    return Days(frozenset(map(DAYS_OF_THE_WEEK.index, names)), working=False)
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     """A path of a settings file: relative ones start at the directory of that file."""
     text = str(value) if isinstance(value, Path) else value
@@ -149,6 +181,9 @@ Kbo = Annotated[str, AfterValidator(_kbo)]
 Insz = Annotated[str, AfterValidator(_insz)]
 NetworkText = Annotated[Network, BeforeValidator(_network)]
 """IPv4 or IPv6, in prefix notation; an address alone is a network of one."""
+HoursText = Annotated[tuple[int, int], BeforeValidator(_hours)]
+"""Minutes after midnight."""
+DaysText = Annotated[Days, BeforeValidator(_days)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 PlaceText = Annotated[Place, BeforeValidator(_place)]
 """Scheme, host and port: `http://ocsp.eid.belgium.be`."""

@@ -28,6 +28,7 @@ from gateway.policy.files import read_files
 from gateway.policy.material import inspect_origins
 from gateway.policy.settings import SETTINGS_FILE, Settings
 from gateway.policy.table import DecisionSettings, Table, parse_table
+from gateway.policy.working_days import holidays_of
 
 ENDING_SOON_SECONDS = 60 * 86400.0
 """How long before its end an authorisation is warned of: a new deliberation takes about two months."""
@@ -86,7 +87,8 @@ def load_release(settings: Settings, now: float) -> Release:
     inspected = inspect_table(settings, now)
     if inspected.faults:
         raise TableError(inspected.faults)
-    decision = DecisionSettings.of(settings)
+    days = tuple(day.isoformat() for day in holidays_of(inspected.table.authorisations.values()))
+    decision = DecisionSettings.of(settings).model_copy(update={"holidays": days})
     document = _document(inspected.files, decision)
     digest = hashlib.sha256(document).hexdigest()
     snapshot = build_snapshot(inspected.table, decision, digest)

@@ -13,9 +13,11 @@ from gateway.decision import PathPattern, PatternError
 from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import Language
 from gateway.policy.faults import FileModel
-from gateway.policy.kinds import Duration, FilePath, HostName, Insz, Kbo, Words
+from gateway.policy.kinds import DaysText, Duration, FilePath, HostName, HoursText, Insz, Kbo, NetworkText, Words
 
 DAY = 86400.0
+MAX_NETWORKS = 64
+"""Of one use: each request looks through them."""
 KSZ = "ksz"
 """The institution of the KSZ's own people in roles.toml."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -167,6 +169,13 @@ class SubjectsTable(FileModel):
     path: Pattern | None = None
 
 
+class RevocationTable(FileModel):
+    """What holds while nobody answers whether a card is revoked. `within` is seconds."""
+
+    mode: Literal["hard", "soft"]
+    within: Annotated[Duration, Field(ge=60, le=7 * DAY)] | None = None
+
+
 class TransactionFile(FileModel):
     """`transactions/*.toml`"""
 
@@ -182,11 +191,20 @@ class TransactionFile(FileModel):
     origin: OriginTable
     operation: Annotated[list[OperationTable], Field(min_length=1)]
     subjects: SubjectsTable | None = None
+    revocation: RevocationTable = RevocationTable(mode="hard")
 
 
 class OpinionTable(FileModel):
     outcome: Literal["favourable", "unfavourable"]
     on: Day
+
+
+class ContextTable(FileModel):
+    """Where and when a use may be made (clause I2)."""
+
+    networks: Annotated[list[NetworkText], Field(min_length=1, max_length=MAX_NETWORKS)] | None = None
+    hours: HoursText | None = None
+    days: DaysText | None = None
 
 
 class UseTable(FileModel):
@@ -195,6 +213,7 @@ class UseTable(FileModel):
     means: Annotated[list[Literal["password", "token", "itsme", "eid"]], Field(min_length=1)]
     stronger_satisfies: bool = False
     max_authentication_age: Annotated[Duration, Field(ge=60, le=DAY)]
+    context: ContextTable | None = None
 
 
 class AuthorisationFile(FileModel):

@@ -11,13 +11,16 @@ from pydantic import Field
 
 from gateway.errors import Fault
 from gateway.model import LANGUAGES, Channel
-from gateway.policy.faults import FileModel, read_model, read_toml
+from gateway.policy.faults import FileModel, read_model, read_toml, readable
+from gateway.policy.kinds import Many
 from gateway.policy.schema import AboutFile, AuthorisationFile, InstitutionFile, RolesFile, TransactionFile
 from gateway.policy.settings import Settings
 
 ROLES_FILE = "roles.toml"
 DIRECTORIES = ("institutions", "transactions", "authorisations")
 REGULATION = "regulation"
+CHECK_GRACE_SECONDS = 300.0
+"""The most that a check of a card may be late by, before what nobody could ask about counts as unknown."""
 _REGULATION_FILE = re.compile(r"regulation/([0-9A-Za-z][0-9A-Za-z._-]{0,39})/(about\.toml|(?:nl|fr|de|en)\.md)")
 _SUBJECT_FILE = re.compile(r"(institutions|transactions|authorisations)/[0-9A-Za-z._-]+\.toml")
 
@@ -26,6 +29,7 @@ class DecisionSettings(FileModel):
     """What a decision reads of gateway.toml: part of the release and of its hash, so that an old line can be replayed.
 
     `names` maps a channel to its host names, sorted; `levels` sensitivity (0 to 4) to the least level; durations are seconds.
+    `holidays` are dates (YYYY-MM-DD) that the table makes needed, and `load_release` adds.
     """
 
     portal_host: str
@@ -34,6 +38,8 @@ class DecisionSettings(FileModel):
     idle_seconds: float
     mandate_review_seconds: float
     doubtful_score: float = 100.0
+    holidays: Annotated[tuple[str, ...], Many] = ()
+    card_fresh_seconds: float = 900.0
 
     @staticmethod
     def of(settings: Settings) -> DecisionSettings:
@@ -45,7 +51,13 @@ class DecisionSettings(FileModel):
             idle_seconds=settings.sessions.idle,
             mandate_review_seconds=settings.mandates.review,
             doubtful_score=settings.evidence.threshold,
+            card_fresh_seconds=_fresh(settings.revocation.check_every),
         )
+
+
+def _fresh(check_every: float) -> float:
+    """How old the last good answer on a card may be where none older does: a round of checks, and one that comes late or fails once."""
+    return check_every + min(check_every, CHECK_GRACE_SECONDS) if readable(check_every) else check_every
 
 
 @dataclass(frozen=True, slots=True)

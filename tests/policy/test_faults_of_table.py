@@ -46,6 +46,18 @@ TRANSACTIONS: list[Row] = [
     (DOSSIER, "sensitivity = 3", "sensitivity = 0", "sensitivity", "public data"),
     (DOSSIER, "social_personal_data = true", 'social_personal_data = "yes"', "social_personal_data", "true or false"),
     (DOSSIER, 'role = "DossierReader"', "", "role", "without a user-management role"),
+    *[
+        (DOSSIER, "[subjects] ", f"[revocation]\n{revocation}\n[subjects] ", where, what)
+        for revocation, where, what in (
+            ("", "revocation.mode", "missing"),
+            ('mode = "none"', "revocation.mode", "not known"),
+            ('mode = "soft"', "revocation.within", "missing"),
+            ('mode = "hard"\nwithin = "12h"', "revocation.within", "bears no old answer"),
+            ('mode = "soft"\nwithin = "20min"', "revocation.within", "no longer than what hard bears (1200 s"),
+            ('mode = "soft"\nwithin = "8d"', "revocation.within", "less than or equal"),
+            ('mode = "soft"\nwithin = "a while"', "revocation.within", "duration"),
+        )
+    ],
     (DOSSIER, 'host = "dossier.localhost"', 'host = "other.localhost"', "match[1].host", "no user listener"),
     (DOSSIER, 'host = "dossier.localhost"', 'host = "portal.localhost"', "match[1].host", "portal's host"),
     (DOSSIER, 'host = "dossier.localhost"', 'host = "*.localhost"', "match[1].host", "not a host name"),
@@ -117,6 +129,36 @@ AUTHORISATIONS: list[Row] = [
     (GRANT, 'max_authentication_age = "8h"', 'max_authentication_age = "48h"', "use[1].max_authentication_age", "less than"),
     ("authorisations/25-012.toml", 'use = "consultation"', 'use = "communication"', "use[1].use", "no operation of library"),
     (PENSION_GRANT, 'means = ["eid"]\nstronger', 'means = ["itsme"]\nstronger', "use[1].means", "level 4"),
+    *[
+        (GRANT, 'max_authentication_age = "30min"', f'max_authentication_age = "30min"\n[use.context]\n{context}', where, what)
+        for context, where, what in (
+            ("", "use[2].context", "names nothing"),
+            ("networks = []", "use[2].context.networks", "empty"),
+            ('networks = "192.0.2.0/24"', "use[2].context.networks", "list"),
+            ('networks = ["192.0.2.0/24", "office"]', "use[2].context.networks[2]", "not a network"),
+            ('networks = ["192.0.2.1/24"]', "use[2].context.networks[1]", "not a network"),
+            ('networks = ["192.0.2.0/24", "2001:db8::/48", "192.0.2.0/24"]', "use[2].context.networks", "twice"),
+            (f"networks = {[f'10.0.{number}.0/24' for number in range(65)]}", "use[2].context.networks", "at most 64"),
+            ('hours = "7:00-19:00"', "use[2].context.hours", "hours are expected"),
+            ('hours = "07:00 - 19:00"', "use[2].context.hours", "hours are expected"),
+            ('hours = "07:00-24:01"', "use[2].context.hours", "hours are expected"),
+            ('hours = "07:60-19:00"', "use[2].context.hours", "hours are expected"),
+            ("hours = 7", "use[2].context.hours", "hours are expected"),
+            ("hours = 07:00:00", "use[2].context.hours", "hours are expected"),
+            ('hours = "22:00-06:00"', "use[2].context.hours", "past midnight"),
+            ('hours = "07:00-07:00"', "use[2].context.hours", "end before they begin"),
+            ('days = "weekdays"', "use[2].context.days", "not days"),
+            ('days = "monday"', "use[2].context.days", "not days"),
+            ("days = []", "use[2].context.days", "not days"),
+            ('days = ["monday", "maandag"]', "use[2].context.days", "not days"),
+            ('days = ["monday", "working"]', "use[2].context.days", "not days"),
+            ('days = ["monday", ["tuesday"]]', "use[2].context.days", "not days"),
+            ('days = ["monday", "tuesday", "monday"]', "use[2].context.days", "twice"),
+            ('days = "working"\nholidays = []', "use[2].context.holidays", "unknown"),
+        )
+    ],
+    (GRANT, 'status = "active"', 'status = "active"\ncontext = { days = "working" }', "context", "unknown"),
+    (GRANT, 'max_authentication_age = "30min"', 'max_authentication_age = "30min"\ncontext = "office"', "use[2].context", "table is expected"),
 ]  # fmt: skip
 ROLES: list[Row] = [
     ("roles.toml", 'insz = "85073003328"', 'insz = "81022903534"', "role[1].insz", "calendar"),

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import random
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.decision import Snapshot
 from gateway.errors import TableError
-from gateway.model import BRUSSELS, Means, Use
+from gateway.model import BRUSSELS, Context, Means, Use
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
 from gateway.policy.release import keep_release, load_kept, load_release, refusing_snapshot
@@ -54,6 +55,63 @@ def test_the_snapshot_is_indexed(config: Path) -> None:
     assert snapshot.usable
 
 
+WHERE_AND_WHEN = """max_authentication_age = "30min"
+[use.context]
+networks = ["192.0.2.0/24", "2001:db8::7"]
+hours = "07:00-19:00"
+days = "working"
+"""
+
+
+def test_where_and_when_a_use_may_be_made(config: Path, edit: Edit, tmp_path: Path) -> None:
+    """Holidays are of the years in which the authorisation is valid, and stay with the release."""
+    before = load_release(load_settings(config), NOW)
+    assert before.snapshot.holidays == frozenset()
+    edit("authorisations/24-123.toml", 'max_authentication_age = "30min"', WHERE_AND_WHEN)
+    release = load_release(load_settings(config), NOW)
+    consultation, communication = release.snapshot.by_reference["24/123"].uses
+    assert consultation.context is None
+    assert communication.context == Context(
+        (ip_network("192.0.2.0/24"), ip_network("2001:db8::7/128")),
+        (7 * 60, 19 * 60),
+        frozenset(range(5)),
+        working=True,
+    )
+    holidays = release.snapshot.holidays
+    assert {dt.date(2026, 5, 14), dt.date(2026, 7, 21), dt.date(2026, 12, 25), dt.date(2027, 3, 29)} < holidays
+    assert dt.date(2026, 7, 11) not in holidays
+    assert {day.year for day in holidays} == {2024, 2025, 2026, 2027, 2028}
+    keep_release(release, tmp_path)
+    kept = load_kept(tmp_path, release.hash)
+    assert (kept.holidays, kept.by_reference) == (holidays, release.snapshot.by_reference)
+
+
+def test_days_by_name_know_no_holidays(config: Path, edit: Edit) -> None:
+    edit(
+        "authorisations/24-123.toml",
+        'max_authentication_age = "30min"',
+        WHERE_AND_WHEN.replace('"working"', '["monday", "sunday"]'),
+    )
+    snapshot = load_release(load_settings(config), NOW).snapshot
+    context = snapshot.by_reference["24/123"].uses[1].context
+    assert context is not None
+    assert (context.days, context.working, snapshot.holidays) == ({0, 6}, False, frozenset())
+
+
+def test_how_old_an_answer_on_a_card_may_be(config: Path, edit: Edit) -> None:
+    """Hard where nothing is said; the bound is a round of checks and a grace that is no longer than one, and than five minutes."""
+    snapshot = load_release(load_settings(config), NOW).snapshot
+    assert {one.soft_revocation for one in snapshot.transactions.values()} == {None}
+    assert snapshot.card_fresh_seconds == 20 * 60
+    edit("gateway.toml", '# check_every = "15min"', 'check_every = "1min"')
+    edit("gateway.toml", '# ocsp_kept = "5min"', 'ocsp_kept = "30s"')
+    edit("transactions/dossier.toml", "[subjects] ", '[revocation]\nmode = "soft"\nwithin = "12h"\n[subjects] ')
+    snapshot = load_release(load_settings(config), NOW).snapshot
+    assert snapshot.card_fresh_seconds == 120
+    assert snapshot.transactions["dossier"].soft_revocation == 12 * 3600
+    assert snapshot.transactions["pension"].soft_revocation is None
+
+
 def test_the_snapshot_cannot_be_changed(config: Path) -> None:
     snapshot = load_release(load_settings(config), NOW).snapshot
     for mapping in (
@@ -84,6 +142,7 @@ def test_every_file_of_the_table_is_in_the_hash(config: Path, file: str) -> None
         ("\n2 = 2", "\n2 = 1"),
         ('# idle = "30min"', 'idle = "20min"'),
         ('# review = "30d"', 'review = "10d"'),
+        ('# check_every = "15min"', 'check_every = "10min"'),
         ('"pension.localhost"]', '"pension.localhost", "new.localhost"]'),
     ],
 )
