@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 import gettext
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, get_day_names
 from babel.numbers import format_decimal
 
 from gateway.model import BRUSSELS, FOR_EVER, Language
@@ -65,6 +66,12 @@ def day(language: Language, moment: float) -> str:
 def last_day(language: Language, end: float) -> str | None:
     """The last day of a validity that ends at `end` (exclusive); None when it has no end."""
     return None if end == FOR_EVER else day(language, end - 1)
+
+
+def weekdays(language: Language, days: Iterable[int]) -> str:
+    """Days of the week (Monday 0), in their order and as the language writes them."""
+    names = get_day_names("wide", locale=_locale(language))
+    return ", ".join(names[day] for day in sorted(days))
 
 
 def clock_time(language: Language, moment: float) -> str:

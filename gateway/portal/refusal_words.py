@@ -388,6 +388,19 @@ WORDS: Final[dict[str, Words]] = {
         N_("Social personal data may be consulted only for a purpose that is stated in the authorisation. None is."),
         (_LOCAL_KSZ, _LIST),
     ),
+    "outside_context": Words(
+        N_("Not from here, or not at this time"),
+        N_(
+            "The authorisation allows this only from certain networks, at certain hours or on certain days. You are outside them now."
+        ),
+        (
+            N_("Try again within the hours and on the days that the authorisation names, from one of its networks."),
+            N_(
+                "If that does not fit your work, ask the local administrator of your institution: the Crossroads Bank can change the authorisation."
+            ),
+            _LIST,
+        ),
+    ),
     "means_too_weak": Words(
         N_("The means of authentication used is too weak for this transaction."),
         N_("You are signed in, but this transaction asks for a stronger means of authentication."),
@@ -407,6 +420,19 @@ WORDS: Final[dict[str, Words]] = {
         N_("You signed in too long ago for this transaction."),
         (N_("Confirm who you are, then repeat what you did."),),
         Act.STEP_UP,
+    ),
+    "revocation_unknown": Words(
+        N_("Your card cannot be checked at the moment"),
+        N_(
+            "The service that knows which identity cards are revoked has not answered for too long, and without its answer this transaction stays closed."
+        ),
+        (
+            _AGAIN,
+            N_("If this transaction takes another means of authentication, sign out, and sign in with that one."),
+            _STILL,
+        ),
+        Act.APPLICATIONS,
+        Where.GATEWAY,
     ),
     "client_closed": Words(
         N_("The connection broke off"),

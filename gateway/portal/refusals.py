@@ -15,11 +15,13 @@ import orjson
 from markupsafe import Markup, escape
 
 from gateway.decision import NOT_FOR_YOU, REASONS, Decision, Facts, Place, Snapshot
+from gateway.decision.context import clock
 from gateway.decision.facts import SAFE_METHODS
 from gateway.ledger.reference import format_reference, trace_id
-from gateway.model import LANGUAGES, Language, Means
+from gateway.model import LANGUAGES, Language, Means, UseGrant
 from gateway.portal import catalogue
 from gateway.portal.assets import sheet, style_hash
+from gateway.portal.catalogue import N_
 from gateway.portal.language import NAMES, choose
 from gateway.portal.refusal_words import WORDS, words_of
 from gateway.portal.render import Frame, switches, template
@@ -271,6 +273,33 @@ def _unsent(decision: Decision, facts: Facts) -> bool:
     return facts.method not in SAFE_METHODS and not forwarded and decision.shown != "gateway_error"
 
 
+def _where_and_when(granted: UseGrant | None, language: Language) -> list[tuple[str, str]]:
+    """What an authorisation names of networks, hours and days, each with its name."""
+    context = None if granted is None else granted.context
+    if context is None:
+        return []
+    named: list[tuple[str, str]] = []
+    if context.networks:
+        named.append((N_("From these networks"), ", ".join(map(str, context.networks))))
+    if context.hours is not None:
+        first, last = map(clock, context.hours)
+        named.append(
+            (
+                N_("At these hours"),
+                catalogue.translate(language, N_("%(first)s to %(last)s, Belgian time"))
+                % {"first": first, "last": last},
+            )
+        )
+    if context.days is not None:
+        days = (
+            catalogue.translate(language, N_("Monday to Friday, except on public holidays"))
+            if context.working
+            else catalogue.weekdays(language, context.days)
+        )
+        named.append((N_("On these days"), days))
+    return [(catalogue.translate(language, name), value) for name, value in named]
+
+
 def _details(decision: Decision, facts: Facts, language: Language) -> bytes:
     """What is known of the transaction, for a person who may be told."""
     if not decision.disclosed or decision.place is not Place.TRANSACTION or decision.transaction is None:
@@ -286,6 +315,7 @@ def _details(decision: Decision, facts: Facts, language: Language) -> bytes:
             None if grant is None else grant.reference,
             catalogue.day(language, validity.start) if validity and decision.reason.code == "not_yet_valid" else None,
             catalogue.last_day(language, validity.end) if validity and decision.reason.code == "expired" else None,
+            _where_and_when(granted, language) if decision.reason.code == "outside_context" else [],
             means,
             "" if facts.session is None else catalogue.translate(language, MEANS[facts.session.means.value]),
         )

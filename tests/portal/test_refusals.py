@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import replace
+from ipaddress import ip_network
 
 import orjson
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.decision import NOT_FOR_YOU, REASONS, Agent, Connection, Decision, Facts, Kind, PageOrigin, decide
 from gateway.ledger.reference import format_reference, new_reference, trace_id
-from gateway.model import LANGUAGES, Channel, Language, Means, Session, UserRecords
+from gateway.model import LANGUAGES, Channel, Context, Language, Means, Session, UserRecords
 from gateway.portal import catalogue
 from gateway.portal.assets import style_hash
 from gateway.portal.refusal_words import WORDS
@@ -125,11 +126,48 @@ def test_a_designated_person_is_told_the_reason_the_clause_and_the_help_of_their
 
 
 @pytest.mark.parametrize(
+    ("language", "hours", "days", "working"),
+    [
+        ("en", "07:00 to 19:00, Belgian time", "Tuesday, Saturday", "Monday to Friday, except on public holidays"),
+        ("nl", "07:00 tot 19:00, Belgische tijd", "dinsdag, zaterdag", "maandag tot vrijdag, behalve op feestdagen"),
+        ("fr", "de 07:00 à 19:00, heure belge", "mardi, samedi", "du lundi au vendredi, sauf les jours fériés"),
+        ("de", "07:00 bis 19:00, belgische Zeit", "Dienstag, Samstag", "Montag bis Freitag, außer an Feiertagen"),
+    ],
+)
+def test_where_and_when_is_said_to_who_is_outside(language: Language, hours: str, days: str, working: str) -> None:
+    networks = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/48"))
+    context = Context(networks, (420, 1140), frozenset({5, 1}))
+    made = told("outside_context")
+
+    def words(context: Context | None, code: str = "outside_context") -> str:
+        grant = replace(AUTHORISATIONS[0].uses[1], context=context)
+        return Page.of(page(told(code)._replace(grant=grant), KNOWN, language)).words
+
+    for part in ("192.0.2.0/24, 2001:db8::/48", hours, days):
+        assert part in words(context)
+        assert part not in words(context, "means_too_weak")
+        assert part not in Page.of(page(made._replace(disclosed=False), KNOWN, language)).words
+    assert working in words(replace(context, days=frozenset(range(5)), working=True))
+    only = words(Context(hours=(420, 1140)))
+    assert hours in only
+    assert working not in only
+    assert "192.0.2.0" not in only
+    assert hours not in words(None)
+
+
+@pytest.mark.parametrize(
     ("code", "where"),
     [("too_slow", Where.CLIENT), ("tls_failed", Where.CLIENT), ("client_closed", Where.CLIENT)]
     + [
         (code, Where.GATEWAY)
-        for code in ("ledger_unavailable", "records_unavailable", "table_unavailable", "gateway_error", "draining")
+        for code in (
+            "ledger_unavailable",
+            "records_unavailable",
+            "table_unavailable",
+            "gateway_error",
+            "draining",
+            "revocation_unknown",
+        )
     ]
     + [(code, Where.ORIGIN) for code in ("origin_refused", "origin_timeout", "origin_broken", "origin_malformed")],
 )
