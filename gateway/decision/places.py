@@ -33,6 +33,7 @@ _PORTAL: dict[str, Place] = {
     "/regulation": Place.SIGNED_IN,
     "/step-up": Place.SIGNED_IN,
     "/sign-in": Place.OPEN,
+    "/code-card": Place.OPEN,
     "/sign-out": Place.OPEN,
     "/language": Place.OPEN,
     "/help": Place.OPEN,

@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.decision.places import FORM_DISCARDED, FORM_PAGE
 from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
-from gateway.portal import applications, hand_over, information, kept_form, regulation, sign_in, sign_out, step_up
+from gateway.portal import applications, card, hand_over, information, kept_form, regulation, sign_in, sign_out, step_up
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
@@ -39,6 +39,8 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", "/applications", applications.show),
     ("GET", "/sign-in", sign_in.form_page),
     ("POST", "/sign-in", sign_in.submit),
+    ("GET", "/code-card", card.show),
+    ("POST", "/code-card", card.submit),
     ("GET", "/regulation", regulation.show),
     ("POST", "/regulation", regulation.decide),
     ("GET", "/step-up", step_up.show),

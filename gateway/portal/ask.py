@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from math import ceil
 from typing import Final
 from urllib.parse import urlencode
@@ -153,6 +154,11 @@ class Ask:
     @property
     def form_token(self) -> str:
         return self.tools.forms.make(self.form_holder)
+
+    @property
+    def holder_hash(self) -> bytes:
+        """The same, as what goes on elsewhere is tied to it (`records.pending`)."""
+        return sha256(self.form_holder.encode("utf-8", "surrogatepass")).digest()
 
     async def form(self) -> dict[str, str]:
         """The fields of a form; a field that is there twice is left out. Raises `HTTPBadRequest` when it cannot be read."""

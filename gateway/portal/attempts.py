@@ -1,13 +1,19 @@
-"""One attempt to prove who one is: lock-out, password, code. A known and an unknown user ID take the same way, in words and in time."""
+"""One attempt to prove who one is: lock-out, password, code. A known and an unknown user ID take the same way, in words and in time.
+
+Who has a code card, and typed no code of an app, proves it in two steps: the password, which `prove` gives back as `CardAsked`, and then
+the code of the number that was asked for (`prove_card`). Both are attempts of one person, counted in one counter.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
 
+from gateway.credentials import code_card, totp
 from gateway.credentials import password as passwords
-from gateway.credentials import totp
 from gateway.credentials.argon import SALT_BYTES
+from gateway.credentials.lockout import LockState
+from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.decision import ATTEMPTS
 from gateway.errors import CredentialError
 from gateway.ledger.line import Record
@@ -15,8 +21,9 @@ from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import sign_in_record
 from gateway.model import Means
 from gateway.portal.ask import Ask
+from gateway.portal.errand import Errand
 from gateway.portal.hashing import Busy, Place
-from gateway.records import UNBOUND, BeforeCommit, Bound, Change, Login
+from gateway.records import UNBOUND, BeforeCommit, Bound, CardChallenge, Change, Login
 
 MAX_USER_ID_CHARACTERS = 128
 """Longer than any user ID; a bound for what is looked up and counted."""
@@ -29,7 +36,7 @@ class Attempt:
     user_id: str
     password: str = field(repr=False)
     code: str = field(repr=False)
-    step_up: bool = False
+    errand: Errand
 
     @property
     def means(self) -> Means:
@@ -44,8 +51,15 @@ class Proved:
     login: Login
     means: Means
     user: Identity
-    step_up: bool = False
     bound: Bound = UNBOUND
+
+
+@dataclass(frozen=True, slots=True)
+class CardAsked:
+    """The password is right, and the person has a code card: the code of a number is to come. `key` is the challenge's, for the page that
+    asks."""
+
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,7 @@ class Refused:
     disabled: bool
 
 
-async def prove(ask: Ask, attempt: Attempt) -> Proved | Refused:
+async def prove(ask: Ask, attempt: Attempt) -> Proved | CardAsked | Refused:
     """Checks password and, when given, code. A failure is counted and its line is durable when this returns.
 
     Raises `Busy` when too many wait for the hashing pool, `RecordsError` and `LedgerError` when either cannot be reached.
@@ -67,24 +81,76 @@ async def prove(ask: Ask, attempt: Attempt) -> Proved | Refused:
         return await _prove(ask, attempt, place)
 
 
-async def _prove(ask: Ask, attempt: Attempt, place: Place) -> Proved | Refused:
+async def _prove(ask: Ask, attempt: Attempt, place: Place) -> Proved | CardAsked | Refused:
     records = ask.services.records
     now = ask.services.clock()
     login = await records.find_login(attempt.user_id)
     user = ask.services.sealer.person(attempt.user_id, None if login is None else login.insz)
     state = await records.claim_attempt(login or attempt.user_id, now)
-    if state.disabled or state.waits(now):
-        reason: str | None = "disabled" if state.disabled else "locked_out"
-    else:
-        reason = await _fault(ask, login, attempt, now, place)
-        if reason is None and login is not None:
-            await records.record_success(login, now)
-            await _strengthen(ask, login, attempt.password, now)
-            return Proved(login, attempt.means, user, attempt.step_up)
-        state = await records.lockout(login or attempt.user_id)
-    line = sign_in_line(ask, user, login, attempt.means, reason or "unknown_user_id", step_up=attempt.step_up)
-    await ask.services.admin.write(line)
-    return Refused(reason or "unknown_user_id", state.wait_until, state.disabled)
+    reason = _barred(state, now) or await _fault(ask, login, attempt, now, place)
+    if reason is not None or login is None:
+        return await refuse(
+            ask, user, login, attempt.user_id, attempt.means, reason or "unknown_user_id", attempt.errand
+        )
+    await _strengthen(ask, login, attempt.password, now)
+    by_app = attempt.code != "" and login.has_totp
+    if login.has_code_card and not by_app:
+        await records.give_back_attempt(login, state, now)
+        return await _ask_card(ask, login, user, attempt.errand, now)
+    await records.record_success(login, now, ("password", "totp") if by_app else ("password",))
+    return Proved(login, attempt.means, user)
+
+
+async def prove_card(ask: Ask, key_hash: bytes, code: str) -> tuple[Proved | Refused, Errand] | None:
+    """Checks the code of the number that was asked for in this browser, once, for the errand that the password was typed for.
+
+    None when nothing is asked for any more. Raises as `prove` does; what was asked for then still is, and so it is during a wait.
+    """
+    with ask.tools.hashing.take_place() as place:
+        records = ask.services.records
+        now = ask.services.clock()
+        asked = await records.card_challenge(key_hash, ask.holder_hash)
+        login = None if asked is None else await records.find_login(asked.user_id)
+        if asked is None or login is None:
+            return None
+        errand = Errand.of(asked.payload["errand"])
+        user = ask.services.sealer.person(login.user_id, login.insz)
+        state = await records.claim_attempt(login, now)
+        reason = _barred(state, now)
+        if reason is None:
+            challenge = await records.take_card_challenge(key_hash, ask.holder_hash)
+            reason = await _card_fault(ask, login, challenge, code, now, place)
+        if reason is not None:
+            return await refuse(ask, user, login, login.user_id, Means.TOKEN, reason, errand), errand
+        await records.record_success(login, now, ("password", "code_card"))
+        return Proved(login, Means.TOKEN, user), errand
+
+
+def _barred(state: LockState, now: float) -> str | None:
+    """Why an attempt that met this state is not even checked."""
+    if state.disabled:
+        return "disabled"
+    return "locked_out" if state.waits(now) else None
+
+
+async def refuse(
+    ask: Ask, user: Identity, login: Login | None, user_id: str, means: Means, reason: str, errand: Errand
+) -> Refused:
+    """Writes the line of an attempt that failed, and gives what the person may know of it."""
+    state = await ask.services.records.lockout(login or user_id)
+    await ask.services.admin.write(sign_in_line(ask, user, login, means, reason, step_up=errand.step_up))
+    return Refused(reason, state.wait_until, state.disabled)
+
+
+async def _ask_card(ask: Ask, login: Login, user: Identity, errand: Errand, now: float) -> CardAsked:
+    """Chooses a number of the card. Raises `Busy` when there is no room for more sign-ins."""
+    await ask.services.admin.write(sign_in_line(ask, user, login, Means.PASSWORD, "card_asked", step_up=errand.step_up))
+    key, random = make_token(ask.services.random(TOKEN_BYTES)), ask.services.random(code_card.CHOICE_BYTES)
+    payload = {"errand": errand.fields, "at": now}
+    hashes = token_hash(key), ask.holder_hash
+    if await ask.services.records.new_card_challenge(login, *hashes, payload, random) is None:
+        raise Busy("there is no room for more sign-ins")
+    return CardAsked(key)
 
 
 async def _strengthen(ask: Ask, login: Login, password: str, now: float) -> None:
@@ -126,14 +192,13 @@ def sign_in_line(
     )
 
 
-def line_of(ask: Ask, proved: Proved, reason: str) -> BeforeCommit:
+def line_of(ask: Ask, proved: Proved, reason: str, errand: Errand) -> BeforeCommit:
     """Writes the line of a session that is about to be, with its id; when it cannot, the session does not come to be (clause T1)."""
 
     async def write(change: Change) -> None:
-        session = str(change.details["session"])
-        await ask.services.admin.write(
-            sign_in_line(ask, proved.user, proved.login, proved.means, reason, step_up=proved.step_up, session=session)
-        )
+        session, step_up = str(change.details["session"]), errand.step_up
+        line = sign_in_line(ask, proved.user, proved.login, proved.means, reason, step_up=step_up, session=session)
+        await ask.services.admin.write(line)
 
     return write
 
@@ -152,9 +217,10 @@ async def _fault(ask: Ask, login: Login | None, attempt: Attempt, now: float, pl
         return "unknown_user_id"
     if not login.allowed(now):
         return "user_id_blocked"
-    if attempt.code:
+    if attempt.code and (login.has_totp or not login.has_code_card):
         return await _code_fault(ask, login, attempt.code, now)
-    return None if login.password_alone else "code_needed"
+    # Who has a card is asked for its code next, whatever stood in the field of the app that they do not have.
+    return None if login.password_alone or login.has_code_card else "code_needed"
 
 
 async def _code_fault(ask: Ask, login: Login, code: str, now: float) -> str | None:
@@ -166,3 +232,19 @@ async def _code_fault(ask: Ask, login: Login, code: str, now: float) -> str | No
         return error.reason
     # The records take a step once, whatever else asks for it meanwhile.
     return None if await ask.services.records.take_totp_step(login, step) else "code_used"
+
+
+async def _card_fault(
+    ask: Ask, login: Login, challenge: CardChallenge | None, code: str, now: float, place: Place
+) -> str | None:
+    if challenge is None or await ask.services.records.changes_to_means(login.user_id, challenge.payload["at"]):
+        # Another page tried that number first; or the password that was shown, or the card, is not the person's any more.
+        return "card_over"
+    if not login.allowed(now):
+        return "user_id_blocked"
+    pepper = ask.services.records.pepper
+    try:
+        await place.run(lambda: code_card.verify(challenge.stored, pepper, challenge.user_id, challenge.number, code))
+    except CredentialError as error:
+        return error.reason
+    return None

@@ -58,6 +58,11 @@ def step_up_page(token: str) -> str:
     return f"/step-up?start={quote(token)}" if token else "/step-up"
 
 
+def card_page(key: str) -> str:
+    """Where a code of the card is asked for."""
+    return f"/code-card?key={quote(key)}"
+
+
 async def onward(ask: Ask, session: Session, start: Start | None) -> web.Response:
     """To the transaction host with a one-time code, or to my applications. Raises `RecordsError`.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from aiohttp import web
 
-from gateway.credentials.start import Start
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.errors import Conflict
 from gateway.ledger.record import sign_out_record
@@ -17,40 +15,14 @@ from gateway.portal.ask import Ask
 from gateway.portal.attempts import Proved, line_of
 from gateway.portal.browser_name import browser_name
 from gateway.portal.catalogue import N_
-from gateway.portal.hand_over import host_name, onward, open_start, regulation_page
+from gateway.portal.errand import Errand
+from gateway.portal.hand_over import host_name, onward, regulation_page
 from gateway.records import Bound, Change
 
-STEP_UP: Final = "step-up"
-"""The value of the field `errand` in the forms of a step-up; a sign-in has none."""
 DONE: Final = N_("You have confirmed who you are")
 DONE_NEXT: Final = N_(
     "Go back to the tab in which you were working, go back with your browser's Back button there, and send it again."
 )
-
-
-class Errand(NamedTuple):
-    """What somebody proves who they are for: to sign in, or to raise the session that this browser has (`step_up`).
-
-    `again` are the names and values by which a form or an address says where they were going: `start`, or `transaction` and `use`.
-    """
-
-    step_up: bool
-    again: dict[str, str]
-
-    @classmethod
-    def of(cls, named: Mapping[str, str]) -> Errand:
-        """From the fields of a form, or the query of a page."""
-        again = {name: named[name] for name in ("start", "transaction", "use") if named.get(name)}
-        return cls(named.get("errand") == STEP_UP, again)
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """As the hidden fields of a form; `of` reads them."""
-        return {**({"errand": STEP_UP} if self.step_up else {}), **self.again}
-
-    def start(self, ask: Ask) -> Start | None:
-        """The page, or kept form, to go back to."""
-        return open_start(ask, self.again.get("start", ""))
 
 
 async def carry_on(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse:
@@ -79,7 +51,7 @@ async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
         token_hash(cookie),
         now,
         ask.settings.absolute_seconds,
-        before_commit=line_of(ask, proved, "signed_in"),
+        before_commit=line_of(ask, proved, "signed_in", errand),
         family=ask.family,
         bound=_bound(ask, proved),
     )
@@ -112,7 +84,7 @@ async def _renew(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
         token_hash(cookie),
         None if start is None else host_name(start),
         now,
-        before_commit=line_of(ask, proved, "stepped_up"),
+        before_commit=line_of(ask, proved, "stepped_up", errand),
         family=ask.family,
         bound=_bound(ask, proved),
     )

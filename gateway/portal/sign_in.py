@@ -10,18 +10,21 @@ from aiohttp import web
 from gateway.credentials.start import Start
 from gateway.portal import catalogue
 from gateway.portal.ask import Ask
-from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, Refused, prove
+from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, CardAsked, Refused, prove
 from gateway.portal.catalogue import N_
-from gateway.portal.hand_over import host_name, onward, open_start, regulation_page, step_up_page
+from gateway.portal.errand import Errand
+from gateway.portal.hand_over import card_page, host_name, onward, open_start, regulation_page, step_up_page
 from gateway.portal.hashing import Busy
-from gateway.portal.sessions import Errand, carry_on
+from gateway.portal.sessions import carry_on
 from gateway.portal.ways import ways
 
 TRY_AGAIN_SECONDS: Final = "5"
 
 NEED_USER_ID: Final = N_("Fill in your user ID.")
 NEED_PASSWORD: Final = N_("Fill in your password.")
-CODE_DIGITS: Final = N_("A code has six digits.")
+CODE_DIGITS: Final = N_(
+    "The code of an app has six digits. If you have a code card, leave this field empty: the next page asks for one of its numbers."
+)
 FORM_TOO_OLD: Final = N_(
     "This form is from another sign-in or another browser. Nothing was sent on: please fill it in again."
 )
@@ -63,16 +66,23 @@ async def submit(ask: Ask) -> web.StreamResponse:
     faults = field_faults(ask, user_id, password, code)
     if faults:
         return _form(ask, token, start, user_id=user_id, faults=faults, status=422)
-    attempt = Attempt(user_id, password, code)
+    errand = Errand(False, {"start": token})
     try:
-        outcome = await prove(ask, attempt)
+        outcome = await prove(ask, Attempt(user_id, password, code, errand))
     except Busy:
         response = _form(ask, token, start, user_id=user_id, general=ask.text(BUSY), status=503)
         response.headers["Retry-After"] = TRY_AGAIN_SECONDS
         return response
     if isinstance(outcome, Refused):
         return _form(ask, token, start, user_id=user_id, general=refusal_text(ask, outcome), status=403)
-    return await carry_on(ask, outcome, Errand(False, {"start": token}))
+    if isinstance(outcome, CardAsked):
+        return ask.redirect(card_page(outcome.key))
+    return await carry_on(ask, outcome, errand)
+
+
+async def refused(ask: Ask, errand: Errand, told: str) -> web.Response:
+    """The form again, after a step that went on elsewhere came to nothing."""
+    return _form(ask, errand.again.get("start", ""), errand.start(ask), general=told, status=403)
 
 
 def field_faults(ask: Ask, user_id: str, password: str, code: str) -> dict[str, str]:

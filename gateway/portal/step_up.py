@@ -12,12 +12,13 @@ from gateway.decision import ClientEvidence, Decision, Facts, Snapshot, decide
 from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
 from gateway.portal.ask import Ask
-from gateway.portal.attempts import Attempt, Refused, prove
+from gateway.portal.attempts import Attempt, CardAsked, Refused, prove
 from gateway.portal.catalogue import N_
-from gateway.portal.hand_over import host_name, onward, open_start
+from gateway.portal.errand import Errand
+from gateway.portal.hand_over import card_page, host_name, onward, open_start
 from gateway.portal.hashing import Busy
 from gateway.portal.refusal_words import words_of
-from gateway.portal.sessions import Errand, carry_on
+from gateway.portal.sessions import carry_on
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, leads_to, refusal_text
 from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, fitting, from_its_page, least, owned, ruling
 from gateway.portal.ways import Way, having, ways
@@ -38,12 +39,14 @@ class Goal(NamedTuple):
 
 class Need(NamedTuple):
     """What the transaction asks for. `enough` are the means that would do, `has` those of the person; `by` the one that the form of
-    password and code is to ask for, `ways` the other ways that would do."""
+    password and code is to ask for, `app` and `card` where that code can come from, `ways` the other ways that would do."""
 
     decision: Decision
     enough: frozenset[Means]
     has: frozenset[Means]
     by: Means | None
+    app: bool
+    card: bool
     ways: tuple[Way, ...]
 
 
@@ -68,9 +71,9 @@ async def submit(ask: Ask) -> web.StreamResponse:
     need = await _need(ask, session, goal)
     if not ask.form_fits(form):
         return _page(ask, goal, need, general=ask.text(FORM_TOO_OLD), status=403)
-    attempt = Attempt(user.user_id, form.get("password", ""), form.get("code", "").strip(), step_up=True)
+    attempt = Attempt(user.user_id, form.get("password", ""), form.get("code", "").strip(), goal.errand)
     faults = field_faults(ask, attempt.user_id, attempt.password, attempt.code)
-    if need.by is Means.TOKEN and not attempt.code:
+    if need.by is Means.TOKEN and not attempt.code and not need.card:
         faults["code"] = ask.text(N_("Fill in the code that your app shows."))
     if faults:
         return _page(ask, goal, need, faults=faults, status=422)
@@ -83,7 +86,17 @@ async def submit(ask: Ask) -> web.StreamResponse:
     if isinstance(outcome, Refused):
         wrong = WRONG_CODE if need.by is Means.TOKEN else WRONG_PASSWORD
         return _page(ask, goal, need, general=refusal_text(ask, outcome, wrong), status=403)
+    if isinstance(outcome, CardAsked):
+        return ask.redirect(card_page(outcome.key))
     return await carry_on(ask, outcome, goal.errand)
+
+
+async def refused(ask: Ask, errand: Errand, told: str) -> web.StreamResponse:
+    """The page again, after a step that went on elsewhere came to nothing."""
+    goal, session = _goal(ask, errand.again), ask.session
+    if session is None:
+        return ask.redirect("/applications")
+    return _page(ask, goal, await _need(ask, session, goal), general=told, status=403)
 
 
 def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
@@ -121,7 +134,8 @@ async def _need(ask: Ask, session: Session, goal: Goal) -> Need:
     would_do = enough(goal.verdict, session, ask.now)
     others = tuple(way for way in ways(ask) if fitting(would_do, way.means, session))
     by = least(would_do, owned(login), session)
-    return Need(goal.verdict(session), would_do, having(ask, login), by, others)
+    app, card = (login is not None and login.has_totp), (login is not None and login.has_code_card)
+    return Need(goal.verdict(session), would_do, having(ask, login), by, app, card, others)
 
 
 def _page(
@@ -148,7 +162,9 @@ def _page(
         "has": [MEANS[means.value] for means in Means if means in need.has],
         "by": need.by,
         "ways": need.ways,
-        "code_needed": need.by is Means.TOKEN,
+        "app": need.by is Means.TOKEN and need.app,
+        "card": need.by is not None and need.card,
+        "token": Means.TOKEN in need.enough,
         "helpdesk": "" if institution is None else institution.helpdesk,
         "institution": "" if institution is None else institution.name.in_(ask.language),
         "service": ask.settings.help_desk,

@@ -49,7 +49,7 @@ def owned(login: Login | None) -> frozenset[Means]:
     if login is None or login.password_hash is None:
         return frozenset()
     having = {Means.PASSWORD} if login.password_alone else set()
-    return frozenset(having | {Means.TOKEN} if login.has_totp else having)
+    return frozenset(having | {Means.TOKEN} if login.has_token else having)
 
 
 def fitting(would_do: frozenset[Means], having: frozenset[Means], session: Session) -> frozenset[Means]:

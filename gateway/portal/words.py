@@ -53,8 +53,17 @@ class Words:
 
 MEANS: Final[dict[str, str]] = {
     "password": N_("password"),
-    "token": N_("security code via mobile app"),
+    "token": N_("official's token (app or code card)"),
     "itsme": "itsme",
     "eid": N_("electronic identity card (eID)"),
 }
+CREDENTIALS: Final[dict[str, str]] = {
+    "password": MEANS["password"],
+    "totp": N_("security code via mobile app"),
+    "code_card": N_("code card"),
+    "activation": N_("activation code"),
+    "itsme": MEANS["itsme"],
+    "eid": MEANS["eid"],
+}
+"""The kinds of credentials, as the records name them, and what is used without one."""
 USES: Final[dict[str, str]] = {"consultation": N_("consultation"), "communication": N_("communication")}

@@ -24,7 +24,7 @@ async def test_a_code_raises_the_session_and_leads_back(world: World) -> None:
     old = browser.jar[PORTAL][SESSION]
     start, page = await opened(browser, PENSION, "/pension/list")
     assert "Pension rights" in page.page.words
-    assert "security code via mobile app, or electronic identity card (eID)" in page.page.words
+    assert "official's token (app or code card), or electronic identity card (eID)" in page.page.words
     asked = [field.attributes["name"] for field in page.page.all("input") if "required" in field.attributes]
     assert asked == ["password", "code"]  # both are needed here, and a screen reader says so
     fields = {
@@ -59,7 +59,7 @@ async def test_where_only_the_eid_would_do_the_page_says_so_and_who_can_help(wor
 async def test_who_has_no_app_is_told_to_ask_for_one(world: World) -> None:
     browser = await signed_in(world, "dupont01")
     _, page = await opened(browser, PENSION, "/pension/")
-    assert "Ask the local administrator of your institution for a security code via mobile app" in page.page.words
+    assert "Ask the local administrator of your institution for an official's token, a code card or a code by app" in page.page.words
 
 
 async def test_an_old_authentication_is_renewed_by_the_password_alone(world: World) -> None:

@@ -1,0 +1,39 @@
+"""What somebody proves who they are for, as it travels through forms and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from gateway.credentials.start import Start
+from gateway.portal.ask import Ask
+from gateway.portal.hand_over import open_start
+
+STEP_UP: Final = "step-up"
+"""The value of the field `errand` in the forms of a step-up; a sign-in has none."""
+_AGAIN: Final = ("start", "transaction", "use", "page")
+
+
+class Errand(NamedTuple):
+    """To sign in, or to raise the session that this browser has (`step_up`).
+
+    `again` are the names and values by which a form or an address says where they were going: `start`, a page of a transaction's host;
+    `transaction` and `use`; or `page`, one of the portal's own.
+    """
+
+    step_up: bool
+    again: dict[str, str]
+
+    @classmethod
+    def of(cls, named: Mapping[str, str]) -> Errand:
+        """From the fields of a form, or the query of a page."""
+        return cls(named.get("errand") == STEP_UP, {name: named[name] for name in _AGAIN if named.get(name)})
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As the hidden fields of a form; `of` reads them."""
+        return {**({"errand": STEP_UP} if self.step_up else {}), **self.again}
+
+    def start(self, ask: Ask) -> Start | None:
+        """The page, or kept form, to go back to."""
+        return open_start(ask, self.again.get("start", ""))
