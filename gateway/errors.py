@@ -48,11 +48,32 @@ class OpeningError(GatewayError):
 
 
 class CredentialError(GatewayError):
-    """A credential does not verify. `reason` is a stable word for the ledger, never shown to the person."""
+    """A credential does not verify. `reason` is a stable word for the ledger, never shown to the person; `detail` what exactly it was,
+    where one word does not say it, and never anything of the credential.
+    """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.detail = detail
+
+
+class CertificateRefused(CredentialError):
+    """A client certificate that signs nobody in. `reason` is a code of the sign-in attempts, and picks the page's text.
+
+    `step` is the step of `credentials.certificate.verify` that failed, `detail` what it found: words of ours, never the
+    certificate's. `issuer`, `serial` and `policy` say which certificate it was, as far as it could be read: for the ledger only.
+    """
+
+    def __init__(
+        self, reason: str, step: str, detail: str, *, issuer: str = "", serial: str = "", policy: str = ""
+    ) -> None:
+        super().__init__(reason)
+        self.step = step
+        self.detail = detail
+        self.issuer = issuer
+        self.serial = serial
+        self.policy = policy
 
 
 class OutboundError(GatewayError):

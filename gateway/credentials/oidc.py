@@ -44,6 +44,11 @@ _ERRORS: Final = frozenset(
         "unmet_authentication_requirements",
     }
 )  # fmt: skip
+_TOKEN_ERRORS: Final = frozenset(
+    {
+        "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+    }
+)  # fmt: skip
 CANCELLED: Final = frozenset({"access_denied", "login_required", "interaction_required", "account_selection_required"})
 """Errors by which a person, rather than a machine, says no."""
 
@@ -242,6 +247,15 @@ def id_token_of(body: bytes) -> str:
     if not isinstance(token, str):
         raise CredentialError("provider_failed")
     return token
+
+
+def refusal_of(status: int, body: bytes) -> str:
+    """Why a token endpoint gave none, in words that may stand in a line (RFC 6749 section 5.2)."""
+    try:
+        error = read_object(body).get("error")
+    except CredentialError:
+        error = None
+    return f"status {status}, {error}" if isinstance(error, str) and error in _TOKEN_ERRORS else f"status {status}"
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from gateway.credentials.oidc import (
     key_proof,
     read_metadata,
     read_return,
+    refusal_of,
     state_of,
     token_request,
 )
@@ -252,3 +253,16 @@ def test_of_the_token_endpoints_answer_the_id_token_alone_is_kept() -> None:
     assert id_token_of(b'{"access_token": "secret", "id_token": "a.b.c"}') == "a.b.c"
     with pytest.raises(CredentialError, match="provider_failed"):
         id_token_of(b'{"access_token": "secret"}')
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"error": "invalid_client", "error_description": "<secret>"}', "status 401, invalid_client"),
+        (b'{"error": "<script>"}', "status 401"),
+        (b'{"error": ["invalid_client"]}', "status 401"),
+        (b"<html>", "status 401"),
+    ],
+)
+def test_why_there_is_no_token_is_told_in_words_of_the_standard(body: bytes, words: str) -> None:
+    assert refusal_of(401, body) == words
