@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import grants, persons
+from gateway.cli import credentials, grants, persons
 from gateway.cli.acting import AnyPersonOption, Desk, MandateOption, ReasonOption, at_desk, on_word_of
 from gateway.cli.output import (
     WRONG_USE,
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
     for name, group in (
         ("person", persons.person_app),
         ("user-id", persons.user_id_app),
-        ("credential", persons.credential_app),
+        ("credential", credentials.credential_app),
         ("role", grants.role_app),
         ("institution", institution_app),
         ("mandate", grants.mandate_app),

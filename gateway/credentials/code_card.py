@@ -71,6 +71,12 @@ def write_stored(hashes: Sequence[str]) -> bytes:
     return "\n".join(hashes).encode("ascii")
 
 
+def hash_card(pepper: Pepper, user_id: str, codes: Sequence[str], salts: Sequence[bytes]) -> bytes:
+    """What is stored of a whole card, with a salt for each code. Takes two to three seconds of a core."""
+    each = zip(NUMBERS, codes, salts, strict=True)
+    return write_stored([hash_code(pepper, user_id, number, code, salt) for number, code, salt in each])
+
+
 def read_stored(stored: bytes) -> tuple[str, ...]:
     """The hashes of a card's codes. Raises CredentialError(`code_unusable`) when that is no card."""
     hashes = tuple(stored.decode("ascii", "backslashreplace").split("\n"))

@@ -69,6 +69,16 @@ class Paper(NamedTuple):
     code: str
     after: tuple[str, ...]
 
+    def as_text(self) -> str:
+        """For a terminal, or a printer that knows nothing else."""
+        table = "\n".join("    ".join(f"{number:2}  {code}" for number, code in row) for row in self.rows)
+        before, after = (f"{self.service} - {self.title}", self.to, *self.before), self.after
+        return "\n\n".join((*map(_folded, before), table or f"    {self.code}", *map(_folded, after)))
+
+
+def _folded(text: str) -> str:
+    return textwrap.fill(text, _TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
+
 
 def card_paper(to: Addressee, codes: Sequence[str], made_at: float) -> Paper:
     """A code card; `codes` begin with that of number 1, `made_at` is Unix seconds."""
@@ -110,15 +120,4 @@ def _paper(
         rows,
         code,
         tuple(text(message) for message in after),
-    )
-
-
-def as_text(paper: Paper) -> str:
-    """For a terminal, or a printer that knows nothing else."""
-    table = "\n".join("    ".join(f"{number:2}  {code}" for number, code in row) for row in paper.rows)
-    parts = (f"{paper.service} - {paper.title}", paper.to, *paper.before, table or f"    {paper.code}", *paper.after)
-    kept = (table, f"    {paper.code}")
-    return "\n\n".join(
-        part if part in kept else textwrap.fill(part, _TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
-        for part in parts
     )

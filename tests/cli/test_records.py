@@ -8,87 +8,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
-from click.testing import Result
 from typer.testing import CliRunner
 
-from gateway.cli import records
-from gateway.cli.init import make_configuration
 from gateway.credentials.password import verify
 from gateway.ledger.verify import verify as verify_ledger
-
-INSZ, OTHER_INSZ = "85073003328", "17073003384"
-NORTH, SOUTH = "0403019261", "0671516647"
-PASSWORD = "een rare zin met paarse olifanten"
-ACT = ["--act", "HO/2026/1", "--act-date", "2026-01-05", "--reason", "by letter"]
-UNDER = ["--on-behalf-of", "1", "--reason", "asked"]
-
-app = typer.Typer(pretty_exceptions_enable=False)
-records.register(app)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("records") / "config"
-    make_configuration(directory, time.time())
-    return directory
-
-
-class Shell:
-    """Runs commands on one configuration."""
-
-    def __init__(self, config: Path) -> None:
-        self.config = config
-        self.ledger = config / "state" / "ledger"
-
-    def run(self, *arguments: str, given: str | bytes = "") -> Result:
-        command = [*arguments, "--config", str(self.config)]
-        return CliRunner().invoke(app, command, input=given, catch_exceptions=False)
-
-    def ok(self, *arguments: str, given: str = "") -> str:
-        result = self.run(*arguments, given=given)
-        assert result.exit_code == 0, result.stderr
-        return result.stdout
-
-    def json(self, *arguments: str, given: str = "") -> Any:
-        return json.loads(self.ok(*arguments, "--json", given=given))
-
-    def lines(self) -> list[dict[str, Any]]:
-        """The ledger's lines, oldest first."""
-        found = [
-            json.loads(line) for file in self.ledger.rglob("cli-*.jsonl") for line in file.read_text().splitlines()
-        ]
-        return sorted(found, key=lambda line: line["time"])
-
-
-@pytest.fixture
-def shell(made: Path, tmp_path: Path) -> Shell:
-    shutil.copytree(made, tmp_path / "config")
-    return Shell(tmp_path / "config")
-
-
-@pytest.fixture(scope="module")
-def staffed_once(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An administrator with mandate 1, and a user."""
-    directory = tmp_path_factory.mktemp("staffed") / "config"
-    shutil.copytree(made, directory)
-    shell = Shell(directory)
-    for name, insz, user_id in (("Ad Min", OTHER_INSZ, "admin01"), ("An Jansen", INSZ, "jansen01")):
-        shell.ok("person", "add", "--name", name, "--insz-file", "-", *ACT, given=f"{insz}\n")
-        shell.ok("user-id", "add", user_id, "--insz-file", "-", "--institution", NORTH, *ACT, given=insz)
-    shell.ok("mandate", "add", "--person", "admin01", *ACT)
-    return directory
-
-
-@pytest.fixture
-def staffed(staffed_once: Path, tmp_path: Path) -> Shell:
-    shutil.copytree(staffed_once, tmp_path / "config")
-    return Shell(tmp_path / "config")
+from gateway.records.upgrade import REVISIONS
+from tests.cli.conftest import ACT, INSZ, NORTH, OTHER_INSZ, PASSWORD, SOUTH, UNDER, Shell, app
 
 
 def test_from_nobody_to_a_designated_person(staffed: Shell) -> None:
@@ -336,7 +265,7 @@ def test_the_database_is_made_and_named(shell: Shell) -> None:
     refused = shell.run("person", "list")
     assert refused.exit_code == 2
     assert "`gateway records upgrade`" in refused.stderr
-    assert shell.json("records", "upgrade") == {"database": str(path), "before": None, "after": "0003"}
+    assert shell.json("records", "upgrade") == {"database": str(path), "before": None, "after": REVISIONS[-1]}
     assert "already" in shell.ok("records", "upgrade")
     assert shell.json("person", "list") == []
 

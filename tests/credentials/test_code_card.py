@@ -12,6 +12,7 @@ from gateway.credentials.code_card import (
     CODES,
     NUMBERS,
     choose_position,
+    hash_card,
     hash_code,
     make_codes,
     mark_used,
@@ -110,6 +111,15 @@ def test_a_copy_of_the_database_without_the_key_is_of_no_use() -> None:
     with pytest.raises(CredentialError, match="card_code_wrong"):
         verify(CARD, Pepper(b"K" * 32), "jansen01", 1, CODES_OF_CARD[0])
     assert not any(code.encode() in CARD for code in CODES_OF_CARD)
+
+
+def test_a_whole_card() -> None:
+    stored = hash_card(PEPPER, "jansen01", CODES_OF_CARD, [bytes([number] * 16) for number in NUMBERS])
+    assert len(set(read_stored(stored))) == CODES
+    for number in (1, 13, 24):
+        verify(stored, PEPPER, "jansen01", number, CODES_OF_CARD[number - 1])
+    with pytest.raises(ValueError, match=r"longer|shorter"):
+        hash_card(PEPPER, "jansen01", CODES_OF_CARD[:23], [SALT] * 24)
 
 
 def test_what_is_stored_is_a_slow_hash_for_each_code() -> None:
