@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import sys
 import time
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -28,11 +29,13 @@ from gateway.decision import (
     decide,
     explain,
 )
+from gateway.decision.context import clock, outside
 from gateway.errors import RequestError
 from gateway.ledger.reading import find
 from gateway.ledger.reference import BadReference, format_reference, parse_reference
 from gateway.message.target import canonical_path
 from gateway.model import BRUSSELS, Channel, Means, Session, Transaction, UserRecords
+from gateway.policy.kinds import DAYS_OF_THE_WEEK
 from gateway.policy.release import load_release
 from gateway.policy.settings import Settings, load_settings
 from gateway.records.database import Database
@@ -61,6 +64,14 @@ def explain_command(
         str | None,
         typer.Option("--at", metavar="TIME", help="2026-06-15 or 2026-06-15T10:00, Europe/Brussels; default: now."),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="IP",
+            help="From where, if the authorisation names networks; default: from one of them.",
+        ),
+    ] = None,
     websocket: Annotated[bool, typer.Option("--websocket", help="A websocket handshake of our own page.")] = False,
     evidence: Annotated[
         str | None,
@@ -87,6 +98,7 @@ def explain_command(
       gateway explain --person jansen01 --transaction dossier
       gateway explain --person jansen01 --transaction dossier --method POST --path /search --means token
       gateway explain --person jansen01 --transaction dossier --at 2027-12-31T23:59 --json
+      gateway explain --person jansen01 --transaction dossier --address 192.0.2.17
       gateway explain --person jansen01 --transaction dossier --evidence 3TWA-90BT-VBXT-95SA-V
     """
     now = _moment(at)
@@ -101,6 +113,7 @@ def explain_command(
     if user is None:
         _fail(f"the records know no user ID {person!r}. Check the spelling; it is a user ID, not a name or an INSZ")
     facts = suppose(asked, user, _canonical(path), method.upper(), means, now, websocket=websocket)
+    facts = _from(facts, _address(address), snapshot)
     if evidence is not None:
         facts = _with_evidence(facts, settings.ledger.directory, evidence)
     decision, steps = explain(facts, snapshot)
@@ -138,6 +151,15 @@ def suppose(
     )
 
 
+def _from(facts: Facts, address: str | None, snapshot: Snapshot) -> Facts:
+    """From that address; without one, from the first of the networks that the authorisation names for this use, if it names any."""
+    if address is None:
+        grant = decide(facts, snapshot).grant
+        named = () if grant is None or grant.context is None else grant.context.networks
+        address = str(named[0].network_address) if named else ""
+    return facts._replace(connection=facts.connection._replace(address=address))
+
+
 def as_object(
     facts: Facts,
     transaction: Transaction,
@@ -166,6 +188,7 @@ def as_object(
         "path": facts.path,
         "websocket": facts.websocket,
         "means": facts.session.means if facts.session is not None else None,
+        "address": facts.connection.address or None,
         "at": dt.datetime.fromtimestamp(facts.now, dt.UTC).isoformat(),
         "table": snapshot.hash,
         "steps": [
@@ -178,7 +201,22 @@ def as_object(
             for step in steps
         ],
         "by_means": others,
+        "context": _context_object(facts, decision, snapshot),
         "evidence": _evidence_object(facts.evidence, snapshot),
+    }
+
+
+def _context_object(facts: Facts, decision: Decision, snapshot: Snapshot) -> dict[str, Any] | None:
+    """What the authorisation names for this use, and which of it is not met."""
+    context = None if decision.grant is None else decision.grant.context
+    if context is None:
+        return None
+    return {
+        "networks": [str(network) for network in context.networks],
+        "hours": None if context.hours is None else "-".join(map(clock, context.hours)),
+        "days": None if context.days is None else [DAYS_OF_THE_WEEK[day] for day in sorted(context.days)],
+        "public_holidays": not context.working,
+        "outside": list(outside(context, facts.connection.address, facts.now, snapshot.holidays)),
     }
 
 
@@ -224,10 +262,22 @@ def _print(
         if not decision.disclosed:
             verdict.append(" The person is not told the reason: they never were designated for it.", style="not bold")
     console.print(verdict)
+    context = _context_object(facts, decision, snapshot)
+    if context is not None:
+        console.print(Text(_context_text(context, facts.connection.address)))
     if facts.evidence is not None:
         console.print(Text(_evidence_text(facts.evidence, snapshot)))
     console.print(Text("By means: " + ", ".join(f"{name} {code}" for name, code in others.items())))
     console.print(Text(f"Table: {snapshot.hash}", style="dim"))
+
+
+def _context_text(context: dict[str, Any], address: str) -> str:
+    told = [f"from {', '.join(context['networks'])} (supposed: from {address})"] if context["networks"] else []
+    told += [f"{context['hours']}, the time in Brussels"] if context["hours"] is not None else []
+    if context["days"] is not None:
+        told.append(", ".join(context["days"]) + ("" if context["public_holidays"] else ", no public holidays"))
+    outside = f". Outside its {' and its '.join(context['outside'])}" if context["outside"] else ""
+    return f"Context: {'; '.join(told)}{outside}."
 
 
 def _evidence_text(evidence: ClientEvidence, snapshot: Snapshot) -> str:
@@ -297,6 +347,15 @@ def _moment(text: str | None) -> float:
     except ValueError:
         _fail(f"--at {text!r} is no time. Write it like 2026-06-15T10:00")
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=BRUSSELS)).timestamp()
+
+
+def _address(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        _fail(f"--address {text!r} is no address. Write it like 192.0.2.17 or 2001:db8::17")
 
 
 def _canonical(path: str) -> str:

@@ -239,3 +239,53 @@ def test_a_line_that_is_not_there(config: Path) -> None:
         result = run(config, *MINE, "--evidence", reference)
         assert result.exit_code == 2
         assert what in result.stderr
+
+
+@pytest.fixture(scope="module")
+def office(config: Path) -> Path:
+    """The same, with hours, days and networks for what is communicated."""
+    directory = config.with_name("office")
+    shutil.copytree(config, directory)
+    file = directory / "authorisations/24-123.toml"
+    context = '[use.context]\nnetworks = ["192.0.2.0/24", "2001:db8::/48"]\nhours = "07:00-19:00"\ndays = "working"\n'
+    file.write_text(file.read_text() + context)
+    return directory
+
+
+WRITING = (*MINE, "--method", "PUT", "--path", "/dossiers/1")
+
+
+@pytest.mark.parametrize(("code", "outside", "at", "arguments"), [
+    ("permitted", [], AT, WRITING),
+    ("permitted", [], AT, (*WRITING, "--address", "2001:db8::17")),
+    ("outside_context", ["networks"], AT, (*WRITING, "--address", "198.51.100.17")),
+    ("outside_context", ["hours"], "2026-06-15T19:00", WRITING),
+    ("outside_context", ["hours", "days"], "2026-06-14T22:00", WRITING),
+    ("outside_context", ["days"], "2026-07-21T10:00", WRITING),
+    ("outside_context", ["networks", "hours", "days"], "2027-03-29T06:59", (*WRITING, "--address", "::1", "--means", "token")),
+])  # fmt: skip
+def test_where_and_when(office: Path, code: str, outside: list[str], at: str, arguments: tuple[str, ...]) -> None:
+    exit_code, told = answer(office, *arguments, at=at)
+    assert (told["reason"], exit_code) == (code, int(code != "permitted"))
+    context = told["context"]
+    assert isinstance(context, dict)
+    assert context == {
+        "networks": ["192.0.2.0/24", "2001:db8::/48"],
+        "hours": "07:00-19:00",
+        "days": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+        "public_holidays": False,
+        "outside": outside,
+    }
+
+
+def test_where_and_when_in_the_readable_form(office: Path) -> None:
+    text = run(office, *WRITING, at="2026-06-14T22:00").stdout
+    assert "NOT MET      I2  the place and the time are those of the authorisation: outside_context" in text
+    assert (
+        "Context: from 192.0.2.0/24, 2001:db8::/48 (supposed: from 192.0.2.0); 07:00-19:00, the time in Brussels; "
+        "monday, tuesday, wednesday, thursday, friday, no public holidays. Outside its hours and its days." in text
+    )
+    assert "Context" not in run(office, *MINE).stdout
+    assert answer(office, *MINE)[1]["context"] is None
+    wrong = run(office, *WRITING, "--address", "office")
+    assert (wrong.exit_code, "--address 'office' is no address" in wrong.stderr) == (2, True)
