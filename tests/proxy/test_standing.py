@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses as dc
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.decision import Facts, Snapshot
-from gateway.model import Match, Means, Operation, Use, Validity
+from gateway.model import Context, Match, Means, Operation, Use, Validity
 from gateway.proxy import keys, standing
 from gateway.proxy.keys import Grants, Hosts, Institutions, Transactions
 from gateway.proxy.wheel import SLOT_SECONDS
@@ -298,6 +300,7 @@ async def test_a_reload_that_takes_the_access_away_ends_it(
     ("user", "session", "moment", "reason"),
     [
         ({}, {"expires_at": world.NOW + 100}, 100, "session_expired"),
+        ({}, {"certificate": "ab" * 32, "certificate_good_at": world.NOW + 100 - 900}, 100, "revocation_unknown"),
         ({"validity": Validity(world.YEAR.start, world.NOW + 100)}, {}, 100, "person_blocked"),
         (
             {"designations": {"24/123": (dc.replace(world.DESIGNATION, validity=Validity(world.YEAR.start, world.NOW + 100)),)}},
@@ -321,6 +324,49 @@ async def test_what_the_clock_alone_ends(
         assert await now.ended() == [1]
         assert now.decided - before == 1
         assert now.reason() == {reason}
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("GET /dossier/x HTTP/1.1", ()),
+        ("GET /dossier/events HTTP/1.1", ()),
+        (
+            "GET /dossier/live HTTP/1.1",
+            ("Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+        ),
+    ],
+)
+async def test_the_end_of_the_hours_ends_what_is_open(tmp_path: Path, line: str, fields: tuple[str, ...]) -> None:
+    """Until 10:02, and it was ten."""
+    async with opened(tmp_path, *_with_origin(line, fields)) as now:
+        hours = Context((ip_network("127.0.0.0/8"),), hours=(0, 602))
+        grants = now.it.gate.snapshot.authorisations
+        uses = (dc.replace(world.CONSULTATION, context=hours), world.COMMUNICATION)
+        reloaded(
+            now, authorisations={key: tuple(dc.replace(one, uses=uses) for one in of) for key, of in grants.items()}
+        )
+        assert await now.ended() == []
+        now.clock.now += 120 - 5
+        now.it.records.read_at(now.clock.now)
+        assert await now.ended() == []
+        now.clock.now += 5 + SLOT_SECONDS
+        assert await now.ended() == list(range(PERSONS))
+        assert now.reason() == {"outside_context"}
+        lines = now.it.lines("decision")
+        assert {json.dumps(line["client"]).count("127.") for line in lines} == {0}
+
+
+async def test_another_network_than_it_was_ends_what_is_open(tmp_path: Path) -> None:
+    async with opened(tmp_path) as now:
+        elsewhere = Context((ip_network("192.0.2.0/24"),))
+        grants = now.it.gate.snapshot.authorisations
+        uses = (dc.replace(world.CONSULTATION, context=elsewhere), world.COMMUNICATION)
+        reloaded(
+            now, authorisations={key: tuple(dc.replace(one, uses=uses) for one in of) for key, of in grants.items()}
+        )
+        assert await now.ended() == list(range(PERSONS))
+        assert now.reason() == {"outside_context"}
 
 
 @pytest.mark.parametrize(
