@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.errors import Fault
 from gateway.policy.certificates import describe, inspect_server_certificate
 from gateway.policy.faults import readable, run_checks
+from gateway.policy.providers import load_client_key, load_client_secret
 from gateway.policy.schema import TransactionFile
 from gateway.policy.sections import Listener, Settings
 from gateway.policy.server_names import certificates_of_names
@@ -43,7 +44,9 @@ def inspect_material(settings: Settings, now: float) -> list[Fault]:
     """Every fault of the keys and certificates that the settings name; these may have faults of their own (`read_settings`)."""
     moment = dt.datetime.fromtimestamp(now, dt.UTC)
     found = run_checks((_certificates,), settings, moment)
-    found += run_checks((_assertion_key, _gateway_secret, _records_key, _pseudonym_key, _auditor_key), settings)
+    found += run_checks(
+        (_assertion_key, _gateway_secret, _records_key, _pseudonym_key, _auditor_key, _providers), settings
+    )
     # Listeners may share a certificate: each fault is told once.
     once = {(fault.file, fault.where, fault.what): fault for fault in found}
     return [_relative(fault, settings.directory) for fault in once.values()]
@@ -93,12 +96,12 @@ _MAKE = "Restore it; or, on a new machine, run: gateway init --keys DIR"
 _MAKE_ANEW = "Restore it; or move it away and run: gateway init --keys DIR"
 
 
-def _inspect_secret(path: Path, what: str) -> Iterator[Fault]:
+def _inspect_secret(path: Path, what: str, make: str = _MAKE) -> Iterator[Fault]:
     try:
         mode = path.stat().st_mode & 0o777
         path.read_bytes()
     except FileNotFoundError:
-        yield Fault(str(path), "", f"{what} is missing", _MAKE)
+        yield Fault(str(path), "", f"{what} is missing", make)
         return
     except OSError as error:
         yield Fault(
@@ -161,6 +164,31 @@ def _auditor_key(settings: Settings) -> Iterator[Fault]:
             "the auditor's public key is missing",
             "Get it from the auditor; or run: gateway init --keys DIR",
         )
+
+
+_CLIENT_SECRET = "one line of printable ASCII", "Put there what the provider gave, on one line"
+_CLIENT_KEY = (
+    "an RSA key of 2048 bits or more, or one of EC P-256, in PEM form without a passphrase",
+    "Make one by: openssl ecparam -name prime256v1 -genkey -noout",
+)
+
+
+def _providers(settings: Settings) -> Iterator[Fault]:
+    """What proves to each provider of the federation that it is this gateway that asks. Nothing of it is repeated."""
+    for provider in settings.providers:
+        for path, load, what, (shape, mend) in (
+            (provider.client_secret, load_client_secret, "secret", _CLIENT_SECRET),
+            (provider.client_key, load_client_key, "key", _CLIENT_KEY),
+        ):
+            if not readable(path) or path is None:
+                continue
+            if unfit := list(_inspect_secret(path, f"the client's {what}", mend)):
+                yield from unfit
+                continue
+            try:
+                load(path)
+            except ValueError:
+                yield Fault(str(path), "", f"the client's {what} is not {shape}", mend)
 
 
 def load_secret(path: Path) -> bytes:

@@ -32,6 +32,7 @@ from gateway.policy.kinds import (
     Port,
     Words,
 )
+from gateway.policy.providers import ProviderTable
 from gateway.records.settings import RecordsSettings
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -287,6 +288,7 @@ class Settings(Section):
     keys: Keys
     outbound: Outbound
     revocation: Revocation
+    providers: Annotated[tuple[ProviderTable, ...], Many, Field(alias="provider")] = ()
     origins: Origins
     connections: Connections
     limits: Limits

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.errors import ConfigurationError, Fault
 from gateway.model import Channel
 from gateway.policy.faults import UNREAD, read_model, read_toml, readable, run_checks
+from gateway.policy.providers import check_providers
 from gateway.policy.sections import MAX_WORKERS, CertificatePair, Listener, Settings
 
 __all__ = [
@@ -228,6 +229,10 @@ def _cards_are_asked_about_anew(settings: Settings) -> Iterator[Fault]:
         yield _fault("revocation.ocsp_kept", "it is as long as revocation.check_every, or longer", "Make it shorter")
 
 
+def _providers(settings: Settings) -> Iterator[Fault]:
+    yield from check_providers(settings.providers)
+
+
 def _socket_path_fits(settings: Settings) -> Iterator[Fault]:
     if len(bytes(settings.portal_socket(MAX_WORKERS - 1))) > MAX_SOCKET_PATH_BYTES:
         what = f"the path of a socket in it would be longer than {MAX_SOCKET_PATH_BYTES} bytes"
@@ -242,5 +247,6 @@ CHECKS = (
     _levels_rise,
     _session_ends_in_order,
     _cards_are_asked_about_anew,
+    _providers,
     _socket_path_fits,
 )
