@@ -14,6 +14,7 @@ from gateway.message import DEFAULT_LIMITS, Limits
 from gateway.model import Channel
 from gateway.outbound.hosts import Place
 from gateway.policy.kinds import Address
+from gateway.policy.providers import ProviderTable
 from gateway.policy.sections import CertificatePair
 from gateway.policy.settings import SettingsError, load_settings, read_settings, settings_from
 
@@ -205,7 +206,9 @@ def test_every_key_is_in_the_example_with_its_default(pristine: Path) -> None:
     """The keys behind # in config/gateway.toml, taken in, give the settings that leaving them out gives."""
     text = (pristine / "gateway.toml").read_text()
     lines = [
-        line.removeprefix("# ") if line.startswith("# ") and " = " in line.split("#")[1][:40] else line
+        line.removeprefix("# ")
+        if line.startswith("# [[") or (line.startswith("# ") and " = " in line.split("#")[1][:40])
+        else line
         for line in text.splitlines()
     ]
     explicit, faults = settings_from(tomllib.loads("\n".join(lines)), pristine)
@@ -213,8 +216,17 @@ def test_every_key_is_in_the_example_with_its_default(pristine: Path) -> None:
     settings = load_settings(pristine)
     assert explicit is not None
     assert explicit.listeners_of(Channel.USER)[0].public_port == settings.listeners_of(Channel.USER)[0].public_port
-    assert explicit.model_copy(update={"listeners": ()}) == settings.model_copy(update={"listeners": ()})
+    # There is no provider by default; the one that is shown has the defaults of its own keys.
+    alike = {"listeners": (), "providers": ()}
+    assert explicit.model_copy(update=alike) == settings.model_copy(update=alike)
     documented = tomllib.loads("\n".join(lines))
+    (provider,) = documented["provider"]
+    fields = ProviderTable.model_fields
+    assert set(provider) == set(fields) - {"client_key"}
+    (read,) = explicit.providers
+    assert [
+        name for name, each in fields.items() if not each.is_required() and getattr(read, name) != each.default
+    ] == ["client_secret"]
     for name in (
         "portal",
         "table",
@@ -224,6 +236,7 @@ def test_every_key_is_in_the_example_with_its_default(pristine: Path) -> None:
         "sessions",
         "sign_in",
         "keys",
+        "eid",
         "outbound",
         "revocation",
         "origins",
