@@ -155,7 +155,7 @@ def check_algorithms(path: Sequence[x509.Certificate]) -> None:
     """Step 5. Raises CertificateRefused for a weak key of anyone on the path or a weak signature; the root's own is not relied on."""
     if not all(_has_good_hash(certificate) for certificate in path[:-1]):
         raise CertificateRefused("certificate_weak", Step.ALGORITHMS, "signed by an algorithm that is not accepted")
-    if not all(is_good_key(certificate.public_key()) for certificate in path):
+    if any(good_key(certificate) is None for certificate in path):
         raise CertificateRefused("certificate_weak", Step.ALGORITHMS, "a key of a kind or size that is not accepted")
 
 
@@ -191,15 +191,14 @@ def check_constraints(
         ) from None
 
 
-def is_good_key(key: object) -> bool:
-    """Whether a key is of a kind and size that is accepted."""
-    match key:
-        case rsa.RSAPublicKey():
-            return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS
-        case ec.EllipticCurvePublicKey():
-            return key.curve.name in CURVES
-        case _:
-            return False
+def good_key(certificate: x509.Certificate) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | None:
+    """The certificate's key if it is of a kind and size that is accepted."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
+        return key
+    return None
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
