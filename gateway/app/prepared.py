@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from gateway.credentials.certificate_profile import Profile
 from gateway.edge.admission import room_for
 from gateway.edge.memory import hold_mmap_threshold
 from gateway.edge.openssl import GROUPS, groups_in_force
@@ -17,6 +18,7 @@ from gateway.edge.share import Shares
 from gateway.edge.sockets import listen
 from gateway.edge.tls import ServerCertificate, ServerContexts, read_certificates
 from gateway.model import Channel
+from gateway.policy.cards import card_warnings, read_profile
 from gateway.policy.material import load_secret, require_material
 from gateway.policy.settings import Listener, Settings, load_settings
 
@@ -43,7 +45,7 @@ class NewCertificates(NamedTuple):
 @dataclass(slots=True)
 class Prepared:
     """What every worker starts from. `started` is Unix seconds; `connections` is how many of clients a worker has room for,
-    `shares` how many each has (None with one worker).
+    `shares` how many each has (None with one worker); `card_profile` what a card is (None where nobody asks for one).
     """
 
     config: Path
@@ -55,6 +57,7 @@ class Prepared:
     secret: bytes
     connections: int
     shares: Shares | None
+    card_profile: Profile | None
     started: float = field(default_factory=time.time)
 
     def close(self) -> None:
@@ -78,6 +81,9 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
         )
     assertion_key = settings.keys.assertion.read_bytes()
     secret = load_secret(settings.keys.gateway)
+    profile = read_profile(settings)
+    for warning in card_warnings(settings):
+        _log.warning("cards", warning=warning)
     contexts = {
         id(listener): ServerContexts(listener.names, read_certificates(listener.certificates))
         for listener in settings.listeners
@@ -92,4 +98,4 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
         else:
             doors.append(Door(listener, sockets, contexts.get(id(listener))))
     room, shares = room_for(settings.connections.total), Shares(workers) if workers > 1 else None
-    return Prepared(config, settings, workers, doors, operator, assertion_key, secret, room, shares)
+    return Prepared(config, settings, workers, doors, operator, assertion_key, secret, room, shares, profile)

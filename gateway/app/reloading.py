@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gateway.app.prepared import NewCertificates, Prepared
+from gateway.credentials.certificate_profile import Profile
 from gateway.edge.tls import read_certificates
 from gateway.errors import Fault, TableError
+from gateway.policy.cards import read_profile
 from gateway.policy.material import require_material
 from gateway.policy.release import Release, keep_release, load_release
 from gateway.policy.settings import Listener, Settings, load_settings
 
-TAKEN = frozenset({"levels", "sessions.idle", "mandates.review", "listener"})
-"""The settings that a reload takes: what decisions read (it is part of the release), and the certificates. Of `listener` see `_rest`."""
+TAKEN = frozenset({"levels", "sessions.idle", "mandates.review", "listener", "eid"})
+"""The settings that a reload takes: what decisions read (it is part of the release), the certificates, and what a card is. Of `listener` see `_rest`."""
 
 
 class Outcome(TypedDict):
@@ -36,6 +38,7 @@ class Renewed:
 
     release: Release
     certificates: list[NewCertificates]
+    card_profile: Profile | None
     restart_for: list[str]
 
 
@@ -44,7 +47,12 @@ def read_anew(prepared: Prepared) -> Renewed:
     settings = load_settings(prepared.config)
     require_material(settings, time.time())
     certificates = certificates_anew(prepared, settings)
-    return Renewed(checked_release(settings), certificates, waiting_for_a_start(prepared.settings, settings))
+    return Renewed(
+        checked_release(settings),
+        certificates,
+        read_profile(settings),
+        waiting_for_a_start(prepared.settings, settings),
+    )
 
 
 def certificates_anew(prepared: Prepared, settings: Settings) -> list[NewCertificates]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import Fault, TableError
+from gateway.policy.cards import card_warnings
 from gateway.policy.faults import UnreadTouched
 from gateway.policy.files import read_files
 from gateway.policy.material import certificates_ending_soon, inspect_material
@@ -43,7 +44,11 @@ def examine(config_dir: Path, now: float) -> Examined:
         except TableError as error:  # a file changed in between
             examined.faults += error.faults
         else:
-            examined.warnings = [*examined.release.warnings, *certificates_ending_soon(settings, now)]
+            examined.warnings = [
+                *examined.release.warnings,
+                *certificates_ending_soon(settings, now),
+                *card_warnings(settings),
+            ]
     return examined
 
 

@@ -19,6 +19,8 @@ from gateway.outbound.hosts import Place, parse_place
 MAX_TEXT_CHARACTERS = 4000
 """Longest single text in a file: a page of prose. What is longer belongs in a document that the file refers to."""
 
+MAX_OID_CHARACTERS = 100
+
 _DURATION = re.compile(r"([0-9]{1,9})(s|min|h|d)")
 DAY_MINUTES = 24 * 60
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -63,6 +65,21 @@ def _insz(text: str) -> str:
         return check_insz(text)
     except IdentifierError as error:
         raise ValueError(f"{error}. Take it from the written act and correct it") from None
+
+
+def _fingerprint(text: str) -> str:
+    digits = text.lower().replace(":", "")
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError(
+            "it is not the SHA-256 of a public key: 64 hexadecimal digits. See docs/eid.md for how to get it"
+        )
+    return digits
+
+
+def _object_identifier(text: str) -> str:
+    if len(text) > MAX_OID_CHARACTERS or not re.fullmatch(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", text):
+        raise ValueError("it is not an object identifier. Write numbers and points, as in 2.16.56.12.1.1.2.2")
+    return text
 
 
 def _many(value: object) -> object:
@@ -179,6 +196,9 @@ Words = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), AfterV
 HostName = Annotated[str, AfterValidator(_host)]
 Kbo = Annotated[str, AfterValidator(_kbo)]
 Insz = Annotated[str, AfterValidator(_insz)]
+KeyFingerprint = Annotated[str, AfterValidator(_fingerprint)]
+"""SHA-256 of a public key (SubjectPublicKeyInfo), in lower-case hex."""
+ObjectIdentifier = Annotated[str, AfterValidator(_object_identifier)]
 NetworkText = Annotated[Network, BeforeValidator(_network)]
 """IPv4 or IPv6, in prefix notation; an address alone is a network of one."""
 HoursText = Annotated[tuple[int, int], BeforeValidator(_hours)]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import Fault
+from gateway.policy.cards import card_faults
 from gateway.policy.certificates import describe, inspect_server_certificate
 from gateway.policy.faults import readable, run_checks
 from gateway.policy.providers import load_client_key, load_client_secret
@@ -45,7 +46,7 @@ def inspect_material(settings: Settings, now: float) -> list[Fault]:
     moment = dt.datetime.fromtimestamp(now, dt.UTC)
     found = run_checks((_certificates,), settings, moment)
     found += run_checks(
-        (_assertion_key, _gateway_secret, _records_key, _pseudonym_key, _auditor_key, _providers), settings
+        (_assertion_key, _gateway_secret, _records_key, _pseudonym_key, _auditor_key, _providers, card_faults), settings
     )
     # Listeners may share a certificate: each fault is told once.
     once = {(fault.file, fault.where, fault.what): fault for fault in found}

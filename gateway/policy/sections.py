@@ -8,9 +8,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
+# Two rooms of the same floor: what a card is taken for by default stands where cards are verified, and gateway.toml is read here alone.
+from gateway.credentials.certificate_profile import POLICIES, ROOTS, CardKind
 from gateway.decision import DEFAULT_RULES, Mode, Rule, Rules, Signal
 
-# Two rooms of the same floor: gateway.toml is read here alone, and each room gets its part as its own value.
+# As before: each room gets its part of gateway.toml as its own value.
 from gateway.ledger.settings import LedgerSettings
 from gateway.model import Channel, Language
 from gateway.outbound.hosts import parse_place
@@ -23,8 +25,10 @@ from gateway.policy.kinds import (
     Duration,
     FilePath,
     HostName,
+    KeyFingerprint,
     Many,
     NetworkText,
+    ObjectIdentifier,
     OneOrMany,
     OptionalFilePath,
     OptionalPlaceText,
@@ -157,6 +161,32 @@ class Keys(Section):
     gateway: FilePath = Path("keys/gateway.key")
 
 
+def _policies_of(kind: CardKind) -> tuple[str, ...]:
+    return tuple(policy for policy, its_kind in POLICIES.items() if its_kind == kind)
+
+
+class Eid(Section):
+    """Which certificates are taken for a card's. `roots` are fingerprints of keys, and so are `unsafe_test_roots`, whose cards anybody
+    can make; `authorities` holds the certificates."""
+
+    authorities: FilePath = Path("certs/eid")
+    roots: Annotated[tuple[KeyFingerprint, ...], OneOrMany] = tuple(ROOTS)
+    citizen_policies: Annotated[tuple[ObjectIdentifier, ...], OneOrMany] = _policies_of("citizen")
+    foreigner_policies: Annotated[tuple[ObjectIdentifier, ...], OneOrMany] = _policies_of("foreigner")
+    unsafe_test_roots: Annotated[tuple[KeyFingerprint, ...], OneOrMany] = ()
+
+    @property
+    def all_roots(self) -> frozenset[str]:
+        return frozenset((*self.roots, *self.unsafe_test_roots))
+
+    @property
+    def policies(self) -> dict[str, CardKind]:
+        return {
+            **dict.fromkeys(self.citizen_policies, "citizen"),
+            **dict.fromkeys(self.foreigner_policies, "foreigner"),
+        }
+
+
 class Outbound(Section):
     """How the gateway reaches others by itself. Whom it may reach stands where it is needed: `revocation.hosts`, a provider's table."""
 
@@ -286,6 +316,7 @@ class Settings(Section):
     ledger: Ledger
     sign_in: SignIn
     keys: Keys
+    eid: Eid
     outbound: Outbound
     revocation: Revocation
     providers: Annotated[tuple[ProviderTable, ...], Many, Field(alias="provider")] = ()

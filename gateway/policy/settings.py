@@ -47,6 +47,7 @@ SECTIONS = (
     "ledger",
     "sign_in",
     "keys",
+    "eid",
     "outbound",
     "revocation",
     "origins",
@@ -222,6 +223,12 @@ def _session_ends_in_order(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _a_policy_is_of_one_kind(settings: Settings) -> Iterator[Fault]:
+    for policy in settings.eid.citizen_policies:
+        if policy in settings.eid.foreigner_policies:
+            yield _fault("eid.foreigner_policies", f"{policy} is also one of citizens", "Take it out of one of the two")
+
+
 def _cards_are_asked_about_anew(settings: Settings) -> Iterator[Fault]:
     """A check that an earlier answer serves would learn nothing."""
     revocation = settings.revocation
@@ -246,6 +253,7 @@ CHECKS = (
     _portal_is_reachable,
     _levels_rise,
     _session_ends_in_order,
+    _a_policy_is_of_one_kind,
     _cards_are_asked_about_anew,
     _providers,
     _socket_path_fits,
