@@ -15,12 +15,32 @@ from aiohttp import web
 from gateway.decision.places import FORM_DISCARDED, FORM_PAGE
 from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
-from gateway.portal import applications, card, hand_over, information, kept_form, regulation, sign_in, sign_out, step_up
+from gateway.portal import (
+    activation,
+    changes,
+    methods,
+    own_app,
+    own_password,
+)
+    administration,
+    applications,
+    card,
+    hand_over,
+    information,
+    issuing,
+    kept_form,
+    regulation,
+    sign_in,
+    sign_out,
+    step_up,
+)
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
 from gateway.portal.forms import FormTokens, UserTags
 from gateway.portal.hashing import HashingPool
+from gateway.portal.own_pages import APP_PAGE, PASSWORD_PAGE
+from gateway.portal.papers import ACTIVATION_PAGE
 from gateway.portal.services import PortalServices
 
 MAX_FORM_BYTES: Final = 65_536
@@ -45,6 +65,26 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("POST", "/regulation", regulation.decide),
     ("GET", "/step-up", step_up.show),
     ("POST", "/step-up", step_up.submit),
+    ("GET", "/administration", administration.people),
+    ("GET", "/administration/person", administration.person),
+    ("POST", "/administration/code-card", administration.act(issuing.issue_card)),
+    ("POST", "/administration/activation", administration.act(issuing.issue_activation)),
+    ("POST", "/administration/end", administration.act(administration.end_credential)),
+    ("POST", "/administration/sessions", administration.act(administration.end_sessions)),
+    ("GET", ACTIVATION_PAGE, activation.form_page),
+    ("POST", ACTIVATION_PAGE, activation.submit),
+    ("GET", activation.PASSWORD_PAGE, activation.password_page),
+    ("POST", activation.PASSWORD_PAGE, activation.set_password),
+    ("GET", "/forgotten", own_password.forgotten),
+    ("GET", "/changes", changes.show),
+    ("POST", "/changes", changes.acknowledge),
+    ("GET", "/methods", methods.show),
+    ("POST", "/methods/sessions", methods.end_sessions),
+    ("GET", PASSWORD_PAGE, own_password.form_page),
+    ("POST", PASSWORD_PAGE, own_password.submit),
+    ("GET", APP_PAGE, own_app.form_page),
+    ("POST", APP_PAGE, own_app.submit),
+    ("POST", f"{APP_PAGE}/remove", own_app.remove),
     ("GET", "/sign-out", sign_out.form_page),
     ("POST", "/sign-out", sign_out.submit),
     ("GET", "/language", information.switch_language),

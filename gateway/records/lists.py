@@ -56,6 +56,15 @@ class Entry:
     ended_reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A live user ID of an institution, with the name of whose it is."""
+
+    user_id: str
+    name: str
+    blocked: bool
+
+
 class Lists(Store):
     """Reads the database, not the index, so that history is there too. Everything raises RecordsError."""
 
@@ -79,6 +88,17 @@ class Lists(Store):
             if (ended or row.ended_at is None)
             and (institution is None or institution in found.get(number, {}).values())
         ]
+
+    async def listed(self, institution: str, search: str, first: int, most: int) -> list[Listed]:
+        """The live user IDs of an institution by name, those alone whose name or user ID holds `search`; `most` of them from `first` on."""
+        known, owner = persons.c, user_ids.c
+        theirs = sa.or_(known.id == owner.person, known.same_as == owner.person)
+        query = sa.select(owner.user_id, known.name, owner.blocked).join(persons, theirs)
+        query = query.where(owner.institution == institution, owner.ended_at.is_(None), known.ended_at.is_(None))
+        holds = (column.icontains(search, autoescape=True) for column in (known.name, owner.user_id))
+        query = query.where(sa.or_(*holds)).order_by(known.name, owner.user_id).offset(first).limit(most)
+        async with self._database.reading() as connection:
+            return [Listed(row.user_id, row.name, row.blocked) for row in await connection.execute(query)]
 
     async def entries(
         self, kind: str, *, user_id: str | None = None, institution: str | None = None, ended: bool = False
