@@ -133,7 +133,7 @@ def _judged(response: ocsp.OCSPResponse, asked: Question, now: float, skew: floa
     _check_signature(response, _responders(response, asked.issuer, now, skew))
     this_update, end = response.this_update_utc.timestamp(), response.next_update_utc
     next_update = this_update + OPEN_END_SECONDS if end is None else end.timestamp()
-    _check_times("ocsp", max(this_update, response.produced_at_utc.timestamp()), next_update, now, skew)
+    _check_times("ocsp", this_update, next_update, now, skew)
     at = response.revocation_time_utc
     status = Status[response.certificate_status.name]
     return Answer(status, this_update, next_update, None if at is None else at.timestamp())
