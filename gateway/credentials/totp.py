@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import re
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -23,6 +24,8 @@ DRIFT_STEPS = 1
 
 MIN_SECRET_BYTES = 16
 """RFC 4226 section 4, R6: at least 128 bits; 160 are recommended."""
+SECRET_BYTES = 20
+"""Of a secret that the gateway makes: the 160 bits that RFC 4226 recommends."""
 MAX_SECRET_BYTES = 64
 """The block of SHA-1: a longer HMAC key is hashed down first, so it adds nothing."""
 
@@ -70,6 +73,13 @@ def parse_secret(text: str) -> bytes:
     if not MIN_SECRET_BYTES <= len(secret) <= MAX_SECRET_BYTES:
         raise CredentialError("secret_malformed")
     return secret
+
+
+def enrolment_uri(secret: bytes, user_id: str, issuer: str) -> str:
+    """What the QR code of a new secret says to an app: the `otpauth` URI that all of them read. It holds the secret."""
+    who, where = quote(user_id, safe=""), quote(issuer, safe="")
+    parameters = f"secret={write_secret(secret)}&issuer={where}&digits={DIGITS}&period={STEP_SECONDS}"
+    return f"otpauth://totp/{where}:{who}?{parameters}"
 
 
 def write_secret(secret: bytes) -> str:

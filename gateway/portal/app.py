@@ -17,18 +17,19 @@ from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
 from gateway.portal import (
     activation,
-    changes,
-    methods,
-    own_app,
-    own_password,
-)
     administration,
     applications,
     card,
+    changes,
+    federation,
+    federation_logout,
     hand_over,
     information,
     issuing,
     kept_form,
+    methods,
+    own_app,
+    own_password,
     regulation,
     sign_in,
     sign_out,
@@ -85,6 +86,10 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", APP_PAGE, own_app.form_page),
     ("POST", APP_PAGE, own_app.submit),
     ("POST", f"{APP_PAGE}/remove", own_app.remove),
+    ("POST", "/oidc/start/{provider}", federation.begin),
+    ("GET", "/oidc/callback/{provider}", federation.come_back),
+    ("GET", "/oidc/failed", federation.show_failure),
+    ("POST", "/oidc/logout/{provider}", federation_logout.end),
     ("GET", "/sign-out", sign_out.form_page),
     ("POST", "/sign-out", sign_out.submit),
     ("GET", "/language", information.switch_language),
@@ -107,6 +112,8 @@ HOST_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", f"{HOST_PREFIX}/language", information.switch_language),
     ("GET", f"{HOST_PREFIX}/static/{{name}}", information.static_file),
 )
+ONCE: Final = frozenset({hand_over.enter, federation.come_back})
+"""Pages whose address is good once: a HEAD must not use it up."""
 
 
 def make_app(services: PortalServices) -> web.Application:
@@ -123,7 +130,7 @@ def make_app(services: PortalServices) -> web.Application:
     for portal, pages in ((True, PORTAL_PAGES), (False, HOST_PAGES)):
         for method, path, page in pages:
             app.router.add_route(method, path, _handler(tools, page, portal))
-            if method == "GET" and page is not hand_over.enter:  # a HEAD must not use up a code
+            if method == "GET" and page not in ONCE:
                 app.router.add_route("HEAD", path, _handler(tools, page, portal))
     app.router.add_route("*", "/{path:.*}", _handler(tools, _nothing, None))
 

@@ -64,13 +64,10 @@ async def show(ask: Ask) -> web.StreamResponse:
     if user is not None:
         having = means_of(ask, await ask.services.records.find_login(user.user_id))
         rows = [_row(ask, user, transaction, having) for transaction in _named(user, snapshot)]
-    institution = None if user is None else snapshot.institutions.get(user.institution)
     context = {
         "open": [row for row in rows if row.address is not None],
         "closed": [row for row in rows if row.address is None],
-        "institution": "" if institution is None else institution.name.in_(ask.language),
-        "helpdesk": "" if institution is None else institution.helpdesk,
-        "service": ask.settings.help_desk,
+        **ask.helpers,
         "means": MEANS[ask.session.means.value] if ask.session else "",
     }
     return ask.page("applications.html", context)

@@ -142,6 +142,16 @@ class Ask:
     def text(self, message: str) -> str:
         return catalogue.translate(self.language, message)
 
+    @property
+    def helpers(self) -> dict[str, str]:
+        """Who can help, for a page's context: the institution and its help desk, when somebody is signed in, and ours."""
+        institution = None if self.user is None else self.services.snapshot().institutions.get(self.user.institution)
+        return {
+            "institution": "" if institution is None else institution.name.in_(self.language),
+            "helpdesk": "" if institution is None else institution.helpdesk,
+            "service": self.settings.help_desk,
+        }
+
     # --- forms --------------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -7,9 +7,9 @@ the code of the number that was asked for (`prove_card`). Both are attempts of o
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.credentials import code_card, totp
+from gateway.credentials import activation, code_card, totp
 from gateway.credentials import password as passwords
 from gateway.credentials.argon import SALT_BYTES
 from gateway.credentials.lockout import LockState
@@ -18,13 +18,15 @@ from gateway.decision import ATTEMPTS
 from gateway.errors import CredentialError
 from gateway.ledger.line import Record
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import sign_in_record
+from gateway.ledger.record import sign_in_record, sign_out_record
 from gateway.model import Means
 from gateway.portal.ask import Ask
 from gateway.portal.errand import Errand
 from gateway.portal.hashing import Busy, Place
 from gateway.records import UNBOUND, BeforeCommit, Bound, CardChallenge, Change, Login
 
+BARRED = frozenset({"disabled", "locked_out"})
+"""Attempts that were not even checked."""
 MAX_USER_ID_CHARACTERS = 128
 """Longer than any user ID; a bound for what is looked up and counted."""
 
@@ -46,12 +48,13 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Proved:
     """The person at the browser is who they say, by these means. `user` is how the ledger names them; `bound` what else the session
-    hangs on."""
+    hangs on; `auth_time` when they proved it (Unix seconds), where that was not here and now."""
 
     login: Login
     means: Means
     user: Identity
     bound: Bound = UNBOUND
+    auth_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,13 @@ class CardAsked:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not proved. `reason` is for the ledger alone; `wait_until` (Unix seconds, 0 for none) and `disabled` are shown."""
+    """Not proved. `reason` is for the ledger alone; `wait_until` (Unix seconds, 0 for none) and `disabled` are shown, and that the session
+    which was to be confirmed has ended (`session_ended`)."""
 
     reason: str
     wait_until: float
     disabled: bool
+    session_ended: bool = False
 
 
 async def prove(ask: Ask, attempt: Attempt) -> Proved | CardAsked | Refused:
@@ -126,6 +131,39 @@ async def prove_card(ask: Ask, key_hash: bytes, code: str) -> tuple[Proved | Ref
         return Proved(login, Means.TOKEN, user), errand
 
 
+async def confirm_password(ask: Ask, login: Login, password: str) -> Refused | None:
+    """Checks the password of somebody who is signed in; None when it is right. Counted, told and raised as in `prove`."""
+    with ask.tools.hashing.take_place() as place:
+        now = ask.services.clock()
+        state = await ask.services.records.claim_attempt(login, now)
+        reason = _barred(state, now) or await _password_fault(login, password, place)
+        if reason is None:
+            await ask.services.records.give_back_attempt(login, state, now)
+            return None
+        user = ask.services.sealer.person(login.user_id, login.insz)
+        return await refuse(ask, user, login, login.user_id, Means.PASSWORD, reason, Errand(True, {}))
+
+
+async def prove_activation(ask: Ask, user_id: str, code: str) -> tuple[Login, int] | Refused:
+    """Checks an activation code, without using it up: whose it is, and its credential. Counted, told and raised as in `prove`."""
+    with ask.tools.hashing.take_place() as place:
+        records, errand = ask.services.records, Errand(False, {})
+        now = ask.services.clock()
+        login = await records.find_login(user_id)
+        user = ask.services.sealer.person(user_id, None if login is None else login.insz)
+        state = await records.claim_attempt(login or user_id, now)
+        # Too many wrong passwords close a password, not the way to a new one.
+        reason = "locked_out" if state.waits(now) else await _activation_fault(ask, login, user_id, code, now, place)
+        if reason is not None or login is None or login.activation is None:
+            refused = await refuse(ask, user, login, user_id, Means.PASSWORD, reason or "activation_unknown", errand)
+            return replace(refused, disabled=False)
+        if not state.disabled:  # else it was not counted
+            await records.give_back_attempt(login, state, now)
+        line = sign_in_line(ask, user, login, Means.PASSWORD, "activation_shown", step_up=False)
+        await ask.services.admin.write(line)
+        return login, login.activation
+
+
 def _barred(state: LockState, now: float) -> str | None:
     """Why an attempt that met this state is not even checked."""
     if state.disabled:
@@ -139,7 +177,23 @@ async def refuse(
     """Writes the line of an attempt that failed, and gives what the person may know of it."""
     state = await ask.services.records.lockout(login or user_id)
     await ask.services.admin.write(sign_in_line(ask, user, login, means, reason, step_up=errand.step_up))
-    return Refused(reason, state.wait_until, state.disabled)
+    tried = errand.step_up and reason not in BARRED
+    return Refused(reason, state.wait_until, state.disabled, tried and await _not_confirmed(ask, user))
+
+
+async def _not_confirmed(ask: Ask, user: Identity) -> bool:
+    """Where another client asks than the session was given to, a wrong proof counts against the session. Gives whether it has ended."""
+    session = ask.session
+    if session is None or not ask.moved:
+        return False
+
+    async def write(change: Change) -> None:
+        line = sign_out_record(
+            ask.handed.reference, cause="not_confirmed", client=ask.handed.address, user=user, session=session.id
+        )
+        await ask.services.admin.write(line)
+
+    return await ask.services.records.not_confirmed(session.id, ask.services.clock(), before_commit=write)
 
 
 async def _ask_card(ask: Ask, login: Login, user: Identity, errand: Errand, now: float) -> CardAsked:
@@ -166,7 +220,7 @@ async def _strengthen(ask: Ask, login: Login, password: str, now: float) -> None
 
 def sign_in_line(
     ask: Ask,
-    user: Identity,
+    user: Identity | None,
     login: Login | None,
     means: Means,
     reason: str,
@@ -205,22 +259,27 @@ def line_of(ask: Ask, proved: Proved, reason: str, errand: Errand) -> BeforeComm
 
 async def _fault(ask: Ask, login: Login | None, attempt: Attempt, now: float, place: Place) -> str | None:
     """What is wrong, as a stable word; None when all is right. The password is hashed in every case."""
-    stored = None if login is None else login.password_hash
-    try:
-        if stored is None:
-            await place.run(lambda: passwords.verify_nobody(attempt.password))
-        else:
-            await place.run(lambda: passwords.verify(stored, attempt.password))
-    except CredentialError as error:
-        return "unknown_user_id" if login is None else error.reason
-    if login is None or stored is None:
-        return "unknown_user_id"
+    reason = await _password_fault(login, attempt.password, place)
+    if reason is not None or login is None:
+        return reason
     if not login.allowed(now):
         return "user_id_blocked"
     if attempt.code and (login.has_totp or not login.has_code_card):
         return await _code_fault(ask, login, attempt.code, now)
     # Who has a card is asked for its code next, whatever stood in the field of the app that they do not have.
     return None if login.password_alone or login.has_code_card else "code_needed"
+
+
+async def _password_fault(login: Login | None, password: str, place: Place) -> str | None:
+    stored = None if login is None else login.password_hash
+    try:
+        if stored is None:
+            await place.run(lambda: passwords.verify_nobody(password))
+        else:
+            await place.run(lambda: passwords.verify(stored, password))
+    except CredentialError as error:
+        return "unknown_user_id" if login is None else error.reason
+    return None
 
 
 async def _code_fault(ask: Ask, login: Login, code: str, now: float) -> str | None:
@@ -232,6 +291,18 @@ async def _code_fault(ask: Ask, login: Login, code: str, now: float) -> str | No
         return error.reason
     # The records take a step once, whatever else asks for it meanwhile.
     return None if await ask.services.records.take_totp_step(login, step) else "code_used"
+
+
+async def _activation_fault(
+    ask: Ask, login: Login | None, user_id: str, code: str, now: float, place: Place
+) -> str | None:
+    stored, until = (None, 0.0) if login is None else (login.activation_hash, login.activation_until)
+    pepper = ask.services.records.pepper
+    try:
+        await place.run(lambda: activation.verify(stored, pepper, user_id, code, until, now))
+    except CredentialError as error:
+        return "unknown_user_id" if login is None else error.reason
+    return "user_id_blocked" if login is None or not login.allowed(now) else None
 
 
 async def _card_fault(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from aiohttp import web
+
 from gateway.credentials.start import Start
+from gateway.model import Session, UserRecords
 from gateway.portal.ask import Ask
-from gateway.portal.hand_over import open_start
+from gateway.portal.hand_over import changes_page, onward, open_start, regulation_page
 
 STEP_UP: Final = "step-up"
 """The value of the field `errand` in the forms of a step-up; a sign-in has none."""
@@ -37,3 +40,15 @@ class Errand(NamedTuple):
     def start(self, ask: Ask) -> Start | None:
         """The page, or kept form, to go back to."""
         return open_start(ask, self.again.get("start", ""))
+
+
+async def way_on(ask: Ask, session: Session, user: UserRecords | None, token: str) -> web.Response:
+    """Where somebody with a session goes on: to the regulation until they have accepted it, to what was changed of their means until they
+    have read it, and then to where they were going. `token` is that of a start, or "". Raises as `onward` does."""
+    start = open_start(ask, token)
+    kept = token if start else ""
+    if user is None or not ask.accepted(user):
+        return ask.redirect(regulation_page(kept))
+    if await ask.services.records.untold_changes(user.user_id):
+        return ask.redirect(changes_page(kept))
+    return await onward(ask, session, start)

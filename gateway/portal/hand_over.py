@@ -54,6 +54,10 @@ def regulation_page(token: str) -> str:
     return f"/regulation?start={quote(token)}" if token else "/regulation"
 
 
+def changes_page(token: str) -> str:
+    return f"/changes?start={quote(token)}" if token else "/changes"
+
+
 def step_up_page(token: str) -> str:
     return f"/step-up?start={quote(token)}" if token else "/step-up"
 

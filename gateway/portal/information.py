@@ -35,12 +35,8 @@ async def switch_language(ask: Ask) -> web.StreamResponse:
 
 
 async def help_page(ask: Ask) -> web.StreamResponse:
-    user = ask.user
-    institution = None if user is None else ask.services.snapshot().institutions.get(user.institution)
     context = {
-        "institution": "" if institution is None else institution.name.in_(ask.language),
-        "helpdesk": "" if institution is None else institution.helpdesk,
-        "service": ask.settings.help_desk,
+        **ask.helpers,
         "fault_report": ask.settings.fault_report,
         "idle_minutes": catalogue.number(ask.language, ask.services.snapshot().idle_seconds / 60),
         "longest_hours": catalogue.number(ask.language, ask.settings.absolute_seconds / 3600),

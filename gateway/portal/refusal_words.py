@@ -37,7 +37,7 @@ _UNAVAILABLE = N_("This service is not available at the moment")
 _ORIGIN = N_("The application does not answer")
 _WRONG_HOST = N_("This address does not exist here")
 _ENDED = N_("Your session has ended")
-_CONFIRM = N_("Please confirm who you are")
+CONFIRM = N_("Please confirm who you are")
 
 WORDS: Final[dict[str, Words]] = {
     "plain_http": Words(
@@ -203,7 +203,7 @@ WORDS: Final[dict[str, Words]] = {
         Act.APPLICATIONS,
     ),
     "doubtful_client": Words(
-        _CONFIRM,
+        CONFIRM,
         N_(
             "What your browser sends looks more like a program than like a person. So you are asked to confirm that you are there."
         ),
@@ -276,7 +276,7 @@ WORDS: Final[dict[str, Words]] = {
         Act.SIGN_IN,
     ),
     "session_moved": Words(
-        _CONFIRM,
+        CONFIRM,
         N_(
             "Your session is used by another browser than the one you signed in with, or your browser or network has changed since."
         ),
@@ -416,7 +416,7 @@ WORDS: Final[dict[str, Words]] = {
         Act.STEP_UP,
     ),
     "authentication_too_old": Words(
-        _CONFIRM,
+        CONFIRM,
         N_("You signed in too long ago for this transaction."),
         (N_("Confirm who you are, then repeat what you did."),),
         Act.STEP_UP,

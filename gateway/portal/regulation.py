@@ -14,7 +14,8 @@ from gateway.ledger.record import administration_record
 from gateway.portal import catalogue
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
-from gateway.portal.hand_over import host_name, onward, open_start, step_up_page
+from gateway.portal.errand import way_on
+from gateway.portal.hand_over import host_name, open_start, step_up_page
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).disable(["html_block", "html_inline", "image"])
 """CommonMark without raw HTML and images; it refuses links to `javascript:` and the like itself."""
@@ -70,7 +71,10 @@ async def decide(ask: Ask) -> web.StreamResponse:
     renewed = ask.services.records.index.user(user.user_id)
     if renewed is None or not ask.accepted(renewed):
         raise RecordsError("an acceptance that was recorded cannot be found")
-    return ask.redirect(step_up_page(token)) if ask.moved else await onward(ask, session, open_start(ask, token))
+    if not user.acceptances:
+        # Whoever was never inside begins with the means that they have now.
+        await ask.services.records.mark_told(user.user_id, ask.services.clock())
+    return ask.redirect(step_up_page(token)) if ask.moved else await way_on(ask, session, renewed, token)
 
 
 def _page(ask: Ask, token: str, *, general: str = "", status: int = 200) -> web.Response:

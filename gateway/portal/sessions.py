@@ -15,8 +15,9 @@ from gateway.portal.ask import Ask
 from gateway.portal.attempts import Proved, line_of
 from gateway.portal.browser_name import browser_name
 from gateway.portal.catalogue import N_
-from gateway.portal.errand import Errand
-from gateway.portal.hand_over import host_name, onward, regulation_page
+from gateway.portal.errand import Errand, way_on
+from gateway.portal.hand_over import host_name, onward
+from gateway.portal.own_pages import OWN_PAGES
 from gateway.records import Bound, Change
 
 DONE: Final = N_("You have confirmed who you are")
@@ -46,7 +47,7 @@ async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
     session = await services.records.create_session(
         proved.login,
         proved.means,
-        now,
+        now if proved.auth_time is None else proved.auth_time,
         ask.host,
         token_hash(cookie),
         now,
@@ -58,11 +59,8 @@ async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
     if ask.session is not None and ask.user is not None:
         # A browser has one session: the one it had ends, everywhere.
         await end(ask, ask.session, cause="signed_in_again", reason="signed in again")
-    user, start = services.records.index.user(session.user_id), errand.start(ask)
-    if user is None or not ask.accepted(user):
-        response = ask.redirect(regulation_page(errand.again["start"] if start else ""))
-    else:
-        response = await onward(ask, session, start)
+    user = services.records.index.user(session.user_id)
+    response = await way_on(ask, session, user, errand.again.get("start", ""))
     cookies.set_cookie(response, cookies.SESSION, cookie)
     cookies.expire_cookie(response, cookies.FORM)
     return response
@@ -79,7 +77,7 @@ async def _renew(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
     renewed = await ask.services.records.renew_session(
         session.id,
         proved.means,
-        now,
+        now if proved.auth_time is None else proved.auth_time,
         ask.host,
         token_hash(cookie),
         None if start is None else host_name(start),
@@ -87,8 +85,14 @@ async def _renew(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
         before_commit=line_of(ask, proved, "stepped_up", errand),
         family=ask.family,
         bound=_bound(ask, proved),
+        moved=ask.moved,
     )
-    response = ask.notice(DONE, DONE_NEXT, status=200) if start is None else await onward(ask, renewed, start)
+    if errand.again.get("page") in OWN_PAGES:
+        response = ask.redirect(errand.again["page"])
+    elif start is None:
+        response = ask.notice(DONE, DONE_NEXT, status=200)
+    else:
+        response = await onward(ask, renewed, start)
     cookies.set_cookie(response, cookies.SESSION, cookie)
     return response
 

@@ -12,8 +12,8 @@ from gateway.portal import catalogue
 from gateway.portal.ask import Ask
 from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, CardAsked, Refused, prove
 from gateway.portal.catalogue import N_
-from gateway.portal.errand import Errand
-from gateway.portal.hand_over import card_page, host_name, onward, open_start, regulation_page, step_up_page
+from gateway.portal.errand import Errand, way_on
+from gateway.portal.hand_over import card_page, host_name, open_start, step_up_page
 from gateway.portal.hashing import Busy
 from gateway.portal.sessions import carry_on
 from gateway.portal.ways import ways
@@ -44,9 +44,9 @@ async def form_page(ask: Ask) -> web.StreamResponse:
     token = ask.request.query.get("start", "")
     start = open_start(ask, token)
     if ask.session is not None and ask.user is not None:
-        if not ask.accepted(ask.user):
-            return ask.redirect(regulation_page(token if start else ""))
-        return ask.redirect(step_up_page(token)) if ask.moved else await onward(ask, ask.session, start)
+        if ask.moved and ask.accepted(ask.user):
+            return ask.redirect(step_up_page(token))
+        return await way_on(ask, ask.session, ask.user, token)
     return _form(ask, token, start)
 
 
@@ -97,8 +97,15 @@ def field_faults(ask: Ask, user_id: str, password: str, code: str) -> dict[str, 
     return faults
 
 
+SESSION_ENDED: Final = N_(
+    "That was wrong three times, in another browser or network than this session was begun in. So the session has been ended everywhere: sign in again."
+)
+
+
 def refusal_text(ask: Ask, refused: Refused, wrong: str = NOT_RIGHT) -> str:
     """What a person is told; the same for every user ID, known or not. `wrong` says that something was not right."""
+    if refused.session_ended:
+        return ask.text(SESSION_ENDED)
     if refused.disabled:
         return ask.text(DISABLED)
     wait = ceil(refused.wait_until - ask.services.clock())

@@ -17,7 +17,8 @@ from gateway.portal.catalogue import N_
 from gateway.portal.errand import Errand
 from gateway.portal.hand_over import card_page, host_name, onward, open_start
 from gateway.portal.hashing import Busy
-from gateway.portal.refusal_words import words_of
+from gateway.portal.own_pages import OWN_PAGES, OwnPage, page_verdict
+from gateway.portal.refusal_words import CONFIRM, words_of
 from gateway.portal.sessions import carry_on
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, leads_to, refusal_text
 from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, fitting, from_its_page, least, owned, ruling
@@ -30,11 +31,13 @@ WRONG_CODE: Final = N_("The password or the code is not right.")
 
 class Goal(NamedTuple):
     """What the person steps up for: a page or a kept form to go back to (`start`), a use of a transaction (then there is no page: a
-    form was not sent, and not kept), or else the portal itself. `errand` is what a form hands on."""
+    form was not sent, and not kept), a page of ours that asks for more than a session (`page`), or else the portal itself. `errand` is what
+    a form hands on."""
 
     verdict: Verdict
     start: Start | None
     errand: Errand
+    page: OwnPage | None = None
 
 
 class Need(NamedTuple):
@@ -58,6 +61,8 @@ async def show(ask: Ask) -> web.StreamResponse:
     need = await _need(ask, session, goal)
     if need.decision.reason.code not in MENDED:
         # Permitted by now, or refused for another reason, which the transaction's host tells better.
+        if goal.page is not None:
+            return ask.redirect(goal.errand.again["page"])
         return await onward(ask, session, goal.start)
     return _page(ask, goal, need)
 
@@ -99,6 +104,11 @@ async def refused(ask: Ask, errand: Errand, told: str) -> web.StreamResponse:
     return _page(ask, goal, await _need(ask, session, goal), general=told, status=403)
 
 
+def would_do(ask: Ask, errand: Errand, session: Session) -> frozenset[Means]:
+    """The means by which the errand would be done, none of them weaker than the session's."""
+    return fitting(enough(_goal(ask, errand.again).verdict, session, ask.now), frozenset(Means), session)
+
+
 def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
     snapshot = ask.services.snapshot()
     token = named.get("start", "")
@@ -112,6 +122,11 @@ def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
         )
     transaction = snapshot.transactions.get(named.get("transaction", ""))
     use = next((use for use in Use if use.value == named.get("use")), None)
+    path = named.get("page", "")
+    if (page := OWN_PAGES.get(path)) is not None:
+        ours = from_its_page(ask.facts, "GET", ask.settings.host, path)
+        verdict = page_verdict(lambda session: decide(ours._replace(session=session), snapshot), page, ask.now)
+        return Goal(verdict, None, Errand(True, {"page": path}), page)
     if transaction is None or use is None:
         ours = from_its_page(ask.facts, "GET", ask.settings.host, "/applications")
         return Goal(lambda session: decide(ours._replace(session=session), snapshot), None, Errand(True, {}))
@@ -148,15 +163,14 @@ def _page(
     status: int = 200,
 ) -> web.Response:
     transaction, words = need.decision.transaction, words_of(need.decision.shown)
-    user = ask.user
-    institution = None if user is None else ask.services.snapshot().institutions.get(user.institution)
     context = {
         "again": goal.errand.fields,
         "asks_again": need.decision.reason.code in DOUBTS,
         "moved": need.decision.reason.code == "session_moved",
         "kept": goal.start is not None and bool(goal.start.form),
-        "title": ask.text(words.title),
-        "lead": ask.text(words.happened),
+        "title": ask.text(words.title if goal.page is None else CONFIRM),
+        "lead": ask.text(words.happened if goal.page is None else goal.page.why),
+        "own_page": goal.page is not None,
         "transaction": "" if transaction is None else transaction.title.in_(ask.language),
         "enough": [MEANS[means.value] for means in Means if means in need.enough],
         "has": [MEANS[means.value] for means in Means if means in need.has],
@@ -165,9 +179,7 @@ def _page(
         "app": need.by is Means.TOKEN and need.app,
         "card": need.by is not None and need.card,
         "token": Means.TOKEN in need.enough,
-        "helpdesk": "" if institution is None else institution.helpdesk,
-        "institution": "" if institution is None else institution.name.in_(ask.language),
-        "service": ask.settings.help_desk,
+        **ask.helpers,
         "reference": "" if goal.start is None else format_reference(goal.start.reference),
         "general": general,
         "faults": faults or {},

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.model import Session, UserRecords
-from gateway.records.values import SessionEntry
+from gateway.records.values import MOVED, SessionEntry
 
 SAVE_SECONDS = 60.0
 """Last-seen times go to the database at most once a minute a session (DESIGN section 5)."""
@@ -87,6 +87,11 @@ class Index:
             if now - entry.saved_at >= SAVE_SECONDS:
                 self._unsaved[entry.session.id] = entry
 
+    def last_seen(self, session_id: str) -> float:
+        """When the person of this session last did something, as far as it is known here; 0.0 when nothing is."""
+        entry = self._entries.get(session_id)
+        return 0.0 if entry is None else entry.last_seen
+
     def listen(self, changed: Changed) -> None:
         """Whoever holds exchanges open is told of each change."""
         self._changed = changed
@@ -124,16 +129,18 @@ class Index:
         """Takes over sessions as the database has them.
 
         Where one renews another, the entry goes over to the new session, so that what hangs on it (an open websocket) lives on
-        with the new means; cookies of the old one find an entry that says how it ended.
+        with the new means; cookies of the old one find an entry that says how it ended. Not where another client took the old one's
+        place: what the old client has open ends.
         """
         fresh = list(rows)
         unknown = {row.session.id: row for row in fresh if row.session.id not in self._entries}
+        parted = {row.session.id for row in fresh if row.session.ended_reason == MOVED}
         while unknown:
             line = [unknown.popitem()[1]]
             while (earlier := line[-1].renews) is not None and earlier in unknown:
                 line.append(unknown.pop(earlier))
             for row in reversed(line):
-                entry = None if row.renews is None else self._entries.pop(row.renews, None)
+                entry = None if row.renews is None or row.renews in parted else self._entries.pop(row.renews, None)
                 if entry is not None:
                     self._entries[row.session.id] = entry
         changed: set[SessionEntry] = set()

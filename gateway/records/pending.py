@@ -18,7 +18,7 @@ from gateway.records.loading import Row
 from gateway.records.schema import pending
 from gateway.records.store import Store
 
-PendingKind = Literal["code_card", "eid", "eid_result", "oidc", "activation"]
+PendingKind = Literal["code_card", "eid", "eid_result", "oidc", "activation", "app"]
 MOST_BYTES = 64 * 1024 * 1024
 """Of all together, in bytes: some 20,000 people who sign in at one moment, each with a way back of 2 KiB."""
 ROW_BYTES = 512

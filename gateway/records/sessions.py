@@ -16,11 +16,13 @@ from gateway.model import Means, Session
 from gateway.records.loading import Row, effective, session_of
 from gateway.records.schema import acceptances, entry_codes, session_cookies, sessions, user_ids
 from gateway.records.store import Store, Write
-from gateway.records.values import UNBOUND, BeforeCommit, Bound, By, Change, EntryCode, Login
+from gateway.records.values import MOVED, UNBOUND, BeforeCommit, Bound, By, Change, EntryCode, Login, SessionEntry
 
 SESSION_ID_BYTES = 16
 """128 bits: unique; it opens nothing, so it may stand in a log."""
 RENEWED = "renewed"
+NOBODY = ""
+"""The family of no client: who has such a cookie is sent to the portal, and gets another one by the portal's."""
 
 
 class Sessions(Store):
@@ -84,12 +86,15 @@ class Sessions(Store):
         before_commit: BeforeCommit | None = None,
         family: str | None = None,
         bound: Bound = UNBOUND,
+        moved: bool = False,
     ) -> Session:
         """A step-up: a new session id, and a new cookie for `host` (the portal's), given to a client of `family`; bound to what it was
         stepped up by.
 
         The cookie of `asking_host` ends, and a hand-over gives it a new one; other hosts keep theirs and see the new means. The
-        absolute end stays what it was. `before_commit` is told of it (`session renew`) before it holds. Raises Conflict when the
+        absolute end stays what it was. `moved` says that another client proved it than the one that the session was given to: then what
+        is open hangs on the old session, and ends with it; and the cookies of other hosts go to whoever has the portal's, since it is not
+        known which client has them. `before_commit` is told of it (`session renew`) before it holds. Raises Conflict when the
         session is over, or the user ID was blocked.
         """
         async with self._write(before_commit) as write:
@@ -109,10 +114,11 @@ class Sessions(Store):
             kept = sa.and_(
                 session_cookies.c.session == session_id, session_cookies.c.host.not_in([host, asking_host or host])
             )
-            await write.execute(sa.update(session_cookies).where(kept).values(session=session.id))
+            theirs = {"session": session.id, **({"family": NOBODY} if moved else {})}
+            await write.execute(sa.update(session_cookies).where(kept).values(**theirs))
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.session == session_id))
             await _insert_cookie(write, session.id, host, token_hash, family)
-            await end_sessions(write, sessions.c.id == session_id, now, row.user_id, RENEWED)
+            await end_sessions(write, sessions.c.id == session_id, now, row.user_id, MOVED if moved else RENEWED)
             write.change = _begun("session renew", session)
         return session
 
@@ -144,6 +150,22 @@ class Sessions(Store):
         newest = sa.select(sessions).where(sessions.c.user_id == user_id).order_by(sessions.c.created_at.desc())
         async with self._database.reading() as connection:
             return [session_of(row) for row in await connection.execute(newest)]
+
+    async def open_sessions_of(self, user_id: str, now: float, idle_seconds: float) -> list[SessionEntry]:
+        """The sessions of a user ID that can be used at `now`, newest first, each with when its person was last seen."""
+        theirs = sa.and_(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
+        async with self._database.reading() as connection:
+            newest = sa.select(sessions).where(theirs).order_by(sessions.c.created_at.desc())
+            rows = list(await connection.execute(newest))
+        # What other processes saw a moment ago is in the index before it is in the database.
+        entries = [SessionEntry(session_of(row), max(row.last_seen, self.index.last_seen(row.id))) for row in rows]
+        return [entry for entry in entries if now < entry.last_seen + idle_seconds]
+
+    async def hosts_of(self, session_id: str) -> list[str]:
+        """The hosts that a session has a cookie for: where it was used."""
+        mine = sa.select(session_cookies.c.host).where(session_cookies.c.session == session_id)
+        async with self._database.reading() as connection:
+            return sorted((await connection.execute(mine)).scalars())
 
     async def live_sessions(self, now: float) -> list[Session]:
         """Every session that is alive at `now`, newest first."""
