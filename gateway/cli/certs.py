@@ -1,4 +1,4 @@
-"""`gateway certs`: make server certificates for a laptop, show those of a configuration and what is wrong with them."""
+"""`gateway certs`: make server certificates for a laptop, show those of a configuration and what is wrong with them; try a card's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 from rich.table import Table
 
-from gateway.cli.output import console
-from gateway.errors import ConfigurationError, Fault
+from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, console, done, fail, moment_of
+from gateway.credentials.certificate import verify
+from gateway.errors import CertificateRefused, ConfigurationError, Fault
+from gateway.policy.cards import read_profile
 from gateway.policy.certificates import (
     CertificateDescription,
     describe,
@@ -23,10 +27,13 @@ from gateway.policy.certificates import (
 )
 from gateway.policy.settings import CertificatePair, Settings, load_settings
 
-app = typer.Typer(help="Server certificates: make them for a laptop, show them.", no_args_is_help=True)
+app = typer.Typer(help="Certificates: make them for a laptop, show them, try a card's.", no_args_is_help=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration directory.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AtOption = typer.Option("--at", metavar="TIME", help="2026-06-15 or 2026-06-15T10:00, Europe/Brussels; default: now.")
+MAX_CARD_FILE_BYTES = 65_536
+"""Of a card's certificate with its authority's; they have some 4 KiB."""
 
 
 def register(parent: typer.Typer) -> None:
@@ -88,6 +95,55 @@ def show(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> 
             print(f"fault: {fault}", file=sys.stderr)
     if faults:
         raise typer.Exit(1)
+
+
+@app.command("verify")
+def verify_card(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A card's certificate, alone or with its authority's: PEM or DER.")
+    ],
+    at: Annotated[str | None, AtOption] = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether the eID door takes a certificate for a card's, or which step refuses it; exit 1 when it does.
+
+    By the same steps as the door (docs/eid.md). Whose card it is, and whether it was revoked, is asked at the door alone.
+
+    Example: gateway certs verify card.pem --at 2026-06-15
+    """
+    now = moment_of(at)
+    try:
+        chain = _chain(file.read_bytes()[:MAX_CARD_FILE_BYTES])
+    except (OSError, ValueError) as error:
+        fail(
+            f"{file}: no certificate can be read from it ({error}). Name a PEM or DER file", WRONG_USE, as_json=as_json
+        )
+    try:
+        profile = read_profile(_settings(config))
+    except ConfigurationError as error:
+        fail(str(error), WRONG_USE, as_json=as_json)
+    if profile is None:
+        fail(
+            "no listener has the channel eid, so no card is ever asked for: see docs/eid.md", WRONG_USE, as_json=as_json
+        )
+    try:
+        found = verify(chain, profile, now)
+    except CertificateRefused as error:
+        refused = {"accepted": False, "reason": error.reason, "step": str(error.step), "detail": error.detail}
+        told = {**refused, "issuer": error.issuer, "policy": error.policy}
+        done(f'refused at the step "{error.step}": {error.detail} ({error.reason})', told, as_json=as_json)
+        raise typer.Exit(ANSWER_IS_NO) from None
+    told = {"accepted": True, "kind": found.kind, "issuer": found.issuer, "policy": found.policy}
+    done(
+        f"accepted: the card of a {found.kind}, policy {found.policy}, issued by {found.issuer}", told, as_json=as_json
+    )
+
+
+def _chain(content: bytes) -> list[bytes]:
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        return [content]
+    return [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(content)]
 
 
 def _card(one: CertificateDescription) -> Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sys
-import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, moment_of
 from gateway.decision import (
     SAFE_METHODS,
     Agent,
@@ -42,8 +42,6 @@ from gateway.records.database import Database
 from gateway.records.loading import read_users
 from gateway.records.upgrade import check_schema
 
-ANSWER_IS_NO = 1
-WRONG_USE = 2
 SESSION_SECONDS = 600.0
 """Of the session that the explanation supposes; any length does, since it begins now."""
 
@@ -101,7 +99,7 @@ def explain_command(
       gateway explain --person jansen01 --transaction dossier --address 192.0.2.17
       gateway explain --person jansen01 --transaction dossier --evidence 3TWA-90BT-VBXT-95SA-V
     """
-    now = _moment(at)
+    now = moment_of(at)
     settings = load_settings(config)
     snapshot = load_release(settings, now).snapshot
     asked = snapshot.transactions.get(transaction)
@@ -336,17 +334,6 @@ async def _records_of(settings: Settings, user_id: str) -> UserRecords | None:
             return (await read_users(connection, [user_id]))[user_id]
     finally:
         await database.close()
-
-
-def _moment(text: str | None) -> float:
-    """Unix seconds; a time without a zone is Europe/Brussels, like the dates of the table."""
-    if text is None:
-        return time.time()
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        _fail(f"--at {text!r} is no time. Write it like 2026-06-15T10:00")
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=BRUSSELS)).timestamp()
 
 
 def _address(text: str | None) -> str | None:

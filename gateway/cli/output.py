@@ -9,6 +9,7 @@ import datetime as dt
 import getpass
 import json
 import sys
+import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,17 @@ def show(rows: Sequence[Row], nothing: str, *, as_json: bool, left_out: Containe
     for row in rows:
         table.add_row(*(Text(_cell(row[head])) for head in heads))
     console().print(table)
+
+
+def moment_of(text: str | None) -> float:
+    """The moment that `--at` names, Unix seconds: without a zone it is Europe/Brussels, like the dates of the table; None is now."""
+    if text is None:
+        return time.time()
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--at {text!r} is no time. Write it like 2026-06-15T10:00", WRONG_USE)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=BRUSSELS)).timestamp()
 
 
 def console() -> Console:

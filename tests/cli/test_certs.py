@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from typer.testing import CliRunner
 
 from gateway.cli.certs import app
+from gateway.credentials.certificate_chain import key_fingerprint
 
 SETTINGS = """
 [portal]
@@ -117,3 +119,61 @@ def test_a_folder_that_cannot_be_written(config: Path) -> None:
     status, _, said = gateway("dev", "--config", str(config))
     assert status == 1
     assert said.startswith(f"{config}/certs: it cannot be written (File exists)")
+
+
+# --- a card's
+
+
+PUBLIC = Path(__file__).parents[1] / "credentials" / "eid"
+
+
+@pytest.fixture
+def with_cards(config: Path) -> Path:
+    """Cards of the published test root are taken, as in the tests only."""
+    authorities = config / "certs" / "eid"
+    authorities.mkdir(parents=True)
+    for name in ("test-ec-root-ca.pem", "test-ec-citizen-ca.pem"):
+        (authorities / name).write_bytes((PUBLIC / name).read_bytes())
+    root = key_fingerprint(x509.load_pem_x509_certificate((PUBLIC / "test-ec-root-ca.pem").read_bytes()))
+    eid = f'[eid]\nunsafe_test_roots = ["{root}"]\n'
+    (config / "gateway.toml").write_text(SETTINGS + eid)
+    return config
+
+
+def _verify(config: Path, *words: str) -> tuple[int, dict[str, object]]:
+    result = CliRunner().invoke(app, ["verify", *words, "--config", str(config), "--json"])
+    return result.exit_code, json.loads(result.output)
+
+
+def test_a_card_is_accepted_in_its_time(with_cards: Path) -> None:
+    code, said = _verify(with_cards, str(PUBLIC / "nora-ecc.der"), "--at", "2024-06-15")
+    assert (code, said["accepted"], said["kind"]) == (0, True, "citizen"), said
+    assert "01050399864" not in str(said)
+
+
+def test_the_step_that_refuses_a_card_is_said(with_cards: Path) -> None:
+    code, said = _verify(with_cards, str(PUBLIC / "nora-ecc.der"), "--at", "2044-06-15")
+    assert (code, said["accepted"]) == (1, False)
+    assert (said["reason"], said["step"]) == ("certificate_expired", "validity")
+    code, said = _verify(with_cards, str(PUBLIC / "test-ec-citizen-ca.pem"), "--at", "2024-06-15")
+    assert (code, said["reason"]) == (1, "certificate_wrong_type"), said
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_what_is_no_certificate_is_said(with_cards: Path, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "card"
+    file.write_bytes(content)
+    result = CliRunner().invoke(app, ["verify", str(file), "--config", str(with_cards)])
+    assert result.exit_code in (1, 2)
+    assert "read" in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_without_a_door_for_cards_none_is_tried(config: Path) -> None:
+    text = SETTINGS.replace('channel = "eid"', 'channel = "user"')
+    (config / "gateway.toml").write_text(text)
+    result = CliRunner().invoke(app, ["verify", str(PUBLIC / "nora-ecc.der"), "--config", str(config)])
+    assert result.exit_code == 2
+    assert "no listener has the channel eid" in result.output
