@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import hashlib
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -216,9 +217,12 @@ def _next_vouched_for(authorities: Sequence[Authority], waiting: Iterable[x509.C
 
 def _parsed(content: bytes) -> x509.Certificate:
     """The library parses these at first use: whatever is broken, let it show here."""
-    certificate = x509.load_der_x509_certificate(content)
-    _ = certificate.extensions, certificate.public_key(), certificate.subject, certificate.issuer
-    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    with warnings.catch_warnings(action="ignore"):  # of what it takes for wrong and reads nevertheless
+        certificate = x509.load_der_x509_certificate(content)
+        _ = certificate.extensions, certificate.public_key(), certificate.subject, certificate.issuer
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if certificate.serial_number < 1:
+            raise ValueError("a serial number is positive (RFC 5280 section 4.1.2.2)")
     return certificate
 
 
