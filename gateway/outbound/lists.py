@@ -22,7 +22,7 @@ import structlog
 
 from gateway.errors import OutboundError
 from gateway.outbound.hosts import Hosts
-from gateway.outbound.http import Client
+from gateway.outbound.http import Answer, Client
 from gateway.outbound.index import ListHeader, ListIndex, renew_header
 from gateway.outbound.settings import RevocationSettings
 
@@ -167,7 +167,7 @@ class Lists:
             seconds=settings.list_download,
         )
         now, path = self._clock(), self._index(wanted.name)
-        if known is not None and _is_same(answer.status, answer.body, known):
+        if known is not None and await asyncio.to_thread(_is_same, answer, known):
             renewed = replace(known, fetched_at=now)
             await asyncio.to_thread(renew_header, path, renewed)
             return renewed
@@ -247,5 +247,5 @@ def _unless_newer(known: ListHeader) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _is_same(status: int, body: bytes, known: ListHeader) -> bool:
-    return status == 304 or (status == 200 and hashlib.sha256(body).hexdigest() == known.sha256)
+def _is_same(answer: Answer, known: ListHeader) -> bool:
+    return answer.status == 304 or (answer.status == 200 and hashlib.sha256(answer.body).hexdigest() == known.sha256)
