@@ -6,7 +6,8 @@ us when there are enough of them (`SO_RCVLOWAT`): a client who sends byte by byt
 1. a place (`admission`), counted until the connection is gone;
 2. from a load balancer that the configuration lists, and from nobody else, the PROXY protocol: taken off to the byte;
 3. a whole ClientHello, within its time: version and name are judged here, with OpenSSL's alert for the client;
-4. the handshake, within its time; then the protocol has the connection.
+4. the handshake, within its time; then the protocol has the connection. Where a client certificate is asked for, that time is a
+   person's, who looks for a card and its PIN: such handshakes have a bound of their own, and the oldest goes when there are too many.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Protocol
 
 import structlog
+from OpenSSL import SSL
 
 from gateway.decision import Hello
 from gateway.edge.admission import Admission, Networks, Seat
 from gateway.edge.farewell import Farewell
 from gateway.edge.handshakes import NEW_ENOUGH, alert_of, handshake_fault
 from gateway.edge.hello import ClientHello, describe_hello
+from gateway.edge.mutual import MutualContexts
+from gateway.edge.mutual_transport import Greeting, greet
 from gateway.edge.opening import ClearText, read_opening
 from gateway.edge.peek import Waiting
 from gateway.edge.proxy_protocol import read_proxy_header
@@ -67,7 +71,7 @@ class Watch(Protocol):
 
 
 class Acceptor:
-    """Accepts on some sockets. With `contexts` it is a TLS port, without a plain one."""
+    """Accepts on some sockets. With `contexts` it is a TLS port, without a plain one; with `MutualContexts` it asks for a certificate."""
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class Acceptor:
         factory: MakeProtocol,
         watch: Watch,
         admission: Admission,
-        contexts: ServerContexts | None,
+        contexts: ServerContexts | MutualContexts | None,
         balancers: Iterable[IPv4Network | IPv6Network] = (),
     ) -> None:
         """`balancers` are the peers that speak the PROXY protocol first."""
@@ -91,6 +95,7 @@ class Acceptor:
         self._waiting = Waiting(loop, admission.limits.waiting)
         self._tasks: set[asyncio.Task[None]] = set()
         self._farewells: set[Farewell] = set()
+        self._greetings: dict[Greeting, None] = {}
         self._reserve = _keep_descriptor()
         self._logged = 0.0
 
@@ -228,6 +233,9 @@ class Acceptor:
         context = contexts.choose(hello.server_name)
         if context is None:
             raise OpeningError("unknown_name")
+        if not isinstance(context, ssl.SSLContext):
+            await self._greet(connection, entry.address, hello, context, seat)
+            return
         if self._admission.handshakes >= self._limits.handshakes:
             connection.close()
             seat.leave()
@@ -258,6 +266,23 @@ class Acceptor:
         finally:
             self._admission.handshakes -= 1
             os.close(spare)
+
+    async def _greet(
+        self, connection: socket.socket, address: str, hello: Hello, context: SSL.Context, seat: Seat
+    ) -> None:
+        """A handshake that asks for a certificate. Who keeps many of them waiting pushes out its own, and a person tries again."""
+        if len(self._greetings) >= self._limits.card_handshakes:
+            oldest = next(iter(self._greetings))
+            del self._greetings[oldest]
+            oldest.fail(OpeningError("crowded_out"))
+        greeting = Greeting(self._loop, context, hello.server_name, partial(self._factory, address, hello, seat.leave))
+        self._greetings[greeting] = None
+        timer = self._loop.call_later(self._limits.card_handshake, greeting.fail, OpeningError("too_slow"))
+        try:
+            await greet(connection, greeting)
+        finally:
+            timer.cancel()
+            self._greetings.pop(greeting, None)
 
     # --- refusing -----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """OpenSSL's own settings, which Python 3.11 has no calls for: the groups of the key exchange (`openssl.cnf` beside this).
 
 OpenSSL reads them once, when the process first uses it, from the file that OPENSSL_CONF names. So `configure` comes before anything
-that imports `ssl` or `hashlib` (`gateway serve` and `gateway demo` begin with it), and `groups_in_force` looks whether it took.
+that imports `ssl` or `hashlib` (`gateway serve` and `gateway demo` begin with it), and `groups_in_force` looks whether it took. There are
+two of it in the process: Python's, and that of `cryptography`, which serves the listeners that ask for a certificate.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ def configure() -> bool:
     try:
         import ssl
 
+        from OpenSSL import SSL
+
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        SSL.Context(SSL.TLS_SERVER_METHOD)
     finally:
         del os.environ[VARIABLE]
     return True

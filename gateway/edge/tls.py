@@ -90,7 +90,7 @@ class ServerContexts:
         """
         rows: list[_Row] = []
         taken: set[int] = set()
-        for group, numbers in _grouped(sorted(names), certificates):
+        for group, numbers in grouped_by_certificates(sorted(names), certificates):
             chains = [certificates[number] for number in numbers]
             row = self._by_name.get(group[0])
             if row is None or id(row) in taken or row.kinds != {chain.kind for chain in chains}:
@@ -149,7 +149,9 @@ class _Row:
         return None
 
 
-def _grouped(names: Sequence[str], certificates: Sequence[ServerCertificate]) -> Iterator[tuple[list[str], list[int]]]:
+def grouped_by_certificates(
+    names: Sequence[str], certificates: Sequence[ServerCertificate]
+) -> Iterator[tuple[list[str], list[int]]]:
     """Names that have the same certificates, those of the first certificate first. A name that none covers has the first one."""
     groups: dict[tuple[int, ...], list[str]] = {}
     for name, numbers in certificates_of_names(names, [certificate.names for certificate in certificates]).items():
@@ -169,12 +171,12 @@ def _new_context() -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, chain: ServerCertificate) -> None:
     """OpenSSL takes files only. What was read and tried is what it gets, whatever has become of the files since."""
-    with _in_memory(chain.pem) as pem, _in_memory(chain.key) as key:
+    with in_memory(chain.pem) as pem, in_memory(chain.key) as key:
         context.load_cert_chain(pem, key, password="")
 
 
 @contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
+def in_memory(content: bytes) -> Iterator[str]:
     descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, content)

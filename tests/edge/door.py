@@ -19,6 +19,7 @@ import uvloop
 from gateway.decision import Hello
 from gateway.edge.accept import Acceptor, MakeProtocol
 from gateway.edge.admission import Admission
+from gateway.edge.mutual import MutualContexts
 from gateway.edge.sockets import listen
 from gateway.edge.tls import ServerCertificate, ServerContexts, read_certificates
 from gateway.policy.certificates import make_dev_certificates
@@ -90,7 +91,7 @@ class Door:
     admission: Admission
     acceptor: Acceptor
     ca: Path | None = None
-    contexts: ServerContexts | None = None
+    contexts: ServerContexts | MutualContexts | None = None
     closed: bool = False
 
     async def connect(
@@ -134,13 +135,20 @@ async def door(
     total: int = 1000,
     balancers: Sequence[str] = (),
     factory: MakeProtocol | None = None,
+    authorities: bytes | None = None,
     **limits: Any,
 ) -> AsyncIterator[Door]:
-    """A TLS port with these certificates; a plain one without."""
+    """A TLS port with these certificates; a plain one without. With `authorities` it asks for a client certificate."""
     loop = asyncio.get_running_loop()
     sockets = listen([("127.0.0.1", 0)], "user")
     told, made = Told(), list[Echo]()
-    contexts = None if certificates is None else ServerContexts(names, certificates, 2)
+    contexts: ServerContexts | MutualContexts | None = None
+    if certificates is not None:
+        contexts = (
+            ServerContexts(names, certificates, 2)
+            if authorities is None
+            else MutualContexts(names, certificates, authorities)
+        )
     admission = Admission(Connections.model_validate(limits), total)
     acceptor = Acceptor(
         loop,
@@ -161,7 +169,7 @@ async def door(
         for echo in made:
             if hasattr(echo, "transport"):
                 echo.transport.abort()
-    assert not faults
+    assert not faults, faults
 
 
 def make_certificates(directory: Path, *servers: Sequence[str]) -> tuple[Path, list[CertificatePair]]:

@@ -15,6 +15,20 @@ print(took, openssl.groups_in_force() == openssl.GROUPS, "OPENSSL_CONF" in os.en
 """
 
 
+SECOND = """
+from OpenSSL import SSL
+from gateway.edge.hello import offered_groups, read_client_hello
+client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+client.set_connect_state()
+try:
+    client.do_handshake()
+except SSL.WantReadError:
+    pass
+print(offered_groups(read_client_hello(client.bio_read(65536))) == openssl.GROUPS)
+"""
+"""The library of the listeners that ask for a certificate."""
+
+
 def run(code: str, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True, timeout=60
@@ -24,6 +38,7 @@ def run(code: str, **environment: str) -> str:
 
 def test_it_takes_and_no_child_inherits_it() -> None:
     assert run(LOOK) == "True True False"
+    assert run(LOOK + SECOND).endswith("False\nTrue")
 
 
 @pytest.mark.parametrize("module", ["ssl", "hashlib"])
