@@ -103,6 +103,7 @@ class Exchange:
         if head is not None and self._evidence is not None and self._evidence.entry is not None:
             sent = self._client.sent(head)
             self._client.carries(note(self._evidence.entry, facts, decision, sent.acting, gate.rules))
+            gate.old_clients.look(facts, self._client.address, self._person(), self.reference)
         if head is not None and not self._over and keepable(self._client, head, facts, decision):
             self._keeping = Keeping(self._client, head, facts, self._keeping_over)
             self._keeping.pump()

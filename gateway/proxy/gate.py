@@ -15,6 +15,7 @@ from gateway.ledger.pseudonym import Identity
 from gateway.message import Limits
 from gateway.model import Language, Origin
 from gateway.proxy.assertion import Signer
+from gateway.proxy.moved import OldClients, TwoPlaces
 from gateway.proxy.origin import Pool
 from gateway.proxy.pacing import Rates
 from gateway.proxy.standing import Standing
@@ -80,6 +81,8 @@ class Gate:
     """Asks for what other processes committed up to now (`records.Watch`); None where there are no records behind the index."""
     forms: FormStore | None = None
     """Where forms that met a challenge are kept; None where there are no records to keep them in."""
+    moved_sessions: TwoPlaces | None = None
+    """Who ends sessions that two clients have; None where there are no records behind the index."""
     max_form_bytes: int = 0
     """Of a form that is kept; a larger one gets the page of a form that was not sent."""
     keeping: set[Keeping] = field(default_factory=set)
@@ -94,10 +97,12 @@ class Gate:
     """Connections with a limit of time to come, on the loop's time."""
     standing: Standing = field(init=False)
     """Open exchanges by what they hang on."""
+    old_clients: OldClients = field(init=False)
 
     def __post_init__(self) -> None:
         self.wheel = Wheel(self._told)
         self.standing = Standing(self)
+        self.old_clients = OldClients(self)
 
     def tick(self) -> None:
         """Four times a second: what is due, and nothing else, is looked at."""

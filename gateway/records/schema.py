@@ -157,7 +157,15 @@ sessions = Table(
     Column("provider", Text, comment="id of the federation's provider that vouched for the person"),
     Column("provider_session", Text, comment="the provider's own name for its session, for its back-channel logout"),
     Column("client", Text, comment="the browser's name, for the person to know it by"),
+    Column(
+        "not_confirmed",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="wrong proofs of clients that it was not given to",
+    ),
 )
+Index("ix_sessions_renews", sessions.c.renews)
 Index("ix_sessions_certificate", sessions.c.certificate)
 Index("ix_sessions_provider", sessions.c.provider, sessions.c.provider_session)
 Index("ix_sessions_last_seen", sessions.c.last_seen)

@@ -14,6 +14,10 @@ USER_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,62}[a-z0-9]")
 """Lower case, so that no two of them differ by case alone; 4 to 64 characters that need no escaping anywhere."""
 
 
+MOVED = "moved"
+"""Why a session ended whose place another one took, when a client that it was not given to proved who is there."""
+
+
 class SessionEntry:
     """A session as this process holds it.
 

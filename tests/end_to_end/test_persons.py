@@ -44,13 +44,23 @@ def stolen(an: Person, *urls: str) -> aiohttp.CookieJar:
     jar = aiohttp.CookieJar()
     for url in urls:
         cookies = an.session.cookie_jar.filter_cookies(URL(url))
-        jar.update_cookies({name: one.value for name, one in cookies.items()}, URL(url))
+        for one in cookies.values():
+            one["path"] = "/"  # as ours are: else a new one would stand beside it
+        jar.update_cookies(cookies, URL(url))
     return jar
 
 
-async def signed_in(an: Person, here: House, url: str) -> None:
-    answer = await an.sign_in(url, WHO, here.person(WHO)["password"])
+async def signed_in(an: Person, here: House, url: str, who: str = WHO) -> None:
+    answer = await an.sign_in(url, who, here.person(who)["password"])
     assert (answer.status, str(answer.url)) == (200, url)
+
+
+async def closed(live: aiohttp.ClientWebSocketResponse) -> None:
+    """It is closed within two seconds, whatever was said on it before."""
+    async with asyncio.timeout(2):
+        while (await live.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+    assert live.closed
 
 
 # --- a session that moves ----------------------------------------------------------------------------------------------------
@@ -107,6 +117,60 @@ async def test_all_cookies_of_a_browser_do_not_help_another_client(demo: House) 
             wrong = await thief.fill_in(await thief.get(url), {"password": "not hers", "code": ""})
             assert (wrong.status, wrong.url.path) == (403, "/step-up")
         assert (await an.get(url)).url == URL(url)
+
+
+async def test_who_cannot_prove_it_three_times_ends_the_session(demo: House) -> None:
+    """One slip of the finger, and another, are a person's; the person whose session it is can go on until then, and hears of its end."""
+    url, portal = demo.url("guidance"), f"https://portal.localhost:{demo.port}/"
+    async with person(demo.ca) as david:
+        await signed_in(david, demo, url, "david.lambert")
+        live = await david.session.ws_connect(f"{url}live", headers={"Origin": origin_of(url)})
+        async with elsewhere(demo, stolen(david, url, portal)) as thief:
+            page = await thief.get(url)
+            for number in (1, 2, 3):
+                assert (await david.get(url)).url == URL(url)
+                page = await thief.fill_in(page, {"password": "not his", "code": ""})
+                assert (page.status, page.url.path) == (403, "/step-up")
+                assert ("the session has been ended" in await page.text()) is (number == 3)
+            assert (await thief.get(url)).url.path == "/sign-in"
+        await closed(live)
+        asked = await david.get(url, allow_redirects=False)
+        assert demo.lines.one(asked.headers["X-Request-Id"])["reason"] == "session_revoked"
+        (line,) = [line for line in demo.lines.all() if line["kind"] == "sign-out" and line["cause"] == "not_confirmed"]
+        assert line["id"] == page.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("back_at", ["dossier", "portal", "pension"])
+async def test_a_session_that_two_clients_have_ends(demo: House, back_at: str) -> None:
+    """Somebody has the cookies and the password: what the person does next, anywhere, ends it for both."""
+    url, other, portal = demo.url("dossier"), demo.url("pension"), f"https://portal.localhost:{demo.port}/"
+    async with person(demo.ca) as an:
+        await signed_in(an, demo, url)
+        await an.get(other)
+        live = await an.session.ws_connect(f"{url}live", headers={"Origin": origin_of(url)})
+        async with elsewhere(demo, stolen(an, url, other, portal)) as thief:
+            page = await thief.fill_in(await thief.get(url), {"password": demo.person(WHO)["password"], "code": ""})
+            assert (page.status, str(page.url)) == (200, url)
+            # What the old client has open hangs on what it had.
+            await closed(live)
+            assert (await thief.get(url)).url == URL(url)
+            back = await an.get({"dossier": url, "portal": f"{portal}applications", "pension": other}[back_at])
+            assert back.url.path == "/sign-in"
+
+            async def is_over() -> bool:
+                return (await thief.get(url, allow_redirects=False)).status == 303
+
+            for _ in range(20):
+                if await is_over():
+                    break
+                await asyncio.sleep(0.05)
+            ended = await thief.get(url, allow_redirects=False)
+            assert demo.lines.one(ended.headers["X-Request-Id"])["reason"] == "session_revoked"
+        session = demo.lines.of(page.headers["X-Request-Id"])[0]["session"]["id"]
+        lines = [
+            line for line in demo.lines.all() if line["kind"] == "sign-out" and line["cause"] == "used_by_two_clients"
+        ]
+        assert [line["session"] for line in lines].count(session) == 1
 
 
 async def test_a_browser_that_was_updated_is_asked_once(demo: House) -> None:

@@ -20,8 +20,16 @@ def upgrade() -> None:
         sa.Column("provider", sa.Text(), comment="id of the federation's provider"),
         sa.Column("provider_session", sa.Text(), comment="the provider's own name for its session"),
         sa.Column("client", sa.Text(), comment="the browser's name"),
+        sa.Column(
+            "not_confirmed",
+            sa.Integer(),
+            nullable=False,
+            server_default="0",
+            comment="wrong proofs of clients that it was not given to",
+        ),
     ):
         op.add_column("sessions", column)
+    op.create_index("ix_sessions_renews", "sessions", ["renews"], unique=False)
     op.create_index("ix_sessions_certificate", "sessions", ["certificate"], unique=False)
     op.create_index("ix_sessions_provider", "sessions", ["provider", "provider_session"], unique=False)
     op.create_table(
