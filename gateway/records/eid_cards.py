@@ -50,13 +50,14 @@ class EidCards(Store):
             found = await connection.scalar(sa.select(eid_cards.c.good_at).where(eid_cards.c.thumbprint == thumbprint))
         return None if found is None else float(found)
 
-    async def eid_cards_in_use(self, now: float) -> list[KeptCard]:
-        """The cards that sessions hang on which are alive at `now`."""
+    async def eid_cards_due(self, now: float, good_before: float) -> list[KeptCard]:
+        """The cards that sessions hang on which are alive at `now`, and that were last known to be good at `good_before` or earlier."""
         live = sa.select(sessions.c.certificate).where(
             sessions.c.certificate.is_not(None), sessions.c.ended_at.is_(None), sessions.c.expires_at > now
         )
+        known = sa.or_(eid_cards.c.good_at.is_(None), eid_cards.c.good_at <= good_before)
         columns = (eid_cards.c.thumbprint, eid_cards.c.leaf, eid_cards.c.issuer, eid_cards.c.good_at)
-        query = sa.select(*columns).where(eid_cards.c.thumbprint.in_(live)).order_by(eid_cards.c.thumbprint)
+        query = sa.select(*columns).where(known, eid_cards.c.thumbprint.in_(live)).order_by(eid_cards.c.thumbprint)
         async with self._database.reading() as connection:
             return [KeptCard(*row) for row in await connection.execute(query)]
 

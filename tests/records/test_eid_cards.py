@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.model import Means
 from gateway.records import Records
 from gateway.records.eid_cards import KEPT_SECONDS
@@ -22,22 +24,26 @@ async def begin(records: Records, number: int, certificate: str | None, good_at:
     return session.id
 
 
-async def test_a_card_is_in_use_while_a_session_lives_that_hangs_on_it(records: Records, clock: Clock) -> None:
+async def test_a_card_is_due_while_a_session_lives_that_hangs_on_it(records: Records, clock: Clock) -> None:
     await add_user(records)
     await records.keep_eid_card(CARD, LEAF, ISSUER, NOW)
     await records.keep_eid_card(OTHER, LEAF, ISSUER, NOW)
-    assert await records.eid_cards_in_use(NOW) == []
+    assert await records.eid_cards_due(NOW, NOW) == []
     first = await begin(records, 1, CARD, NOW)
     second = await begin(records, 2, CARD, NOW)
     await begin(records, 3, None, None)
-    (card,) = await records.eid_cards_in_use(NOW)
+    (card,) = await records.eid_cards_due(NOW, NOW)
     assert (card.thumbprint, card.leaf, card.issuer, card.good_at) == (CARD, LEAF, ISSUER, NOW)
     assert sorted(await records.sessions_with_eid_card(CARD, NOW)) == sorted([first, second])
+    assert await records.eid_cards_due(NOW, NOW - 1) == []
+    await records.keep_eid_card(CARD, LEAF, ISSUER, NOW + 60)
+    assert await records.eid_cards_due(NOW + 60, NOW) == []
+    assert await records.eid_cards_due(NOW + 60, NOW + 60) == [replace(card, good_at=NOW + 60)]
     await records.end_session(first, "signed out", "gateway")
     assert await records.sessions_with_eid_card(CARD, NOW) == [second]
     clock.now = NOW + 3600
     assert await records.sessions_with_eid_card(CARD, clock.now) == []
-    assert await records.eid_cards_in_use(clock.now) == []
+    assert await records.eid_cards_due(clock.now, clock.now) == []
 
 
 async def test_what_is_known_goes_forward_and_never_back(records: Records) -> None:
