@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from gateway.app.cards import CardRules
 from gateway.app.prepared import NewCertificates, Prepared
-from gateway.credentials.certificate_profile import Profile
 from gateway.edge.tls import read_certificates
 from gateway.errors import Fault, TableError
 from gateway.policy.cards import read_profile
@@ -18,7 +18,7 @@ from gateway.policy.material import require_material
 from gateway.policy.release import Release, keep_release, load_release
 from gateway.policy.settings import Listener, Settings, load_settings
 
-TAKEN = frozenset({"levels", "sessions.idle", "mandates.review", "listener", "eid"})
+TAKEN = frozenset({"levels", "sessions.idle", "mandates.review", "listener", "eid", "revocation.check_every"})
 """The settings that a reload takes: what decisions read (it is part of the release), the certificates, and what a card is. Of `listener` see `_rest`."""
 
 
@@ -38,7 +38,7 @@ class Renewed:
 
     release: Release
     certificates: list[NewCertificates]
-    card_profile: Profile | None
+    card_rules: CardRules
     restart_for: list[str]
 
 
@@ -50,7 +50,7 @@ def read_anew(prepared: Prepared) -> Renewed:
     return Renewed(
         checked_release(settings),
         certificates,
-        read_profile(settings),
+        CardRules(read_profile(settings), settings.revocation.check_every),
         waiting_for_a_start(prepared.settings, settings),
     )
 

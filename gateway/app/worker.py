@@ -13,7 +13,9 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
+from gateway.app.cards import CardRules, Cards
 from gateway.app.doors import Doors
+from gateway.app.federation import make_desks
 from gateway.app.prepared import Prepared
 from gateway.app.reloading import Outcome, checked_release, outcome_of, read_anew
 from gateway.app.siblings import TELL_SECONDS, Siblings
@@ -26,6 +28,7 @@ from gateway.ledger.pseudonym import Identity
 from gateway.ledger.reference import ReferenceSource
 from gateway.message import Limits
 from gateway.model import Channel, Origin
+from gateway.outbound.http import Client
 from gateway.policy.release import Release, load_kept, refusing_snapshot
 from gateway.policy.settings import SettingsError
 from gateway.portal.app import make_app
@@ -70,6 +73,16 @@ class Worker:
         self._handed: dict[str, Handed] = {}
         self._reloading = asyncio.Lock()
         self._ticking: asyncio.TimerHandle | None = None
+        self._client = Client(settings.outbound_settings)
+        self._cards = Cards(
+            settings.revocation_settings,
+            CardRules(prepared.card_profile, settings.revocation.check_every),
+            self._client,
+            records,
+            ledger,
+            time.time,
+            secrets.token_bytes,
+        )
         self._portal_socket = settings.portal_socket(number)
         port = settings.listeners_of(Channel.USER)[0].public_port
         authority = settings.portal.host if port == HTTPS_PORT else f"{settings.portal.host}:{port}"
@@ -100,6 +113,7 @@ class Worker:
             limits=Limits(settings.limits.header_bytes, settings.limits.field_count, settings.limits.target_bytes),
             max_body_bytes=settings.limits.max_body_bytes,
             forms=records,
+            moved_sessions=records,
             max_form_bytes=settings.limits.kept_form_bytes,
             decisions=decisions,
             catch_up=records.catch_up,
@@ -112,6 +126,10 @@ class Worker:
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Open the portal, then what the other workers and the operator ask, then the doors."""
         stack.push_async_callback(self.gate.pool.close)
+        stack.push_async_callback(self._client.close)
+        stack.push_async_callback(self._cards.close)
+        if self._number == 0:  # one worker is enough: what it learns is in the records
+            self._cards.keep_watch()
         await self._open_portal(stack)
         await self._join(stack)
         await self._open_operator(stack)
@@ -152,6 +170,9 @@ class Worker:
             jwks=lambda: self.gate.signer.jwks,
             clock=time.time,
             random=secrets.token_bytes,
+            providers=make_desks(self._settings, self._prepared.client_secrets, self._client),
+            card_profile=self._cards.profile,
+            revocation=self._cards.revocation if self._settings.names_of(Channel.EID) else None,
         )
         # What our reader took, aiohttp takes: its own answers to what it refuses, and its log, repeat what was sent.
         runner = web.AppRunner(
@@ -225,6 +246,7 @@ class Worker:
                 self._take(renewed.release)
                 restart_for = renewed.restart_for
                 self._doors.renew(renewed.certificates)
+                self._cards.rules = renewed.card_rules
                 self.gate.pool.drop()
             await self._record_reload(before, faults, restart_for)
             return outcome_of(self.gate.snapshot.hash, faults, restart_for)
@@ -280,6 +302,9 @@ class Worker:
             gate.snapshot.hash,
             self._prepared.started,
             tuple(self._doors.ends()),
+            [(*which, count) for which, count in self._client.counts.items()],
+            [(*which, count) for which, count in self._cards.revocation.counts.items()],
+            [(header.url, header.this_update, header.next_update) for header in self._cards.lists.headers()],
         )
 
     async def _status_of_all(self) -> Status:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from gateway.credentials.certificate_profile import Profile
 from gateway.credentials.start import StartTokens
 from gateway.decision import Snapshot
 from gateway.ledger.journal import Stream
 from gateway.ledger.pseudonym import Sealer
+from gateway.outbound.oidc import ProviderDesk
+from gateway.outbound.revocation import Revocation
 from gateway.portal.handed import Handed
 from gateway.portal.settings import PortalSettings
 from gateway.records import Records
@@ -17,7 +20,8 @@ from gateway.records import Records
 @dataclass(frozen=True, slots=True)
 class PortalServices:
     """`secret` is the gateway's own (at least 32 bytes); `jwks` the bytes of the key set document; `clock` gives Unix seconds;
-    `random(n)` n bytes from a cryptographic source; `handed` finds a request by its id."""
+    `random(n)` n bytes from a cryptographic source; `handed` finds a request by its id; `providers` are those of the federation, by id;
+    `card_profile` gives what a card is, and `revocation` asks about one: None where no listener asks for cards."""
 
     settings: PortalSettings
     snapshot: Callable[[], Snapshot]
@@ -30,3 +34,6 @@ class PortalServices:
     handed: Callable[[str], Handed | None]
     clock: Callable[[], float]
     random: Callable[[int], bytes]
+    providers: Mapping[str, ProviderDesk] = field(default_factory=dict)
+    card_profile: Callable[[], Profile | None] = lambda: None
+    revocation: Revocation | None = None
