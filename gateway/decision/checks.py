@@ -26,7 +26,7 @@ from gateway.model import (
     UseGrant,
 )
 
-PLAIN = Channel.PLAIN
+PLAIN, EID = Channel.PLAIN, Channel.EID
 """Asked of every request; until Python 3.12, to look a member up in its enum is a call."""
 AGENTS = {
     Agent.ABSENT: "user_agent_missing",
@@ -88,7 +88,8 @@ def right_host(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     host, sni = facts.host, facts.connection.sni
     if sni is not None and sni != host:
         return "misdirected"
-    if host not in snapshot.names or not facts.port_is_ours:
+    names = snapshot.eid_names if facts.connection.channel is EID else snapshot.names
+    if host not in names or not facts.port_is_ours:
         return "unknown_host"
     return None
 
@@ -130,7 +131,7 @@ def _own_page_made_it(facts: Facts) -> bool:
 
 
 def channel_serves(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
-    """The one check of a channel that serves nothing by a decision (yet): default deny."""
+    """The one check of a channel that serves nothing by a decision (yet), and of all that is not the eID door's own: default deny."""
     return "no_transaction"
 
 

@@ -40,7 +40,8 @@ ACCEPTANCE_NEEDED = frozenset({Place.ACCEPTED, Place.TRANSACTION})
 TRANSACTIONS = frozenset({Place.TRANSACTION})
 ANY = frozenset(Channel)
 USER = frozenset({Channel.USER})
-CLOSED = ANY - USER
+EID = frozenset({Channel.EID})
+CLOSED = ANY - USER - EID
 """Channels that no decision permits anything on: a new one is closed until its rows are written (default deny)."""
 
 CRITERIA: tuple[Criterion, ...] = (
@@ -52,15 +53,19 @@ CRITERIA: tuple[Criterion, ...] = (
     ),
     Criterion("the channel serves this", "P1", checks.channel_serves, ("no_transaction",), EVERYWHERE, CLOSED),
     Criterion(
+        "the eID door has nothing but its own pages", "P1",
+        checks.channel_serves, ("no_transaction",), EVERYWHERE - {Place.OPEN}, EID,
+    ),
+    Criterion(
         "the client is not a program", "B1",
         checks.not_a_program,
         (
             "user_agent_missing", "machine_client", "automated_browser", "signed_agent", "inbound_credential", "office_link",
             "foreign_websocket", "cross_site",
         ),
-        NOT_MACHINE, USER,
+        NOT_MACHINE, USER | EID,
     ),
-    Criterion("a checked table is in force", "E1", checks.table_loaded, ("table_unavailable",), EVERYWHERE, USER),
+    Criterion("a checked table is in force", "E1", checks.table_loaded, ("table_unavailable",), EVERYWHERE, USER | EID),
     Criterion("the records can be read", "P4", checks.records_readable, ("records_unavailable",), SESSION_NEEDED, USER),
     Criterion(
         "a person is signed in, and the session lives", "I4",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, NoReturn
 
-from gateway.decision.checks import Found, may_be_told
+from gateway.decision.checks import EID, Found, may_be_told
 from gateway.decision.criteria import BY_PLACE, CHECKS, Criterion, Need
 from gateway.decision.facts import Facts
-from gateway.decision.places import Place, host_place, portal_place
+from gateway.decision.places import Place, eid_place, host_place, portal_place
 from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Reason
 from gateway.decision.snapshot import Located, Snapshot
 from gateway.model import Authorisation, Designation, Operation, Regulation, Role, Transaction, UseGrant
@@ -67,6 +67,8 @@ class Step(NamedTuple):
 
 
 def place_of(facts: Facts, snapshot: Snapshot) -> Place:
+    if facts.connection.channel is EID:
+        return eid_place(facts.path)
     return portal_place(facts.path) if facts.host == snapshot.portal_host else host_place(facts.path)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.decision.criteria import CLOSED, CRITERIA, USER, Criterion
+from gateway.decision.criteria import CRITERIA, Criterion
 from gateway.decision.places import Place
 from gateway.decision.reasons import ATTEMPTS, REASONS, Kind, Reason
 from gateway.model import Channel
@@ -101,8 +101,7 @@ def _places(row: Criterion) -> str:
 
 
 def _channels(row: Criterion) -> str:
-    names = {frozenset(Channel): "all", USER: "user", CLOSED: "all but user"}
-    return names[row.channels]
+    return "all" if row.channels == frozenset(Channel) else ", ".join(one for one in Channel if one in row.channels)
 
 
 def _codes(kind: Kind) -> str:

@@ -12,6 +12,14 @@ FORM_PAGE = "/.gateway/form"
 """On a transaction host: a form that was kept, shown before it is sent; a POST there sends it on (docs/adr/0009)."""
 FORM_DISCARDED = "/.gateway/form/discard"
 
+CLEARED_PAGE = "/.gateway/signed-out"
+"""On a transaction host: clears what the host left in a browser that has just signed out."""
+
+EID_ENTER = "/.gateway/eid"
+"""On a host of the eID listener: where the portal sends somebody who wants to show a card."""
+EID_REFUSED = "/.gateway/eid/refused"
+"""On such a host: why the card, or its absence, signs nobody in."""
+
 
 class Place(enum.StrEnum):
     """What a target needs before it is answered. An own page that nobody lists needs a session: default deny."""
@@ -19,7 +27,7 @@ class Place(enum.StrEnum):
     OPEN = "open"
     """Our page, for anybody who is not a program."""
     MACHINE = "machine"
-    """Public keys: the one kind of target that skips the person check."""
+    """Public keys, and a provider's word that a session is over: the kind of target that skips the person check."""
     SIGNED_IN = "signed-in"
     """Our page, for a live session."""
     ACCEPTED = "accepted"
@@ -49,6 +57,8 @@ _PORTAL: dict[str, Place] = {
     "/methods/password": Place.ACCEPTED,
     "/methods/app": Place.ACCEPTED,
     "/methods/app/remove": Place.ACCEPTED,
+    "/oidc/failed": Place.OPEN,
+    "/eid": Place.OPEN,
     "/sign-out": Place.OPEN,
     "/language": Place.OPEN,
     "/help": Place.OPEN,
@@ -59,11 +69,14 @@ _PORTAL: dict[str, Place] = {
     "/.well-known/security.txt": Place.OPEN,
     "/.well-known/jwks.json": Place.MACHINE,
 }
-_PORTAL_STATIC = "/static/"
+_PORTAL_OPEN_BELOW = ("/static/", "/oidc/start/", "/oidc/callback/")
+_PORTAL_MACHINE_BELOW = "/oidc/logout/"
+"""Where a provider of the federation ends sessions: its machine proves itself by a signed token, and has no cookie."""
 
 _HAND_OVER: dict[str, Place] = {
     "/.gateway/enter": Place.OPEN,
     "/.gateway/sign-out": Place.OPEN,
+    CLEARED_PAGE: Place.OPEN,
     "/.gateway/language": Place.OPEN,
     FORM_PAGE: Place.ACCEPTED,
     FORM_DISCARDED: Place.SIGNED_IN,
@@ -73,10 +86,25 @@ _TRANSACTION = Place.TRANSACTION
 """Of almost every request; until Python 3.12, to look a member up in its enum is a call."""
 
 
+_EID_DOOR: dict[str, Place] = {
+    "/": Place.OPEN,
+    EID_ENTER: Place.OPEN,
+    EID_REFUSED: Place.OPEN,
+    "/.gateway/language": Place.OPEN,
+}
+
+
+def eid_place(path: str) -> Place:
+    """What a path on a host of the eID listener needs. There is no session there, and what is not listed is not there."""
+    return Place.OPEN if path.startswith(_HOST_STATIC) else _EID_DOOR.get(path, _TRANSACTION)
+
+
 def portal_place(path: str) -> Place:
     """What a path on the portal host needs."""
-    if path.startswith(_PORTAL_STATIC):
+    if path.startswith(_PORTAL_OPEN_BELOW):
         return Place.OPEN
+    if path.startswith(_PORTAL_MACHINE_BELOW):
+        return Place.MACHINE
     return _PORTAL.get(path, Place.SIGNED_IN)
 
 

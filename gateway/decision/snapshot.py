@@ -27,7 +27,7 @@ class Snapshot:
     """One checked release.
 
     `hash` is the hex SHA-256 of the release. `usable` is False for the release that stands in for none: then nothing is
-    permitted. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution,
+    permitted. `names` are the hosts of every listener but the eID's, which are `eid_names`. `hosts` maps a host to its transactions by path prefix; `authorisations` maps (institution,
     transaction) to all there are, in no order that matters. `levels[sensitivity]` is the least level of means.
     Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there. `holidays` are the public
     holidays of the years of authorisations that name working days; `card_fresh_seconds` is how old the last good answer on a
@@ -48,6 +48,7 @@ class Snapshot:
     idle_seconds: float = 1800.0
     mandate_review_seconds: float = 30 * 86400.0
     doubtful_score: float = 100.0
+    eid_names: frozenset[str] = frozenset()
     holidays: frozenset[dt.date] = frozenset()
     card_fresh_seconds: float = 900.0
     usable: bool = True

@@ -173,7 +173,7 @@ class MutualTransport(asyncio.Transport):
         shown: Shown,
         protocol: asyncio.BaseProtocol,
     ) -> None:
-        super().__init__({"ssl_object": shown})
+        super().__init__({"ssl_object": shown, "certificate_chain": shown.certificates})
         self.protocol = protocol
         self._loop = loop
         self._raw = raw

@@ -57,7 +57,7 @@ def build_snapshot(table: Table, settings: DecisionSettings, digest: str) -> Sna
     return Snapshot(
         hash=digest,
         portal_host=settings.portal_host,
-        names=frozenset(name for names in settings.names.values() for name in names),
+        names=settings.own_names,
         transactions=_frozen({transaction.id: transaction for transaction in transactions}),
         institutions=_frozen({file.kbo: _institution(file) for file in table.institutions.values()}),
         authorisations=_grouped(((grant.institution, grant.transaction), grant) for grant in authorisations),
@@ -71,6 +71,7 @@ def build_snapshot(table: Table, settings: DecisionSettings, digest: str) -> Sna
         doubtful_score=settings.doubtful_score,
         holidays=frozenset(map(dt.date.fromisoformat, settings.holidays)),
         card_fresh_seconds=settings.card_fresh_seconds,
+        eid_names=settings.eid_names,
     )
 
 

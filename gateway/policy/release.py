@@ -106,8 +106,13 @@ def _ending_soon(snapshot: Snapshot, now: float) -> Iterator[str]:
 def refusing_snapshot(settings: Settings) -> Snapshot:
     """What stands in for a table when there is no good one: the gateway's own hosts, and nothing permitted."""
     decision = DecisionSettings.of(settings)
-    names = frozenset(name for names in decision.names.values() for name in names)
-    return Snapshot(hash="", portal_host=decision.portal_host, names=names, usable=False)
+    return Snapshot(
+        hash="",
+        portal_host=decision.portal_host,
+        names=decision.own_names,
+        usable=False,
+        eid_names=decision.eid_names,
+    )
 
 
 def keep_release(release: Release, directory: Path) -> Path:

@@ -41,6 +41,15 @@ class DecisionSettings(FileModel):
     holidays: Annotated[tuple[str, ...], Many] = ()
     card_fresh_seconds: float = 900.0
 
+    @property
+    def own_names(self) -> frozenset[str]:
+        """The hosts of every listener but the eID's."""
+        return frozenset(name for channel, names in self.names.items() if channel != Channel.EID for name in names)
+
+    @property
+    def eid_names(self) -> frozenset[str]:
+        return frozenset(self.names.get(Channel.EID, ()))
+
     @staticmethod
     def of(settings: Settings) -> DecisionSettings:
         channels = (Channel.USER, Channel.EID, Channel.FILE_TRANSFER)

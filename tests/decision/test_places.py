@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
+
 import pytest
 
-from gateway.decision import Kind, Place, place_of
+from gateway.decision import Agent, Kind, Place, decide, place_of
+from gateway.decision.checks import channel_serves
 from gateway.decision.criteria import BY_PLACE, CRITERIA
-from gateway.decision.places import host_place, portal_place
+from gateway.decision.places import eid_place, host_place, portal_place
 from gateway.model import Channel
 from tests.decision.world import WORLD, World
 
@@ -106,4 +109,50 @@ def test_a_transaction_has_every_row_of_its_channel_in_order() -> None:
 @pytest.mark.parametrize("place", Place)
 @pytest.mark.parametrize("channel", [one for one in Channel if one is not Channel.USER])
 def test_every_other_channel_ends_in_a_refusal(place: Place, channel: Channel) -> None:
-    assert BY_PLACE[place, channel][-1].name == "the channel serves this"
+    """Whatever else is asked; but for the few pages that the eID door has."""
+    closed = [row for row in BY_PLACE[place, channel] if row.check is channel_serves]
+    assert len(closed) == (0 if (place, channel) == (Place.OPEN, Channel.EID) else 1)
+
+
+DOOR = "eid.localhost"
+
+
+@pytest.mark.parametrize(("path", "place"), [
+    ("/", Place.OPEN),
+    ("/.gateway/eid", Place.OPEN),
+    ("/.gateway/eid/refused", Place.OPEN),
+    ("/.gateway/language", Place.OPEN),
+    ("/.gateway/static/portal.css", Place.OPEN),
+    ("/.gateway/eid/", Place.TRANSACTION),
+    ("/.gateway/enter", Place.TRANSACTION),
+    ("/.gateway/sign-out", Place.TRANSACTION),
+    ("/.gateway/form", Place.TRANSACTION),
+    ("/sign-in", Place.TRANSACTION),
+    ("/.well-known/jwks.json", Place.TRANSACTION),
+    ("/dossier/list", Place.TRANSACTION),
+])  # fmt: skip
+def test_the_eid_door(path: str, place: Place) -> None:
+    """Whoever is signed in elsewhere: no page there needs a session, and none but these is there."""
+    assert eid_place(path) is place
+    for world in (WORLD, WORLD.anonymous()):
+        at_the_door = at(DOOR, path, world).connection(channel=Channel.EID)
+        facts, snapshot = at_the_door.facts, dc.replace(world.snapshot, eid_names=frozenset({DOOR}))
+        assert place_of(facts, snapshot) is place
+        decision = decide(facts, snapshot)
+        assert decision.reason.code == ("permitted" if place is Place.OPEN else "no_transaction")
+
+
+def test_no_host_is_at_two_doors() -> None:
+    """A transaction's host is not at the eID door, and the door's own is nowhere else."""
+    snapshot = dc.replace(WORLD.snapshot, eid_names=frozenset({DOOR}))
+    for host, channel in (("dossier.localhost", Channel.EID), ("portal.localhost", Channel.EID), (DOOR, Channel.USER)):
+        facts = at(host, "/").connection(channel=channel).facts
+        assert decide(facts, snapshot).reason.code == "unknown_host"
+
+
+def test_the_door_is_no_place_for_programs() -> None:
+    facts = at(DOOR, "/.gateway/eid").connection(channel=Channel.EID).facts._replace(agent=Agent.PROGRAM)
+    snapshot = dc.replace(WORLD.snapshot, eid_names=frozenset({DOOR}))
+    assert decide(facts, snapshot).reason.code == "machine_client"
+    good = facts._replace(agent=Agent.BROWSER)
+    assert decide(good, dc.replace(snapshot, usable=False)).reason.code == "table_unavailable"

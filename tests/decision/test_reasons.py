@@ -196,9 +196,10 @@ CASES: list[tuple[str, str, Change]] = [
     ("no_transaction", "the asterisk target", lambda w: w.request(method="OPTIONS", path="*")),
     *[
         ("no_transaction", f"the {channel} channel serves nothing yet", lambda w, channel=channel: w.connection(channel=channel))
-        for channel in (Channel.EID, Channel.FILE_TRANSFER, Channel.OPERATOR)
+        for channel in (Channel.FILE_TRANSFER, Channel.OPERATOR)
     ],
-    ("no_transaction", "public keys on the eID channel", lambda w: portal("/.well-known/jwks.json")(w).connection(channel=Channel.EID)),
+    ("unknown_host", "a transaction's host at the eID door", lambda w: w.connection(channel=Channel.EID)),
+    ("unknown_host", "the portal at the eID door", lambda w: portal("/.well-known/jwks.json")(w).connection(channel=Channel.EID)),
     ("not_authorised", "no authorisation", lambda w: w.authorised()),
     ("not_authorised", "another institution's", lambda w: w.authorisation(institution=ELSEWHERE)),
     ("not_authorised", "another transaction's", lambda w: w.authorisation(transaction="pension")),
