@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from gateway.decision.places import FORM_DISCARDED, FORM_PAGE
+from gateway.decision.places import CLEARED_PAGE, FORM_DISCARDED, FORM_PAGE
 from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
 from gateway.portal import (
@@ -38,7 +38,7 @@ from gateway.portal import (
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
-from gateway.portal.forms import FormTokens, UserTags
+from gateway.portal.forms import FormTokens, Notes, UserTags
 from gateway.portal.hashing import HashingPool
 from gateway.portal.own_pages import APP_PAGE, PASSWORD_PAGE
 from gateway.portal.papers import ACTIVATION_PAGE
@@ -109,6 +109,7 @@ HOST_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("POST", FORM_DISCARDED, kept_form.discard),
     ("GET", f"{HOST_PREFIX}/sign-out", sign_out.form_page),
     ("POST", f"{HOST_PREFIX}/sign-out", sign_out.submit),
+    ("GET", CLEARED_PAGE, sign_out.cleared),
     ("GET", f"{HOST_PREFIX}/language", information.switch_language),
     ("GET", f"{HOST_PREFIX}/static/{{name}}", information.static_file),
 )
@@ -123,6 +124,7 @@ def make_app(services: PortalServices) -> web.Application:
         services,
         Assets(settings.idle_seconds, settings.warn_before_seconds),
         FormTokens(services.secret),
+        Notes(services.secret),
         UserTags(services.secret),
         HashingPool(settings.hashing_threads),
     )

@@ -19,7 +19,7 @@ from gateway.ledger.reference import format_reference
 from gateway.model import Language, Session, UserRecords
 from gateway.portal import catalogue, cookies, language
 from gateway.portal.assets import Assets
-from gateway.portal.forms import FIELD, FormTokens, UserTags
+from gateway.portal.forms import FIELD, FormTokens, Notes, UserTags
 from gateway.portal.handed import Handed
 from gateway.portal.hashing import HashingPool
 from gateway.portal.render import Frame, Person, render, switch_address, switches
@@ -53,6 +53,7 @@ class Tools:
     services: PortalServices
     assets: Assets
     forms: FormTokens
+    notes: Notes
     tags: UserTags
     hashing: HashingPool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.errand import way_on
 from gateway.portal.hand_over import host_name, open_start, step_up_page
-from gateway.portal.words import CREDENTIALS
+from gateway.portal.words import CREDENTIALS, NO_NAME
 from gateway.records import MeansChange
 
 WHAT: Final = {
@@ -44,13 +45,16 @@ async def show(ask: Ask) -> web.StreamResponse:
         return ask.redirect("/applications")
     if ask.moved:
         return ask.redirect(step_up_page(token))
-    changes = await ask.services.records.untold_changes(user.user_id)
-    if not changes:
+    records = ask.services.records
+    changes, ends = await records.untold_changes(user.user_id), await records.untold_ends(user.user_id)
+    moments = [each.at for each in changes] + [each.ended_at for each in ends if each.ended_at is not None]
+    if not moments:
         return await way_on(ask, session, user, token)
     start = open_start(ask, token)
     context = {
         "changes": [Told(each.at, CREDENTIALS[each.kind], WHAT[each.what], await _by(ask, each)) for each in changes],
-        "until": repr(changes[-1].at),
+        "ends": [(each.client or NO_NAME, each.created_at, each.ended_at) for each in ends],
+        "until": repr(max(moments)),
         "start": token if start else "",
         **ask.helpers,
     }
@@ -64,11 +68,19 @@ async def acknowledge(ask: Ask) -> web.StreamResponse:
     session, user = ask.session, ask.user
     if session is None or user is None or ask.moved or not ask.form_fits(form):
         return ask.redirect("/applications")
-    shown = await ask.services.records.untold_changes(user.user_id)
-    read = [each.at for each in shown if repr(each.at) == form.get("until")]
-    if read:
-        await ask.services.records.mark_told(user.user_id, read[0])
+    until = _moment(form.get("until", ""))
+    if until is not None:
+        await ask.services.records.mark_told(user.user_id, min(until, ask.services.clock()))
     return await way_on(ask, session, user, form.get("start", ""))
+
+
+def _moment(text: str) -> float | None:
+    """Up to when the person has read, as the page said it."""
+    try:
+        moment = float(text)
+    except ValueError:
+        return None
+    return moment if isfinite(moment) else None
 
 
 async def _by(ask: Ask, change: MeansChange) -> str:

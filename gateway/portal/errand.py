@@ -49,6 +49,7 @@ async def way_on(ask: Ask, session: Session, user: UserRecords | None, token: st
     kept = token if start else ""
     if user is None or not ask.accepted(user):
         return ask.redirect(regulation_page(kept))
-    if await ask.services.records.untold_changes(user.user_id):
+    records = ask.services.records
+    if await records.untold_changes(user.user_id) or await records.untold_ends(user.user_id):
         return ask.redirect(changes_page(kept))
     return await onward(ask, session, start)

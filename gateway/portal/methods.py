@@ -12,7 +12,7 @@ from gateway.portal.acts import ended_words, others
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.sessions import end
-from gateway.portal.words import CREDENTIALS, MEANS
+from gateway.portal.words import CREDENTIALS, MEANS, NO_NAME
 from gateway.records.lists import Entry
 
 OTHERS: Final = "others"
@@ -97,7 +97,7 @@ async def _page(ask: Ask, *, told: str = "", bad: bool = False, status: int = 20
 
 
 def _row(session: Session, seen: float) -> SessionRow:
-    client = session.client or N_("a browser that does not say its name")
+    client = session.client or NO_NAME
     return SessionRow(session.id, client, MEANS[session.means.value], session.created_at, seen)
 
 

@@ -74,7 +74,7 @@ async def submit(ask: Ask) -> web.StreamResponse:
 
 async def forgotten(ask: Ask) -> web.StreamResponse:
     """`GET /forgotten`: what to do when something is lost. The same for everybody: nothing is looked up."""
-    return ask.page("forgotten.html", {"ways": [way.label for way in ways(ask)], **ask.helpers})
+    return ask.page("forgotten.html", {"ways": ways(ask), **ask.helpers})
 
 
 async def _page(

@@ -16,6 +16,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.errand import way_on
 from gateway.portal.hand_over import host_name, open_start, step_up_page
+from gateway.portal.sign_out import leads_to
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).disable(["html_block", "html_inline", "image"])
 """CommonMark without raw HTML and images; it refuses links to `javascript:` and the like itself."""
@@ -39,7 +40,7 @@ def as_html(text: str) -> Markup:
 
 async def show(ask: Ask) -> web.StreamResponse:
     """`GET /regulation`: also for who accepted it already."""
-    return _page(ask, ask.request.query.get("start", ""))
+    return await _page(ask, ask.request.query.get("start", ""))
 
 
 async def decide(ask: Ask) -> web.StreamResponse:
@@ -49,9 +50,9 @@ async def decide(ask: Ask) -> web.StreamResponse:
     regulation = ask.services.snapshot().regulation(ask.now)
     session, user = ask.session, ask.user
     if not ask.form_fits(form) or session is None or user is None:
-        return _page(ask, token, general=ask.text(FORM_TOO_OLD), status=403)
+        return await _page(ask, token, general=ask.text(FORM_TOO_OLD), status=403)
     if regulation is None or (form.get("version"), form.get("sha256")) != (regulation.version, regulation.sha256):
-        return _page(ask, token, general=ask.text(CHANGED), status=409)
+        return await _page(ask, token, general=ask.text(CHANGED), status=409)
 
     identity = ask.services.sealer.person(user.user_id, user.insz)
     await ask.services.admin.write(
@@ -77,7 +78,7 @@ async def decide(ask: Ask) -> web.StreamResponse:
     return ask.redirect(step_up_page(token)) if ask.moved else await way_on(ask, session, renewed, token)
 
 
-def _page(ask: Ask, token: str, *, general: str = "", status: int = 200) -> web.Response:
+async def _page(ask: Ask, token: str, *, general: str = "", status: int = 200) -> web.Response:
     regulation = ask.services.snapshot().regulation(ask.now)
     if regulation is None:
         return ask.notice(
@@ -96,6 +97,6 @@ def _page(ask: Ask, token: str, *, general: str = "", status: int = 200) -> web.
         "accepted": ask.user is not None and ask.accepted(ask.user),
         "general": general,
     }
-    hosts = (ask.settings.address_of(host_name(start)),) if start else ()
+    hosts = (*((ask.settings.address_of(host_name(start)),) if start else ()), *await leads_to(ask))
     again = {"start": token} if start else None
     return ask.page("regulation.html", context, status=status, leads_to=hosts, again=again)

@@ -147,6 +147,7 @@ def _form(
         "general": general,
         "faults": faults or {},
         "ways": ways(ask),
+        "switched": ask.request.query.get("switched") == "1",
     }
     hosts = leads_to(ask, start)
     return ask.page("sign_in.html", context, status=status, leads_to=hosts, again={"start": token} if start else None)

@@ -66,4 +66,5 @@ CREDENTIALS: Final[dict[str, str]] = {
     "eid": MEANS["eid"],
 }
 """The kinds of credentials, as the records name them, and what is used without one."""
+NO_NAME: Final = N_("a browser that does not say its name")
 USES: Final[dict[str, str]] = {"consultation": N_("consultation"), "communication": N_("communication")}
