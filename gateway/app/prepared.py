@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from gateway.app.federation import ClientSecrets, load_client_secrets
 from gateway.credentials.certificate_profile import Profile
 from gateway.edge.admission import room_for
 from gateway.edge.memory import hold_mmap_threshold
@@ -45,7 +46,8 @@ class NewCertificates(NamedTuple):
 @dataclass(slots=True)
 class Prepared:
     """What every worker starts from. `started` is Unix seconds; `connections` is how many of clients a worker has room for,
-    `shares` how many each has (None with one worker); `card_profile` what a card is (None where nobody asks for one).
+    `shares` how many each has (None with one worker); `card_profile` what a card is (None where nobody asks for one);
+    `client_secrets` are the gateway's own at the providers of the federation.
     """
 
     config: Path
@@ -58,6 +60,7 @@ class Prepared:
     connections: int
     shares: Shares | None
     card_profile: Profile | None
+    client_secrets: ClientSecrets
     started: float = field(default_factory=time.time)
 
     def close(self) -> None:
@@ -98,4 +101,7 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
         else:
             doors.append(Door(listener, sockets, contexts.get(id(listener))))
     room, shares = room_for(settings.connections.total), Shares(workers) if workers > 1 else None
-    return Prepared(config, settings, workers, doors, operator, assertion_key, secret, room, shares, profile)
+    client_secrets = load_client_secrets(settings)
+    return Prepared(
+        config, settings, workers, doors, operator, assertion_key, secret, room, shares, profile, client_secrets
+    )

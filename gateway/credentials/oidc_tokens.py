@@ -149,10 +149,12 @@ def session_name(sub: str, sid: str | None) -> str:
     return f"{_hash(sid)}.{_hash(sub)}"
 
 
-def names_session(logout: Logout, name: str) -> bool:
-    """Whether the logout is meant for the session of that name."""
-    session, _, person = name.partition(".")
-    return (logout.sid is None or _hash(logout.sid) == session) and (logout.sub is None or _hash(logout.sub) == person)
+def marks_of(logout: Logout) -> tuple[str, str]:
+    """How the names of the sessions that it ends begin and end."""
+    return (
+        "" if logout.sid is None else f"{_hash(logout.sid)}.",
+        "" if logout.sub is None else f".{_hash(logout.sub)}",
+    )
 
 
 def _hash(name: str | None) -> str:

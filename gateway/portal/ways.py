@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.model import Means
+from gateway.model import Language, Means
+from gateway.outbound.oidc import ProviderDesk
 from gateway.portal.ask import Ask
+from gateway.portal.catalogue import N_
 from gateway.portal.sufficiency import owned
 from gateway.records import Login
 
@@ -17,7 +19,7 @@ from gateway.records import Login
 class Way(NamedTuple):
     """One way. `path` on the portal takes, by POST, the form that its button stands in: `csrf`, `user_id`, and the fields of the errand
     (`sessions.Errand`). `means` is what a session by it can be; `leads_to` the `https://host[:port]` that its redirects go to, for the
-    page's Content-Security-Policy. `label` and `hint` are messages of the catalogues.
+    page's Content-Security-Policy. `label` and `hint` are messages of the catalogues; `name` is what `%(provider)s` in the label stands for.
     """
 
     path: str
@@ -25,11 +27,24 @@ class Way(NamedTuple):
     label: str
     hint: str
     leads_to: tuple[str, ...] = ()
+    name: str = ""
 
 
 def ways(ask: Ask) -> tuple[Way, ...]:
     """The ways that this gateway offers now, the one that most people use first."""
-    return ()
+    return tuple(_provider(desk, ask.language) for desk in ask.services.providers.values())
+
+
+def _provider(desk: ProviderDesk, language: Language) -> Way:
+    provider = desk.provider
+    return Way(
+        f"/oidc/start/{provider.id}",
+        frozenset(provider.acr.values()),
+        N_("Sign in with %(provider)s"),
+        N_("You go to its page, and come back here."),
+        tuple(map(str, desk.hosts)),
+        provider.title.in_(language),
+    )
 
 
 def having(ask: Ask, login: Login | None) -> frozenset[Means]:

@@ -14,11 +14,13 @@ from gateway.records.code_cards import CodeCards
 from gateway.records.credentials import Credentials
 from gateway.records.database import Database
 from gateway.records.eid_cards import EidCards
+from gateway.records.federation import Federation
 from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
 from gateway.records.index import Index
 from gateway.records.lists import Lists
 from gateway.records.means import MeansKnown
+from gateway.records.moved import MovedSessions
 from gateway.records.pending import PendingSignIns
 from gateway.records.schema import credentials
 from gateway.records.sessions import Sessions
@@ -31,6 +33,7 @@ from gateway.records.watch import Watch
 class RecordsDesk(
     SignIn,
     Sessions,
+    MovedSessions,
     EidCards,
     CodeCards,
     PendingSignIns,
@@ -38,6 +41,7 @@ class RecordsDesk(
     Administration,
     Credentials,
     MeansKnown,
+    Federation,
     Grants,
     Lists,
 ):

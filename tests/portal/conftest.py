@@ -42,6 +42,7 @@ from gateway.model import (
     UseGrant,
     Validity,
 )
+from gateway.outbound.oidc import ProviderDesk
 from gateway.portal.app import make_app
 from gateway.portal.handed import Handed
 from gateway.portal.services import PortalServices
@@ -185,6 +186,7 @@ class World:
     snapshot: Snapshot = field(default_factory=snapshot_of)
     handed: dict[str, Handed] = field(default_factory=dict)
     start_tokens: StartTokens = field(default_factory=lambda: StartTokens(b"s" * 32))
+    providers: dict[str, ProviderDesk] = field(default_factory=dict)
 
     def browser(self, **fields: str) -> Browser:
         return Browser(self, fields)
@@ -426,6 +428,7 @@ async def world(tmp_path: Path, prepared: Path) -> AsyncIterator[World]:
     clock = Clock()
     records = await Records.open(RecordsSettings(tmp_path / "records.sqlite", tmp_path / "records.key"), clock)
     made: list[World] = []
+    providers: dict[str, ProviderDesk] = {}
     services = PortalServices(
         SETTINGS,
         lambda: made[0].snapshot,
@@ -438,10 +441,11 @@ async def world(tmp_path: Path, prepared: Path) -> AsyncIterator[World]:
         lambda reference: made[0].handed.get(reference),  # noqa: PLW0108 - the world is made after the services
         clock,
         os.urandom,
+        providers,
     )
     client = TestClient(TestServer(make_app(services)))
     await client.start_server()
-    made.append(World(records, ledger, clock, client, tmp_path))
+    made.append(World(records, ledger, clock, client, tmp_path, providers=providers))
     yield made[0]
     await client.close()
     await records.close()
