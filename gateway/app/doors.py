@@ -14,7 +14,7 @@ from gateway.app.prepared import Door, NewCertificates, Prepared
 from gateway.edge.accept import Acceptor, MakeProtocol
 from gateway.edge.admission import Admission
 from gateway.edge.plain import PlainConnection
-from gateway.edge.tls import TICKET_KEY_SECONDS
+from gateway.edge.tls import TICKET_KEY_SECONDS, ServerContexts
 from gateway.policy.material import RENEW_DAYS
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.doorman import Doorman
@@ -71,9 +71,8 @@ class Doors:
 
     def renew(self, certificates: list[NewCertificates]) -> None:
         """Serve with these from the next handshake on. Connections stay."""
-        for door, names, found in certificates:
-            if door.contexts is not None:
-                door.contexts.renew(names, found)
+        for new in certificates:
+            new.serve()
         self._warn()
 
     def stop(self) -> None:
@@ -100,7 +99,7 @@ class Doors:
         now, started = time.time(), self._prepared.started
         number = max(0, int((now - started) // TICKET_KEY_SECONDS))
         for door in self._prepared.doors:
-            if door.contexts is not None:
+            if isinstance(door.contexts, ServerContexts):
                 door.contexts.rotate(number)
         self._warn()
         next_key = started + (number + 1) * TICKET_KEY_SECONDS

@@ -14,6 +14,7 @@ from gateway.app.federation import ClientSecrets, load_client_secrets
 from gateway.credentials.certificate_profile import Profile
 from gateway.edge.admission import room_for
 from gateway.edge.memory import hold_mmap_threshold
+from gateway.edge.mutual import MutualContexts
 from gateway.edge.openssl import GROUPS, groups_in_force
 from gateway.edge.share import Shares
 from gateway.edge.sockets import listen
@@ -32,15 +33,24 @@ class Door:
 
     listener: Listener
     sockets: list[socket.socket]
-    contexts: ServerContexts | None
+    contexts: ServerContexts | MutualContexts | None
 
 
 class NewCertificates(NamedTuple):
-    """Read and tried for a listener: it answers to `names` with these."""
+    """Read and tried for a listener: it answers to `names` with these. `authorities` (PEM) are those whose cards it asks for."""
 
     door: Door
     names: tuple[str, ...]
     certificates: tuple[ServerCertificate, ...]
+    authorities: bytes
+
+    def serve(self) -> None:
+        """With these from the next handshake on. Connections stay."""
+        contexts = self.door.contexts
+        if isinstance(contexts, MutualContexts):
+            contexts.renew(self.names, self.certificates, self.authorities)
+        elif contexts is not None:
+            contexts.renew(self.names, self.certificates)
 
 
 @dataclass(slots=True)
@@ -87,11 +97,7 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
     profile = read_profile(settings)
     for warning in card_warnings(settings):
         _log.warning("cards", warning=warning)
-    contexts = {
-        id(listener): ServerContexts(listener.names, read_certificates(listener.certificates))
-        for listener in settings.listeners
-        if listener.kind is Channel.USER
-    }
+    contexts = {id(listener): _contexts(listener, profile) for listener in settings.listeners}
     doors: list[Door] = []
     operator: list[socket.socket] = []
     for listener in settings.listeners:
@@ -99,9 +105,17 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
         if listener.kind is Channel.OPERATOR:
             operator += sockets
         else:
-            doors.append(Door(listener, sockets, contexts.get(id(listener))))
+            doors.append(Door(listener, sockets, contexts[id(listener)]))
     room, shares = room_for(settings.connections.total), Shares(workers) if workers > 1 else None
     client_secrets = load_client_secrets(settings)
     return Prepared(
         config, settings, workers, doors, operator, assertion_key, secret, room, shares, profile, client_secrets
     )
+
+
+def _contexts(listener: Listener, profile: Profile | None) -> ServerContexts | MutualContexts | None:
+    if listener.kind is Channel.USER:
+        return ServerContexts(listener.names, read_certificates(listener.certificates))
+    if listener.kind is Channel.EID and profile is not None:
+        return MutualContexts(listener.names, read_certificates(listener.certificates), profile.authorities_pem)
+    return None

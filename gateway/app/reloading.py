@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from gateway.app.cards import CardRules
 from gateway.app.prepared import NewCertificates, Prepared
+from gateway.credentials.certificate_profile import Profile
 from gateway.edge.tls import read_certificates
 from gateway.errors import Fault, TableError
 from gateway.policy.cards import read_profile
@@ -46,19 +47,21 @@ def read_anew(prepared: Prepared) -> Renewed:
     """Raises TableError, SettingsError or ConfigurationError; nothing is changed yet. Reads files: to be called in a thread."""
     settings = load_settings(prepared.config)
     require_material(settings, time.time())
-    certificates = certificates_anew(prepared, settings)
+    profile = read_profile(settings)
+    certificates = certificates_anew(prepared, settings, profile)
     return Renewed(
         checked_release(settings),
         certificates,
-        CardRules(read_profile(settings), settings.revocation.check_every),
+        CardRules(profile, settings.revocation.check_every),
         waiting_for_a_start(prepared.settings, settings),
     )
 
 
-def certificates_anew(prepared: Prepared, settings: Settings) -> list[NewCertificates]:
-    """What the listeners shall answer with. Raises ConfigurationError."""
+def certificates_anew(prepared: Prepared, settings: Settings, profile: Profile | None) -> list[NewCertificates]:
+    """What the listeners shall answer with, and whose cards the eID's ask for. Raises ConfigurationError."""
+    authorities = b"" if profile is None else profile.authorities_pem
     return [
-        NewCertificates(door, listener.names, read_certificates(listener.certificates))
+        NewCertificates(door, listener.names, read_certificates(listener.certificates), authorities)
         for door in prepared.doors
         if door.contexts is not None and (listener := _same_listener(settings, door.listener)) is not None
     ]

@@ -26,6 +26,7 @@ from gateway.app.life import Inheritance
 from gateway.app.prepared import Prepared
 from gateway.app.reloading import Outcome, certificates_anew, merged, outcome_of, write_outcome
 from gateway.errors import ConfigurationError, Fault, GatewayError
+from gateway.policy.cards import read_profile
 from gateway.policy.settings import load_settings
 
 STEADY_SECONDS = 60.0
@@ -364,15 +365,15 @@ class Supervisor:
     def _renew_certificates(self) -> None:
         """What the workers took, for those that are forked from now on."""
         try:
-            renewed = certificates_anew(self._prepared, load_settings(self._prepared.config))
+            settings = load_settings(self._prepared.config)
+            renewed = certificates_anew(self._prepared, settings, read_profile(settings))
         except ConfigurationError as error:  # the files changed again since
             _log.error(
                 "certificates_not_renewed", reason=str(error), effect="a worker that starts anew has the old ones"
             )
             return
-        for door, names, certificates in renewed:
-            if door.contexts is not None:
-                door.contexts.renew(names, certificates)
+        for new in renewed:
+            new.serve()
 
     def _kill_all(self) -> None:
         for post in self._posts:

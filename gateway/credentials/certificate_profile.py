@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, Literal, Self
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.credentials.certificate_chain import (
     Authority,
@@ -60,6 +61,11 @@ class Profile:
 
     authorities: tuple[Authority, ...]
     policies: Mapping[str, CardKind]
+
+    @property
+    def authorities_pem(self) -> bytes:
+        """The roots and authorities, one after the other: whose names a browser is told, so that it offers the right certificates."""
+        return b"".join(authority.certificate.public_bytes(Encoding.PEM) for authority in self.authorities)
 
     @classmethod
     def read(

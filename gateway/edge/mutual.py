@@ -34,22 +34,21 @@ class MutualContexts:
     def __init__(self, names: Iterable[str], certificates: Sequence[ServerCertificate], authorities: bytes) -> None:
         """`authorities` are the certificates (PEM) of those whose names the client is told, so that a browser offers what they issued and
         nothing else (RFC 8446 section 4.2.4); without any it offers all it has."""
-        self._authorities = authorities
         self.certificates: tuple[ServerCertificate, ...] = ()
         self._first: SSL.Context | None = None
         self._by_name: dict[str, SSL.Context] = {}
-        self.renew(names, certificates)
+        self.renew(names, certificates, authorities)
 
     def choose(self, name: str | None) -> SSL.Context | None:
         """The context for the name that a client asks for; None when it is not ours. Without a name it is the first certificate's."""
         return self._first if name is None else self._by_name.get(name)
 
-    def renew(self, names: Iterable[str], certificates: Sequence[ServerCertificate]) -> None:
+    def renew(self, names: Iterable[str], certificates: Sequence[ServerCertificate], authorities: bytes) -> None:
         """Serve these names with these certificates, from the next handshake on. Connections stay."""
         by_name: dict[str, SSL.Context] = {}
         first: SSL.Context | None = None
         for group, numbers in grouped_by_certificates(sorted(names), certificates):
-            context = _new_context(self._authorities)
+            context = _new_context(authorities)
             for number in numbers:
                 _load(context, certificates[number])
             first = first or context

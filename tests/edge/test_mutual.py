@@ -287,7 +287,7 @@ async def test_certificates_by_name_and_anew(tmp_path: Path) -> None:
         kept = await it.connect(NAMES[0])
         new, fresh = certificates(tmp_path / "b")
         assert isinstance(it.contexts, MutualContexts)
-        it.contexts.renew(NAMES, fresh)
+        it.contexts.renew(NAMES, fresh, b"")
         assert it.contexts.certificates == fresh
         with pytest.raises(ssl.SSLCertVerificationError):
             await it.connect(NAMES[0])
