@@ -6,7 +6,7 @@ import dataclasses as dc
 
 import pytest
 
-from gateway.decision import Agent, Kind, Place, decide, place_of
+from gateway.decision import Agent, Kind, PageOrigin, Place, decide, place_of
 from gateway.decision.checks import channel_serves
 from gateway.decision.criteria import BY_PLACE, CRITERIA
 from gateway.decision.places import eid_place, host_place, portal_place
@@ -34,6 +34,12 @@ def at(host: str, path: str, world: World = WORLD) -> World:
     ("/.well-known/security.txt", Place.OPEN),
     ("/.well-known/jwks.json", Place.MACHINE),
     ("/.well-known/other", Place.SIGNED_IN),
+    ("/oidc/start/csam", Place.OPEN),
+    ("/oidc/callback/csam", Place.OPEN),
+    ("/oidc/failed", Place.OPEN),
+    ("/oidc/logout/csam", Place.MACHINE),
+    ("/oidc/logout", Place.SIGNED_IN),
+    ("/oidc/", Place.SIGNED_IN),
     ("/dossier/list", Place.SIGNED_IN),
     ("/anything", Place.SIGNED_IN),
 ])  # fmt: skip
@@ -84,6 +90,26 @@ def test_our_pages_carry_nothing_of_a_transaction() -> None:
     decision = at("portal.localhost", "/applications").decide()
     assert decision.permitted
     assert (decision.located, decision.authorisation, decision.designation) == (None, None, None)
+
+
+def test_a_providers_machine_may_say_that_a_session_is_over_and_open_nothing_else() -> None:
+    """It has no page, so a POST of its own without Origin or fetch metadata (DESIGN section 4)."""
+    machine = WORLD.anonymous().request(
+        agent=Agent.PROGRAM, method="POST", fetch_site=None, page_origin=PageOrigin.NONE
+    )
+    assert at("portal.localhost", "/oidc/logout/csam", machine).code == "permitted"
+    for path in ("/oidc/start/csam", "/oidc/callback/csam", "/sign-in"):
+        assert at("portal.localhost", path, machine).code == "machine_client"
+
+
+def test_a_browser_comes_back_from_a_provider_by_a_strange_sites_redirect() -> None:
+    back = WORLD.anonymous().request(
+        method="GET", fetch_site="cross-site", page_origin=PageOrigin.NONE, navigation=True
+    )
+    assert at("portal.localhost", "/oidc/callback/csam", back).code == "permitted"
+    # But no strange page begins a sign-in for anybody.
+    form = back.request(method="POST", page_origin=PageOrigin.FOREIGN)
+    assert at("portal.localhost", "/oidc/start/csam", form).code == "cross_site"
 
 
 def test_public_keys_skip_the_person_check_and_nothing_else() -> None:
