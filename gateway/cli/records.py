@@ -24,10 +24,11 @@ from gateway.cli.output import (
 )
 from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_kbo
-from gateway.model import Institution
+from gateway.model import Institution, Session
 from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
 from gateway.records import upgrade_schema
+from gateway.records.index import SAVE_SECONDS
 
 records_app = typer.Typer(help="The database of persons, designations and sessions.", no_args_is_help=True)
 session_app = typer.Typer(help="Who is signed in, and how to end that.", no_args_is_help=True)
@@ -74,25 +75,42 @@ def session_list(
 ) -> None:
     """List the sessions that are alive; with --person also those that ended within a day.
 
+    Last seen is exact to a minute. Card is the thumbprint (SHA-256) of the eID that it hangs on, and when that was last known not to
+    be revoked.
+
     Example: gateway session list --person jansen01
     """
 
     async def work(desk: Desk) -> list[Row]:
-        found = await desk.records.live_sessions(desk.now) if person is None else await desk.records.sessions_of(person)
-        return [
-            {
-                "session": session.id,
-                "user_id": session.user_id,
-                "means": session.means.value,
-                "authenticated": Moment(session.auth_time),
-                "expires": Moment(session.expires_at),
-                "ended": Moment(session.ended_at),
-                "ended_reason": session.ended_reason,
-            }
-            for session in found
-        ]
+        records = desk.records
+        seen = await records.last_seen(person)
+        if person is None:
+            # Who was idle for too long has no session any more, whatever is written of it.
+            idle = desk.settings.sessions.idle + SAVE_SECONDS
+            found = [one for one in await records.live_sessions(desk.now) if desk.now - seen.get(one.id, 0.0) < idle]
+        else:
+            found = await records.sessions_of(person)
+        return [_session(session, seen.get(session.id)) for session in found]
 
     show(at_desk(work, config, acts=False, as_json=as_json), "Nobody is signed in.", as_json=as_json)
+
+
+def _session(session: Session, last_seen: float | None) -> Row:
+    return {
+        "session": session.id,
+        "user_id": session.user_id,
+        "means": session.means.value,
+        "since": Moment(session.created_at),
+        "authenticated": Moment(session.auth_time),
+        "last_seen": Moment(last_seen),
+        "client": session.client,
+        "provider": session.provider,
+        "card": session.certificate,
+        "card_checked": Moment(session.certificate_good_at),
+        "expires": Moment(session.expires_at),
+        "ended": Moment(session.ended_at),
+        "ended_reason": session.ended_reason,
+    }
 
 
 @session_app.command("end")
@@ -102,23 +120,27 @@ def session_end(
     person: Annotated[
         str | None, typer.Option("--person", metavar="USER_ID", help="Instead: all sessions of this user ID.")
     ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Instead: all sessions of everybody.")] = False,
     on_behalf_of: MandateOption = None,
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
 ) -> None:
-    """End a session, or all of a user ID, everywhere; what is open ends within a second. Exit 1 when none was alive.
+    """End a session, all of a user ID, or all there are, everywhere; what is open ends within a second. Exit 1 when none was alive.
 
     Examples:
       gateway session end 3f0c…e1 --reason "laptop stolen"
       gateway session end --person jansen01 --reason "laptop stolen"
+      gateway session end --all --reason "keys were copied"
     """
-    if (session is None) == (person is None):
-        fail("name one session, or all of a user ID by --person", WRONG_USE)
+    if (session is not None) + (person is not None) + everybody != 1:
+        fail("name one session, all of a user ID by --person, or everybody's by --all", WRONG_USE)
     by = on_word_of(reason, on_behalf_of, None, None, needs=False)
 
     async def work(desk: Desk) -> int:
         if person is not None:
             count = await desk.records.end_sessions_of(person, by.reason, by.signature, desk.before_commit)
+        elif everybody:
+            count = await desk.records.end_all_sessions(by.reason, by.signature, desk.before_commit)
         else:
             count = int(await desk.records.end_session(session or "", by.reason, by.signature, desk.before_commit))
         if count == 0:

@@ -7,6 +7,7 @@ within a second.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -134,6 +135,15 @@ class Sessions(Store):
         """Ends all sessions of a user ID, and gives how many there were."""
         return len(await self._end(sessions.c.user_id == user_id, reason, by, before_commit))
 
+    async def end_all_sessions(self, reason: str, by: str, before_commit: BeforeCommit | None = None) -> int:
+        """Ends every session there is, with one line, and gives how many there were."""
+        now = self._clock()
+        async with self._write(before_commit) as write:
+            count = len(await end_sessions(write, sa.true(), now, by, reason))
+            if count:
+                write.change = Change("session end", now, By(by, reason), details={"all": count})
+        return count
+
     async def _end(
         self, chosen: sa.ColumnElement[bool], reason: str, by: str, before_commit: BeforeCommit | None
     ) -> list[Row]:
@@ -173,6 +183,14 @@ class Sessions(Store):
         async with self._database.reading() as connection:
             newest = sa.select(sessions).where(live).order_by(sessions.c.created_at.desc())
             return [session_of(row) for row in await connection.execute(newest)]
+
+    async def last_seen(self, user_id: str | None = None) -> Mapping[str, float]:
+        """When the persons of sessions last did something, by session, Unix seconds and up to a minute ago; of one user ID, or of all."""
+        query = sa.select(sessions.c.id, sessions.c.last_seen)
+        if user_id is not None:
+            query = query.where(sessions.c.user_id == user_id)
+        async with self._database.reading() as connection:
+            return {row.id: row.last_seen for row in await connection.execute(query)}
 
     async def new_entry_code(
         self, code_hash: bytes, session_id: str, host: str, start_hash: str, target: str, expires_at: float

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,10 @@ Arguments = list[str]
         (["person", "add", "--name", "An", "--insz-file", "/nowhere", *UNDER], 2, "the file that you named for the INSZ cannot be read"),
         (["person", "end", "--person", "nobody01", *ACT], 1, "does not exist"),
         (["session", "end", "--reason", "x"], 2, "name one session"),
+        (["session", "end", "abc", "--all", "--reason", "x"], 2, "name one session"),
+        (["session", "end", "--person", "jansen01", "--all", "--reason", "x"], 2, "name one session"),
+        (["session", "end", "--all", "--reason", " "], 2, "--reason is empty"),
+        (["session", "end", "--all", "--reason", "x"], 1, "no such session"),
         (["session", "end", "abc", "--person", "jansen01", "--reason", "x"], 2, "name one session"),
         (["session", "end", "abc", "--reason", "x"], 1, "no such session"),
         (["institution", "show", "12"], 2, "KBO number"),
@@ -235,8 +240,8 @@ def test_sessions(staffed: Shell) -> None:
         for name in ("one", "two", "three"):
             database.execute(
                 "INSERT INTO sessions (id, user_id, means, auth_time, created_at, expires_at, last_seen)"
-                " VALUES (?, 'jansen01', 'password', 1, 1, 9e9, 1)",
-                (name,),
+                " VALUES (?, 'jansen01', 'password', 1, 1, 9e9, ?)",
+                (name, time.time()),
             )
     database.close()
     assert {row["session"] for row in staffed.json("session", "list")} == {"one", "two", "three"}
@@ -245,6 +250,58 @@ def test_sessions(staffed: Shell) -> None:
     assert staffed.json("session", "list") == []
     assert {row["ended_reason"] for row in staffed.json("session", "list", "--person", "jansen01")} == {"laptop stolen"}
     assert [line["act"] for line in staffed.lines()][-2:] == ["session end", "session end"]
+
+
+def _put_sessions(config: Path, *rows: dict[str, object]) -> None:
+    database = sqlite3.connect(config / "state" / "records.sqlite")
+    with database:
+        for row in rows:
+            made = {
+                "user_id": "jansen01",
+                "means": "password",
+                "auth_time": 1,
+                "created_at": 1,
+                "expires_at": 9e9,
+                "last_seen": time.time(),
+            } | row
+            names, marks = ", ".join(made), ", ".join("?" * len(made))
+            database.execute(f"INSERT INTO sessions ({names}) VALUES ({marks})", tuple(made.values()))
+    database.close()
+
+
+def test_what_is_told_of_a_session(staffed: Shell) -> None:
+    card = {"certificate": "ab" * 32, "certificate_good_at": 1_800_000_000.0}
+    _put_sessions(
+        staffed.config,
+        {"id": "card", "means": "eid", "client": "Firefox, Windows", "last_seen": 1_800_000_060.0, **card},
+        {"id": "federation", "means": "itsme", "provider": "csam"},
+        {"id": "idle", "last_seen": time.time() - 1861},
+        {"id": "nearly", "last_seen": time.time() - 1800},
+        {"id": "over", "expires_at": 2},
+    )
+    rows = {row["session"]: row for row in staffed.json("session", "list", "--person", "jansen01")}
+    assert rows.keys() == {"card", "federation", "idle", "nearly", "over"}
+    assert rows["card"] == {
+        "session": "card", "user_id": "jansen01", "means": "eid", "since": "1970-01-01T01:00:01+01:00",
+        "authenticated": "1970-01-01T01:00:01+01:00", "last_seen": "2027-01-15T09:01:00+01:00", "client": "Firefox, Windows",
+        "provider": None, "card": "ab" * 32, "card_checked": "2027-01-15T09:00:00+01:00", "expires": "2255-03-14T17:00:00+01:00",
+        "ended": None, "ended_reason": None,
+    }  # fmt: skip
+    assert rows["federation"]["provider"] == "csam"
+    assert {row["session"] for row in staffed.json("session", "list")} == {"card", "federation", "nearly"}
+    shown = staffed.ok("session", "list")
+    assert all(word in shown for word in ("Firefox, Windows", "last seen", "card checked", "csam"))
+
+
+def test_everybodys_sessions_end_with_one_line(staffed: Shell) -> None:
+    _put_sessions(staffed.config, {"id": "one"}, {"id": "two", "user_id": "peeters01"})
+    assert staffed.json("session", "end", "--all", "--reason", "keys were copied") == {"ended": 2}
+    assert staffed.json("session", "list") == []
+    line = staffed.lines()[-1]
+    assert (line["act"], line["reason"], line["objects"]) == ("session end", "keys were copied", {"all": 2})
+    assert line["person"].keys() == {"sealed", "sealed_to"}  # of nobody
+    [row] = staffed.json("session", "list", "--person", "jansen01")
+    assert row["ended_reason"] == "keys were copied"
 
 
 def test_institutions(shell: Shell) -> None:
