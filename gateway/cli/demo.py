@@ -108,7 +108,11 @@ def _lines(facts: dict[str, Any], guide: str) -> list[str]:
 
 def _code(person: dict[str, Any]) -> str:
     """How to come by the code of somebody who needs one."""
-    return f" Code by app: secret {person['totp_secret']}; the guide shows it." if "totp_secret" in person else ""
+    if "totp_secret" in person:
+        return f" Code by app: secret {person['totp_secret']}; the guide shows it."
+    if "code_card" in person:
+        return " His card is in the guide."
+    return f" Her activation code: {person['activation_code']}." if "activation_code" in person else ""
 
 
 def _addresses(facts: dict[str, Any]) -> list[tuple[str, str]]:

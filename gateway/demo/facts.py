@@ -60,7 +60,7 @@ def _transaction(person: Person, plan: Plan) -> Transaction:
 
 def _person(person: Person, plan: Plan) -> dict[str, Any]:
     own = _transaction(person, plan) is stories.APP
-    facts = {
+    facts: dict[str, Any] = {
         "user_id": person.user_id,
         "password": person.password,
         "insz": person.insz,
@@ -70,4 +70,8 @@ def _person(person: Person, plan: Plan) -> dict[str, Any]:
     }
     if person.totp_secret is not None:
         facts["totp_secret"] = person.totp_secret
+    if person.code_card:
+        facts["code_card"] = {str(number): code for number, code in enumerate(person.code_card, start=1)}
+    if person.activation_code:
+        facts["activation_code"] = person.activation_code
     return facts

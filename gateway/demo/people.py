@@ -9,8 +9,10 @@ import asyncio
 import os
 from typing import Final
 
+from gateway.credentials import activation, code_card
 from gateway.credentials.argon import SALT_BYTES
 from gateway.credentials.password import hash_password
+from gateway.credentials.peppered import Pepper
 from gateway.credentials.totp import parse_secret
 from gateway.decision import Snapshot
 from gateway.demo import stories
@@ -81,6 +83,12 @@ class _Population:
         if person.totp_secret is not None and login.totp_secret is None:
             secret = parse_secret(person.totp_secret)
             await records.set_totp(person.user_id, secret, BY, now, before_commit=self._tell)
+        if person.code_card and not login.has_code_card:
+            stored = await asyncio.to_thread(_hashed_card, records.pepper, person)
+            await records.set_code_card(person.user_id, stored, BY, now, self._tell)
+        if person.activation_code and (login.activation is None or login.activation_until <= now):
+            hashed = await asyncio.to_thread(_hashed_letter, records.pepper, person)
+            await records.set_activation(person.user_id, hashed, BY, now, self._tell)
         for role in person.roles:
             if role not in user.roles:
                 await records.add_role(person.user_id, role, BY, now, before_commit=self._tell)
@@ -134,6 +142,17 @@ class _Population:
                 objects=change.details,
             )
         )
+
+
+def _hashed_card(pepper: Pepper, person: Person) -> bytes:
+    return code_card.hash_card(
+        pepper, person.user_id, person.code_card, [os.urandom(SALT_BYTES) for _ in person.code_card]
+    )
+
+
+def _hashed_letter(pepper: Pepper, person: Person) -> str:
+    code = activation.normalise(person.activation_code)
+    return activation.hash_code(pepper, person.user_id, code, os.urandom(SALT_BYTES))
 
 
 def _accepted(user: UserRecords, regulation: Regulation) -> bool:

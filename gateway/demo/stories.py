@@ -5,9 +5,11 @@ Nothing here depends on a port, a date or a directory; `files` writes the table 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from gateway.credentials.code_card import CARD_BYTES, make_codes
 from gateway.demo.applications import INSZ
 from gateway.model import Language, Text, Use
 
@@ -208,6 +210,10 @@ class Person:
     hint: str = ""
     totp_secret: str | None = None
     accepted: bool = True
+    code_card: tuple[str, ...] = ()
+    """The codes of their card, that of number 1 first."""
+    activation_code: str = ""
+    """That of a letter which waits for them at every start."""
 
 
 PEOPLE: Final = (
@@ -270,8 +276,15 @@ PEOPLE: Final = (
     Person(
         "nora.specimen", "Nora Specimen", INSZ[9], LINDE, "en", "first day with marmalade", "regulation_not_accepted",
         "Regulation not accepted: it is her first day; she reads the user regulation and accepts it, or leaves.",
-        "guidance", ("24/108",), accepted=False,
-        hint="She leads her institution. Once she has accepted it, the demo's records keep that.",
+        "guidance", ("24/108",), accepted=False, activation_code="RTT9-9YKD-TQKR-HJ7G",
+        hint="She leads her institution. Once she has accepted it, the demo's records keep that. The letter lets her choose a password of her own.",
+    ),
+    Person(
+        "karel.claes", "Karel Claes", "01010199867", LINDE, "nl", "thirteen patient otters", "permitted",
+        "Permitted with a card: his password and the code beside a number of his code card open the sensitive data.",
+        "benefits", ("24/102", "24/108"), roles=("BenefitsReader",),
+        code_card=make_codes(hashlib.shake_256(b"the demo's card").digest(CARD_BYTES)),
+        hint="The gateway chooses the number. Each is asked for once before any comes again.",
     ),
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.credentials import password
+from gateway.credentials import activation, code_card, password
 from gateway.credentials.totp import parse_secret
 from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, Snapshot, decide
 from gateway.demo import stories
@@ -106,7 +106,7 @@ EDIT = "dossiers/1001"
 
 def by_story(world: World, person: Person) -> tuple[Decision, str]:
     """The decision that a person's story is about, and where they go for it."""
-    means = Means.PASSWORD if person.totp_secret is None else Means.TOKEN
+    means = Means.TOKEN if person.totp_secret or person.code_card else Means.PASSWORD
     if person.reason == "use_not_covered":
         return ask(world, person, person.transaction, means, "POST", person.page), "POST"
     return ask(world, person, person.transaction, means, "GET", person.page), "GET"
@@ -136,11 +136,11 @@ async def test_who_is_or_was_designated_is_told_and_a_stranger_is_not(world: Wor
     assert (person.reason in DISCLOSED) <= (decision.shown == person.reason)
 
 
-async def test_eight_people_show_eight_reasons_and_three_more_theirs() -> None:
+async def test_eight_people_show_eight_reasons_and_four_more_theirs() -> None:
     reasons = [person.reason for person in stories.PEOPLE]
     assert reasons == [
         "permitted", "means_too_weak", "not_designated", "designation_ended", "expired", "not_activated", "suspended",
-        "use_not_covered", "permitted", "role_missing", "regulation_not_accepted",
+        "use_not_covered", "permitted", "role_missing", "regulation_not_accepted", "permitted",
     ]  # fmt: skip
 
 
@@ -193,6 +193,18 @@ async def test_passwords_and_codes_are_the_ones_that_are_shown(world: World) -> 
     iris = await world.records.find_login("iris.wouters")
     assert iris is not None
     assert iris.totp_secret == parse_secret(by_id("iris.wouters").totp_secret or "")
+    karel, nora = [await world.records.find_login(each) for each in ("karel.claes", "nora.specimen")]
+    assert karel is not None
+    assert nora is not None
+    key, browser = b"k" * 32, b"b" * 32
+    number = await world.records.new_card_challenge(karel, key, browser, {}, bytes(8))
+    challenge = await world.records.take_card_challenge(key, browser)
+    assert number is not None
+    assert challenge is not None
+    code = by_id("karel.claes").code_card[number - 1]
+    code_card.verify(challenge.stored, world.records.pepper, "karel.claes", number, code)
+    letter, until = by_id("nora.specimen").activation_code, nora.activation_until
+    activation.verify(nora.activation_hash, world.records.pepper, nora.user_id, letter, until, time.time())
     first = await world.records.find_login("an.peeters")
     assert first is not None
     password.verify(first.password_hash or "", by_id("an.peeters").password)
