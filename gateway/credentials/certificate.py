@@ -98,7 +98,7 @@ def verify(chain: Sequence[bytes], profile: Profile, now: float) -> PersonCertif
     except CertificateRefused as refused:
         reason, step, detail = refused.reason, refused.step, refused.detail
     except Exception:  # noqa: BLE001  # what was read and still cannot be used, however that shows
-        reason, step, detail = "certificate_unreadable", str(Step.READ), "a part of it cannot be read"
+        reason, step, detail = "certificate_unreadable", Step.READ, "a part of it cannot be read"
     raise CertificateRefused(reason, step, detail, **_told(leaf))
 
 

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from gateway.errors import CertificateRefused
 
@@ -43,6 +43,12 @@ _UNDERSTOOD_OF_AUTHORITY: Final = (
     x509.CertificatePolicies,
 )
 
+
+_AUTHORITIES: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
+    x509.CertificatePolicies, Criticality.AGNOSTIC, None
+)
+_CARDS: Final = ExtensionPolicy.permit_all().may_be_present(x509.CertificatePolicies, Criticality.AGNOSTIC, None)
+"""For the library. Its own policy for the lowest certificate demands the name of a host; what a card's must be, the profile says."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -153,9 +159,8 @@ def check_validity(path: Sequence[x509.Certificate], now: float) -> None:
 
 
 def check_algorithms(path: Sequence[x509.Certificate]) -> None:
-    """Step 5. Raises CertificateRefused for a weak key of anyone on the path or a weak signature; the root's own is not relied on."""
-    if not all(_has_good_hash(certificate) for certificate in path[:-1]):
-        raise CertificateRefused("certificate_weak", Step.ALGORITHMS, "signed by an algorithm that is not accepted")
+    """Step 5. Raises CertificateRefused for a weak key of anyone on the path. Weak signatures made no path: step 2 says of them that it is
+    this step that they fail, as nothing can be learnt by verifying one."""
     if any(good_key(certificate) is None for certificate in path):
         raise CertificateRefused("certificate_weak", Step.ALGORITHMS, "a key of a kind or size that is not accepted")
 
@@ -180,8 +185,7 @@ def check_constraints(
         .store(Store([root]))
         .time(dt.datetime.fromtimestamp(now, dt.UTC))
         .max_chain_depth(len(authorities))
-        # The default for the card's own demands a name of a host; what it must be is the profile's to say.
-        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all())
+        .extension_policies(ca_policy=_AUTHORITIES, ee_policy=_CARDS)
         .build_client_verifier()
     )
     try:
