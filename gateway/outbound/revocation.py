@@ -130,10 +130,11 @@ class Revocation:
             question = ask(certificate.leaf, certificate.issuer_certificate, self._random(NONCE_BYTES))
             answer = judge_ocsp(await self._post(url, question), question, now, self._settings.skew)
         except (OutboundError, CredentialError) as error:
+            self.counts["ocsp", error.reason] += 1
+            if now >= self._resting.get(place, 0.0):  # of many at once, one says so
+                log.warning("a responder gave no answer that counts", place=str(place), why=error.reason)
             if isinstance(error, OutboundError):
                 self._resting[place] = now + REST_SECONDS
-            self.counts["ocsp", error.reason] += 1
-            log.warning("a responder gave no answer that counts", place=str(place), why=error.reason)
             return None
         said = CardStatus(answer.status, now if answer.status is Status.GOOD else None, "ocsp")
         self._keep(certificate.thumbprint, min(now + self._settings.ocsp_kept, answer.next_update), said)

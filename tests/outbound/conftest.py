@@ -80,11 +80,11 @@ def kept() -> Kept:
 @pytest.fixture
 def authority(clock: Clock) -> CardAuthority:
     made = CardAuthority(clock.now)
-    made.port = _free_port()
+    made.port = free_port()
     return made
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Below those that the system gives to whoever connects: it must still be free when the responder comes."""
     while True:
         port = 20_000 + secrets.randbelow(10_000)

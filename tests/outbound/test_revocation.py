@@ -12,11 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.credentials.revocation import Status
 from gateway.outbound import revocation
 from gateway.outbound.revocation import REST_SECONDS, CardStatus
+from gateway.outbound.settings import OutboundSettings
 from tests.outbound.authority import CardAuthority
 from tests.outbound.conftest import Clock, Kept, Office, Opener
 from tests.outbound.elsewhere import elsewhere, never, says
-
-LIST = "application/pkix-crl"
 
 
 async def asked(office: Office, place: str) -> int:
@@ -170,6 +169,30 @@ async def test_a_responder_that_is_away_is_left_alone_for_a_while(
         assert await asked(worker, place.address) == 1
         await worker.revocation.status(cards[1], clock.now + REST_SECONDS)
         assert await asked(worker, place.address) == 2
+
+
+async def test_an_outage_holds_up_neither_the_loop_nor_many_cards(
+    authority: CardAuthority, office: Opener, clock: Clock
+) -> None:
+    """A responder that takes connections and says nothing: nobody waits for longer than one question, and then nobody at all."""
+    async with elsewhere(never) as silent:
+        worker = office(silent.address, ocsp=0.5)
+        cards = [authority.issue([silent.address]) for _ in range(100)]
+        began = time.monotonic()
+        turns: list[float] = []
+        work = asyncio.gather(*(worker.revocation.status(card, clock.now) for card in cards))
+        while not work.done():
+            turn = time.process_time()
+            await asyncio.sleep(0.005)
+            turns.append(time.process_time() - turn)
+        assert {known.state for known in await work} == {Status.UNKNOWN}
+        assert time.monotonic() - began < 5
+        assert max(turns) < 0.25, max(turns)
+        assert silent.most_at_once <= OutboundSettings().per_host * 2  # those that gave up may still be closing
+        began = time.monotonic()
+        await asyncio.gather(*(worker.revocation.status(card, clock.now) for card in cards))
+        assert time.monotonic() - began < 0.4
+        assert await asked(worker, silent.address) == 100
 
 
 async def test_an_earlier_answer_is_told_as_what_it_is(
