@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses as dc
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.credentials.certificate import PersonCertificate, Step, belongs_to, verify
 from gateway.credentials.certificate_profile import Profile
 from gateway.decision.reasons import ATTEMPTS
-from gateway.demo.cards import Issued, authority
+from gateway.demo.cards import DAY, Issued, authority, key_usage, policies, qualified
 from gateway.errors import CertificateRefused
+from gateway.identifiers import IdentifierError, check_insz
 from tests.credentials.card_world import (
     BIS_INSZ,
     IN_2024,
@@ -275,3 +277,71 @@ def test_no_card_is_taken_that_a_pinned_root_did_not_vouch_for(
     forged = card().signed_by(signer)
     chain = [forged.der, *others, *([forged.certificate.public_bytes(Encoding.DER)] if with_itself else [])]
     assert refusal(chain).reason == "certificate_untrusted"
+
+
+USAGES = ("digital_signature", "content_commitment", "key_encipherment", "key_cert_sign")
+PURPOSES = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.SERVER_AUTH)
+POLICIES = (CITIZEN, "2.16.56.12.1.1.2.2", "2.16.56.12.1.1.2.1", "2.5.29.32.0")
+STRANGE: tuple[x509.ExtensionType, ...] = (
+    x509.SubjectAlternativeName([x509.DNSName("www.example.be")]),
+    x509.BasicConstraints(ca=True, path_length=None),
+    qualified("eseal"),
+)
+
+
+def some(things: tuple[Any, ...], usual: int) -> st.SearchStrategy[frozenset[Any]]:
+    """A set of them: often the first ones alone, as on a card."""
+    return st.just(frozenset(things[:usual])) | st.frozensets(st.sampled_from(things))
+
+
+@given(
+    usages=some(USAGES, 1),
+    critical=st.sampled_from([True, True, True, False]),
+    purposes=st.none() | some(PURPOSES, 1),
+    named=some(POLICIES, 1),
+    attribute=st.none() | st.sampled_from([NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATION_IDENTIFIER, NameOID.TITLE]),
+    strange=st.none() | st.sampled_from(STRANGE),
+    number=st.just(INSZ) | st.from_regex(r"[0-9]{10,12}", fullmatch=True),
+    begins=st.just(-DAY) | st.integers(-2, 2),
+    ends=st.just(DAY) | st.integers(-2, 2),
+)
+def test_a_card_is_taken_only_when_all_of_it_is_a_cards(
+    usages: frozenset[str],
+    critical: bool,
+    purposes: frozenset[x509.ObjectIdentifier] | None,
+    named: frozenset[str],
+    attribute: x509.ObjectIdentifier | None,
+    strange: x509.ExtensionType | None,
+    number: str,
+    begins: float,
+    ends: float,
+) -> None:
+    """Any combination of what is right and wrong, judged a second time in one sentence."""
+    draft = card().without(x509.ExtendedKeyUsage, x509.CertificatePolicies).named((NameOID.SERIAL_NUMBER, number))
+    draft = dc.replace(draft, not_before=NOW + min(begins, ends), not_after=NOW + max(begins, ends))
+    draft = draft.having(key_usage(*usages), critical) if usages else draft.without(x509.KeyUsage)
+    draft = draft.having(x509.ExtendedKeyUsage(sorted(purposes, key=str))) if purposes else draft
+    draft = draft.having(policies(*sorted(named))) if named else draft
+    draft = draft.named((attribute, "x")) if attribute else draft
+    draft = draft.having(strange) if strange else draft
+    is_a_cards = (
+        (usages == {"digital_signature"} and critical)
+        and (not purposes or (PURPOSES[0] in purposes and PURPOSES[2] not in purposes))
+        and (named and named <= set(POLICIES[:2]))
+        and not attribute
+        and not strange
+        and (number.isdigit() and len(number) == 11 and _is_insz(number))
+        and (min(begins, ends) <= 0 <= max(begins, ends))
+    )
+    chain = [draft.signed_by(TREE.citizen).der]
+    if is_a_cards:
+        assert verify(chain, PROFILE, NOW).insz == number
+    else:
+        refusal(chain)
+
+
+def _is_insz(number: str) -> bool:
+    try:
+        return check_insz(number) == number
+    except IdentifierError:
+        return False

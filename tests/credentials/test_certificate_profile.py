@@ -90,6 +90,12 @@ def test_several_certificates_in_a_file_and_der() -> None:
     ]
 
 
+def test_whose_cards_a_browser_is_told_to_offer() -> None:
+    profile = Profile.read({"root": TREE.root.pem(), "citizen": TREE.citizen.pem()}, [TREE.root.fingerprint])
+    told = x509.load_pem_x509_certificates(profile.authorities_pem)
+    assert told == [TREE.root.certificate, TREE.citizen.certificate]
+
+
 def test_policies_are_configurable() -> None:
     files = {"root": TREE.root.pem(), "citizen": TREE.citizen.pem()}
     issued = card().signed_by(TREE.citizen)
