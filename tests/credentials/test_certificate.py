@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from tests.credentials.card_world import (
 )
 from tests.credentials.odd_cards import CITIZEN, ROWS, Row
 
+ROOT = Path(__file__).parents[2]
 SPECIMEN = Profile.read({name: public(name) for name in ("test-ec-root-ca.pem", "test-ec-citizen-ca.pem")}, [TEST_ROOT])
 NORA = public("nora-ecc.der")
 
@@ -68,6 +71,12 @@ def test_the_table(row: Row) -> None:
     refused = refusal(chain, row.profile, row.now)
     assert (refused.reason, refused.step) == (row.reason, row.step)
     assert INSZ not in f"{refused!r} {refused.detail} {refused.issuer} {refused.policy}"
+
+
+def test_the_steps_are_told_in_their_order_wherever_they_are_listed() -> None:
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (ROOT / "docs/eid.md").read_text(), re.MULTILINE)
+    assert rows == [(str(number), step) for number, step in enumerate(Step, 1)]
+    assert re.findall(r"^ +(\d+)\. ", verify.__doc__ or "", re.MULTILINE) == [number for number, _ in rows]
 
 
 # --- what is said of a card
