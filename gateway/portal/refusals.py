@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 from markupsafe import Markup, escape
 
-from gateway.decision import NOT_FOR_YOU, REASONS, Decision, Facts, Place, Snapshot
+from gateway.decision import NOT_FOR_YOU, REASONS, Decision, Facts, Kind, Place, Snapshot
 from gateway.decision.context import clock
 from gateway.decision.facts import SAFE_METHODS
 from gateway.ledger.reference import format_reference, trace_id
@@ -136,6 +136,10 @@ class Refusals:
         }
         if decision.disclosed:
             problem["reason"] = reason.code
+            address, _ = self._address(words.act, decision, facts)
+            if reason.kind is Kind.CHALLENGE and address:
+                # A script cannot meet a challenge: it sends its person there, beside the page or instead of it.
+                problem["address"] = address
         return orjson.dumps(problem)
 
     # --- what a request puts in ---------------------------------------------------------------------------------------

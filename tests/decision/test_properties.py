@@ -341,6 +341,28 @@ def lessened(world: World) -> list[tuple[str, World]]:
 
 
 @MANY
+@given(worlds(), st.sampled_from(Means), st.sampled_from([NOW, NOW - HOUR, NOW - 9 * HOUR]))
+def test_a_step_up_changes_nothing_that_was_granted(world: World, means: Means, auth_time: float) -> None:
+    """What the person may do, by whose word and for what, is found alike; the means and its age decide only whether it is enough."""
+    if world.the_session is None:
+        return
+    mended = {
+        "means_too_weak",
+        "means_not_agreed",
+        "authentication_too_old",
+        "doubtful_client",
+        "session_moved",
+        "revocation_unknown",
+    }
+    (before, steps), (after, later) = world.explain(), world.session(means=means, auth_time=auth_time).explain()
+    for old, new in zip(steps, later, strict=True):
+        if old.criterion.reasons[0] not in mended:
+            assert old == new
+    if before.permitted and after.permitted:
+        assert before == after
+
+
+@MANY
 @given(worlds())
 def test_evidence_asks_and_never_refuses(world: World) -> None:
     """It turns a permit into a challenge that the person can meet, and nothing else into anything."""

@@ -283,6 +283,31 @@ def test_problems_have_belgifs_types(code: str, kind: str, status: int) -> None:
     assert uuid.UUID(problem["instance"].removeprefix("urn:uuid:")).hex == trace_id(REFERENCE)
 
 
+STEP_UP = f"{SETTINGS.address}/step-up?transaction=dossier&use=communication"
+
+
+@pytest.mark.parametrize(
+    ("made", "address"),
+    [
+        (told("means_too_weak"), STEP_UP),
+        (told("means_not_agreed"), STEP_UP),
+        (told("authentication_too_old"), STEP_UP),
+        (decision("session_moved"), f"{SETTINGS.address}/applications"),
+        (decision("doubtful_client"), f"{SETTINGS.address}/applications"),
+        (decision("sign_in_required"), f"https://{DOSSIER}:8443/dossier/dossiers/5"),
+        (decision("session_expired"), f"https://{DOSSIER}:8443/dossier/dossiers/5"),
+        (decision("office_link"), None),
+        (decision("means_too_weak", disclosed=False), None),
+        (told("outside_context"), None),
+        (told("expired"), None),
+    ],
+    ids=lambda value: value.reason.code if isinstance(value, Decision) else "",
+)
+def test_a_script_is_told_where_its_person_meets_the_challenge(made: Decision, address: str | None) -> None:
+    problem = orjson.loads(REFUSALS.problem(made, KNOWN, REFERENCE, "en"))
+    assert problem.get("address") == address
+
+
 def test_the_language_is_the_choice_the_browsers_the_persons_own_or_the_default() -> None:
     assert REFUSALS.language("fr", "de", KNOWN) == "de"
     assert REFUSALS.language("fr", None, KNOWN) == "fr"

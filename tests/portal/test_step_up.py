@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.credentials.totp import code_at, step_at
+from gateway.model import Means
 from tests.portal.conftest import DOSSIER, HOUR, PASSWORD, PENSION, PORTAL, SESSION, TOTP_SECRET, Answer, Browser, World
 
 URL = f"https://{PORTAL}/step-up"
@@ -59,7 +62,10 @@ async def test_where_only_the_eid_would_do_the_page_says_so_and_who_can_help(wor
 async def test_who_has_no_app_is_told_to_ask_for_one(world: World) -> None:
     browser = await signed_in(world, "dupont01")
     _, page = await opened(browser, PENSION, "/pension/")
-    assert "Ask the local administrator of your institution for an official's token, a code card or a code by app" in page.page.words
+    assert (
+        "Ask the local administrator of your institution for an official's token, a code card or a code by app"
+        in page.page.words
+    )
 
 
 async def test_an_old_authentication_is_renewed_by_the_password_alone(world: World) -> None:
@@ -165,3 +171,36 @@ async def test_what_needs_no_step_up_goes_straight_on(world: World) -> None:
     assert answer.location.startswith(f"https://{DOSSIER}:8443/.gateway/enter?code=")
     for query in ("", "?start=x", "?transaction=nothing&use=consultation", "?transaction=pension&use=x"):
         assert (await browser.get(f"{URL}{query}")).location == "/applications"
+
+
+async def test_it_changes_the_means_and_when_and_nothing_that_was_granted(world: World) -> None:
+    browser = await signed_in(world)
+    before, (old,) = world.records.index.user("jansen01"), await world.records.sessions_of("jansen01")
+    world.clock.now += 60
+    start, page = await opened(browser, PENSION, "/pension/")
+    code = code_at(TOTP_SECRET, step_at(world.clock.now))
+    assert (
+        await browser.post(URL, {"csrf": page.csrf, "start": start, "password": PASSWORD, "code": code})
+    ).status == 303
+    ended, new = sorted(await world.records.sessions_of("jansen01"), key=lambda session: session.ended_at is None)
+    assert ended.ended_reason == "renewed"
+    assert new == replace(old, id=new.id, means=Means.TOKEN, auth_time=world.clock.now)
+    assert world.records.index.user("jansen01") == before
+    assert before is not None
+
+
+async def test_nobody_is_asked_twice_for_what_is_fresh(world: World) -> None:
+    """One confirmation is enough for every host and transaction, until it is too old for one of them."""
+    browser = await signed_in(world)
+    start, page = await opened(browser, PENSION, "/pension/list")
+    code = code_at(TOTP_SECRET, step_at(world.clock.now))
+    done = await browser.post(URL, {"csrf": page.csrf, "start": start, "password": PASSWORD, "code": code})
+    assert (await browser.follow(done)).url.endswith("/pension/list")
+    for host, target, reason in (
+        (PENSION, "/pension/other", "means_too_weak"),
+        (DOSSIER, "/dossier/", "authentication_too_old"),
+    ):
+        start = browser.challenged(host, target, reason)
+        answer = await browser.get(f"{URL}?start={start}")
+        assert (answer.status, answer.location.split("?")[0]) == (303, f"https://{host}:8443/.gateway/enter")
+    assert [row["step_up"] for row in world.lines("sign-in")].count(True) == 1
