@@ -121,7 +121,13 @@ def test_every_command_has_help_with_an_example_and_the_common_options(words: tu
 
 
 def test_every_metric_is_documented_and_no_other() -> None:
-    status = Status((), {"permitted": 1}, 0, {"user-0": 1}, "", 0.0, [("127.0.0.1:8443", "server.pem", "EC", 1.0)])
+    certificates = [("127.0.0.1:8443", "server.pem", "EC", 1.0)]
+    asked, revocation, lists = (
+        [("http://a.example", "answered", 1)],
+        [("ocsp", "good", 1)],
+        [("http://a.example/", 1.0, 2.0)],
+    )
+    status = Status((), {"permitted": 1}, 0, {"user-0": 1}, "", 0.0, certificates, asked, revocation, lists)
     exported = {sample.name for family in make_registry(lambda: status).collect() for sample in family.samples}
     table = OPERATION.split("| metric |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `(gateway_[a-z_]+)", table, re.MULTILINE)) == exported
