@@ -18,7 +18,6 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from gateway.credentials.certificate_chain import (
     Step,
-    add_authorities,
     check_algorithms,
     check_constraints,
     check_path,
@@ -105,7 +104,7 @@ def verify(chain: Sequence[bytes], profile: Profile, now: float) -> PersonCertif
 def _verified(
     leaf: x509.Certificate, sent: Sequence[x509.Certificate], profile: Profile, now: float
 ) -> PersonCertificate:
-    path = find_path(leaf, add_authorities(profile.authorities, sent), now)  # 2
+    path = find_path(leaf, sent, profile.authorities, now)  # 2
     check_path(path)  # 3
     check_validity(path, now)  # 4
     check_algorithms(path)  # 5

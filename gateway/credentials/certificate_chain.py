@@ -111,21 +111,26 @@ def add_authorities(known: Sequence[Authority], found: Iterable[x509.Certificate
     return authorities
 
 
-def find_path(leaf: x509.Certificate, authorities: Sequence[Authority], now: float) -> tuple[x509.Certificate, ...]:
-    """Step 2. The way from `leaf` up to a pinned root, both included; of several the one that the next steps can accept.
+def find_path(
+    leaf: x509.Certificate, sent: Sequence[x509.Certificate], known: Sequence[Authority], now: float
+) -> tuple[x509.Certificate, ...]:
+    """Step 2. The way from `leaf` up to a pinned root, both included, over what is known and what was sent; of several the one that
+    the next steps can accept.
 
-    Raises CertificateRefused: `certificate_weak` when who should have signed did so in a way that proves nothing any more.
+    Raises CertificateRefused: `certificate_weak` when the certificate, or one that was sent as its issuer's, was signed in a way that proves
+    nothing any more.
     """
-    namesakes = [authority for authority in authorities if authority.certificate.subject == leaf.issuer]
-    if not namesakes:
-        itself = "it names itself as its issuer" if leaf.issuer == leaf.subject else "its issuer is not known"
-        raise CertificateRefused("certificate_untrusted", Step.CHAIN, itself)
-    if not _has_good_hash(leaf):
+    namesakes = [each for each in add_authorities(known, sent) if each.certificate.subject == leaf.issuer]
+    good = _has_good_hash(leaf)
+    paths = [(leaf, *each.path) for each in namesakes if good and _is_signed_by(leaf, each.certificate)]
+    if paths:
+        return min(paths, key=lambda path: (len(path) != PATH_CERTIFICATES, _outside_validity(path, now) is not None))
+    if (namesakes and not good) or any(each.subject == leaf.issuer and not _has_good_hash(each) for each in sent):
         raise CertificateRefused("certificate_weak", Step.ALGORITHMS, "signed by an algorithm that is not accepted")
-    paths = [(leaf, *authority.path) for authority in namesakes if _is_signed_by(leaf, authority.certificate)]
-    if not paths:
+    if namesakes:
         raise CertificateRefused("certificate_untrusted", Step.CHAIN, "not signed by who it names as its issuer")
-    return min(paths, key=lambda path: (len(path) != PATH_CERTIFICATES, _outside_validity(path, now) is not None))
+    itself = "it names itself as its issuer" if leaf.issuer == leaf.subject else "its issuer is not known"
+    raise CertificateRefused("certificate_untrusted", Step.CHAIN, itself)
 
 
 def check_path(path: Sequence[x509.Certificate]) -> None:

@@ -115,7 +115,7 @@ def _read_file(name: str, content: bytes) -> Sequence[x509.Certificate]:
 def _check_authority(name: str, path: Sequence[x509.Certificate] | None) -> None:
     if path is None:
         raise ConfigurationError(
-            f"{name}: no root that is trusted has issued this. Take it away, or put the certificate of its root beside it"
+            f"{name}: no root that is trusted has issued this in a way that still proves it. Take it away, or put its root beside it"
         )
     try:
         check_authorities(path)

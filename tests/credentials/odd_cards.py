@@ -115,6 +115,12 @@ def old_rsa(identifier: bytes, by: hashes.HashAlgorithm, bits: int = 2048) -> tu
     return its, chain
 
 
+def old_copy() -> bytes:
+    """The Citizen CA's certificate as the root once signed it, by an algorithm that proves nothing any more."""
+    its = authority("Demo Citizen CA", NOW, 0, serial_number="202601")
+    return dc.replace(with_key(its, TREE.citizen.key), hash=hashes.SHA224()).signed_by(TREE.root).der
+
+
 def rewritten(old: bytes, new: bytes) -> Callable[[], list[bytes]]:
     """A card that the Citizen CA signed with other bytes in it than the library would write."""
     return lambda: [forged(card().signed_by(TREE.citizen), old, new, TREE.citizen.key)]
@@ -281,7 +287,8 @@ ALGORITHM: Final = (
         rewritten(bytes.fromhex("06082a8648ce3d040303"), bytes.fromhex("06082a8648ce3d04037f")),
     ),
     Row("of an authority of RSA 1024", WEAK, ALGORITHMS, sent(sub(lambda draft: with_key(draft, rsa.generate_private_key(65537, 1024))))),
-    Row("of an authority by SHA-224", UNTRUSTED, CHAIN, sent(sub(lambda draft: dc.replace(draft, hash=hashes.SHA224())))),
+    Row("of an authority by SHA-224", WEAK, ALGORITHMS, sent(sub(lambda draft: dc.replace(draft, hash=hashes.SHA224())))),
+    Row("of a known authority, with an old certificate of it", TAKEN, "", lambda: [card().signed_by(TREE.citizen).der, old_copy()]),
 )  # fmt: skip
 
 CONSTRAINT: Final = (
