@@ -17,6 +17,7 @@ from gateway.portal import cookies
 from gateway.portal.ask import Ask
 from gateway.portal.hand_over import CLEAR_SITE_DATA
 from gateway.portal.sessions import end
+from gateway.portal.sufficiency import MENDED, ruling
 
 MOST_HOSTS: Final = 12
 """Browsers follow twenty redirects at most. What lies on further hosts is dead with the session, and cleared before another user ID."""
@@ -42,10 +43,10 @@ async def submit(ask: Ask) -> web.StreamResponse:
     if not ask.form_fits(form):
         return await _form(ask, again=True)
     hosts = await _hosts(ask, session)
+    opened = _opened(ask, user, hosts)
     await end(ask, session, cause="signed_out", reason="signed out")
     then = OTHER if form.get("next") == OTHER else "sign-out"
-    titles = [key for key, host in _opened(ask, user, hosts)]
-    note = ask.tools.notes.seal([then, session.means.value, " ".join(hosts), *titles], ask.services.clock())
+    note = ask.tools.notes.seal([then, session.means.value, " ".join(hosts), *opened], ask.services.clock())
     return _onward(ask, note, [then, session.means.value, " ".join(hosts)])
 
 
@@ -89,16 +90,19 @@ async def _hosts(ask: Ask, session: Session) -> list[str]:
     return [host for host in used if host in names and host not in (ask.settings.host, ask.host)][:MOST_HOSTS]
 
 
-def _opened(ask: Ask, user: UserRecords, hosts: list[str]) -> list[tuple[str, str]]:
-    """The transactions on these hosts, and on this one, that the person is or was designated for: each id with its host."""
-    snapshot, found = ask.services.snapshot(), {}
+def _opened(ask: Ask, user: UserRecords, hosts: list[str]) -> list[str]:
+    """The ids of the transactions on these hosts, and on this one, that the person can have had open. Which of several on one host they
+    opened is not known: a session has one cookie a host."""
+    snapshot, found = ask.services.snapshot(), set()
     for reference in user.designations:
         authorisation = snapshot.by_reference.get(reference)
         transaction = None if authorisation is None else snapshot.transactions.get(authorisation.transaction)
-        for match in () if transaction is None else transaction.matches:
-            if transaction is not None and match.host in (*hosts, ask.host):
-                found[transaction.id] = match.host
-    return sorted(found.items())
+        if transaction is not None and any(match.host in (*hosts, ask.host) for match in transaction.matches):
+            uses = {operation.use for operation in transaction.operations}
+            decisions = [ruling(ask.facts, transaction, use, snapshot) for use in uses]
+            if any(decision.permitted or decision.reason.code in MENDED for decision in decisions):
+                found.add(transaction.id)
+    return sorted(found)
 
 
 def _titles(ask: Ask, keys: list[str]) -> list[str]:
@@ -113,7 +117,7 @@ async def _form(ask: Ask, *, again: bool = False) -> web.Response:
         "action": ask.request.path,
         "again": again,
         "other": ask.request.query.get("other") == "1",
-        "titles": [] if user is None else _titles(ask, [key for key, _ in _opened(ask, user, hosts)]),
+        "titles": [] if user is None else _titles(ask, _opened(ask, user, hosts)),
     }
     return ask.page("sign_out.html", context, status=403 if again else 200, leads_to=await leads_to(ask))
 
