@@ -25,6 +25,7 @@ from gateway.outbound.revocation import Revocation
 from gateway.outbound.settings import RevocationSettings
 from gateway.records import Change, Records
 from gateway.records.eid_cards import KeptCard
+from gateway.records.signin import GATEWAY
 
 LOOK_SECONDS = 5.0
 """Between two looks for cards and lists that are due."""
@@ -32,7 +33,6 @@ RETRY_SECONDS = 30.0
 """Until a card is asked about again that nobody knew anything of: a responder may be away for a moment only."""
 AT_ONCE = 8
 """Cards asked about at once, in the background: as many questions as one place gets from a worker."""
-ACTOR = "gateway"
 
 log = structlog.get_logger("gateway.revocation")
 
@@ -126,7 +126,8 @@ class Cards:
     async def _judge(self, card: KeptCard, profile: Profile) -> None:
         now = self._clock()
         try:
-            certificate = verify((card.leaf, card.issuer), profile, now)
+            # Some milliseconds of computing, which the requests on this worker do not wait for.
+            certificate = await asyncio.to_thread(verify, (card.leaf, card.issuer), profile, now)
         except CertificateRefused as refused:
             # It has expired, or its root is trusted no longer.
             await self._end_sessions(card, refused.reason)
@@ -139,7 +140,7 @@ class Cards:
         """Each with its line; it is over everywhere within a second."""
         ended = 0
         for session in await self._records.sessions_with_eid_card(card.thumbprint, self._clock()):
-            ended += await self._records.end_session(session, reason, ACTOR, self._write)
+            ended += await self._records.end_session(session, reason, GATEWAY, self._write)
         if ended:
             log.warning("sessions ended with their card", reason=reason, sessions=ended)
 

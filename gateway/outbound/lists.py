@@ -62,7 +62,7 @@ class Lists:
         self._hosts = Hosts(settings.hosts)
         self._client = client
         self._clock = clock
-        self._open: dict[str, tuple[tuple[int, int], ListIndex]] = {}
+        self._open: dict[str, tuple[tuple[int, int], ListIndex | None]] = {}
         self._said: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -74,18 +74,19 @@ class Lists:
         path = self._index(wanted.name)
         try:
             now = path.stat()
-            seen = now.st_ino, now.st_mtime_ns
-            before = self._open.get(wanted.name)
-            if before is not None and before[0] == seen:
-                return before[1]
-            index = ListIndex(path)
-        except FileNotFoundError:
+        except OSError:
             return None
+        seen = now.st_ino, now.st_mtime_ns
+        before = self._open.get(wanted.name)
+        if before is not None and before[0] == seen:
+            return before[1]
+        if before is not None and before[1] is not None:
+            before[1].close()
+        try:
+            index: ListIndex | None = ListIndex(path)
         except (OSError, OutboundError) as error:
             log.error("a revocation list cannot be read", list=wanted.url, error=str(error))
-            return None
-        if before is not None:
-            before[1].close()
+            index = None
         self._open[wanted.name] = seen, index
         return index
 
@@ -118,7 +119,8 @@ class Lists:
 
     def close(self) -> None:
         for _, index in self._open.values():
-            index.close()
+            if index is not None:
+                index.close()
         self._open.clear()
 
     # --- the worker that fetches --------------------------------------------------------------------------------------

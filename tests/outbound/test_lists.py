@@ -197,7 +197,9 @@ async def test_only_lists_of_allowed_places_are_asked_for(authority: CardAuthori
     assert not worker.settings.directory.exists()
 
 
-async def test_what_somebody_put_there_is_not_taken(authority: CardAuthority, office: Opener) -> None:
+async def test_what_somebody_put_there_is_not_taken(
+    authority: CardAuthority, office: Opener, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with elsewhere(says(authority.list_of())) as place:
         worker, wanted = office(place.address), wanted_of(place, authority)
         worker.lists.want(wanted)
@@ -206,7 +208,8 @@ async def test_what_somebody_put_there_is_not_taken(authority: CardAuthority, of
         (directory / f"{'0' * 32}.wanted").write_text((directory / f"{wanted.name}.wanted").read_text())
         (directory / "x.wanted").write_text("[]")
         (directory / "y.wanted").write_bytes(b"\xff")
-        assert worker.lists.find(wanted) is None
+        assert worker.lists.find(wanted) is worker.lists.find(wanted) is None
+        assert capsys.readouterr().out.count("cannot be read") == 1
         await worker.lists.fetch_due()
         assert len(place.asked) == 1
         assert numbers(worker, wanted) == []
