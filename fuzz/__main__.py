@@ -16,9 +16,9 @@ from pathlib import Path
 
 from fuzz.corpus import load, save
 
-NAMES = ("requests", "responses", "targets", "frames", "openings")
+NAMES = ("requests", "responses", "targets", "frames", "openings", "certificates")
 FOUND = Path(__file__).parent / "found"
-MAX_BYTES = {"requests": 1024, "responses": 1024, "targets": 256, "frames": 512, "openings": 1024}
+MAX_BYTES = {"requests": 1024, "responses": 1024, "targets": 256, "frames": 512, "openings": 1024, "certificates": 2048}
 """Longest input in bytes: a breach that needs more is one of a limit, and those have tests of their own."""
 KEPT_BYTES = 150_000
 """Of one reader's corpus in the repository: the smallest inputs that together are under it."""

@@ -12,11 +12,18 @@ from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
+
+from gateway.credentials.certificate import verify
+from gateway.credentials.certificate_profile import Profile
+from gateway.credentials.revocation import ask, judge_list, judge_ocsp
 from gateway.decision import REASONS
+from gateway.decision.reasons import ATTEMPTS
 from gateway.edge.hello import ClientHello, describe_hello, offered_groups
 from gateway.edge.opening import ClearText, read_opening
 from gateway.edge.proxy_protocol import ProxyHeader, read_proxy_header
-from gateway.errors import OpeningError, RequestError, ResponseError
+from gateway.errors import CertificateRefused, CredentialError, OpeningError, RequestError, ResponseError
 from gateway.message import (
     Chunked,
     ContentLength,
@@ -39,8 +46,15 @@ from gateway.message import (
     write_response_head,
 )
 from gateway.message.frames import FrameFollower
+from tests.credentials.card_world import IN_2024, TEST_ROOT, public
 from tests.message.dialogue import joined, read_requests, read_response
 from tests.message.independent import disagreement, disagreement_on_response
+
+NORA = load_der_x509_certificate(public("nora-ecc.der"))
+"""The published specimen of a card: the same bytes in every run."""
+NORAS_AUTHORITY = load_pem_x509_certificate(public("test-ec-citizen-ca.pem")).public_bytes(Encoding.DER)
+SPECIMEN = Profile.read({"root": public("test-ec-root-ca.pem"), "authority": NORAS_AUTHORITY}, [TEST_ROOT])
+ABOUT_NORA = ask(NORA.public_bytes(Encoding.DER), NORAS_AUTHORITY, bytes(16))
 
 FRAMING = ("content-length", "transfer-encoding")
 NEVER_TO_ORIGIN = re.compile(
@@ -324,10 +338,36 @@ def _opening(read: Callable[[bytes], object], data: bytes) -> tuple[object, str 
         return None, error.why
 
 
+def certificates(data: bytes) -> None:
+    """What comes of a card: its certificate, and what is said about it elsewhere; the first byte says which."""
+    kind, raw = data[:1], data[1:]
+    try:
+        if kind == b"o":
+            judge_ocsp(raw, ABOUT_NORA, IN_2024, 120.0)
+        elif kind == b"l":
+            judge_list(raw, NORAS_AUTHORITY, "http://crl.example/1.crl", IN_2024, 120.0)
+        else:
+            found = verify([raw, NORAS_AUTHORITY], SPECIMEN, IN_2024)
+            assert load_der_x509_certificate(raw).tbs_certificate_bytes == NORA.tbs_certificate_bytes
+            assert found.insz == "01050399864"
+            return
+    except CertificateRefused as refused:
+        assert refused.reason in ATTEMPTS
+        for text in (refused.detail, refused.issuer, refused.serial, refused.policy):
+            assert text.isprintable()
+            assert len(text) <= 400
+        return
+    except CredentialError as error:
+        assert re.fullmatch(r"(?:ocsp|list)_[a-z_]+", error.reason)
+        return
+    raise AssertionError("an answer was believed that nobody signed")
+
+
 CHECKS: dict[str, Callable[[bytes], None]] = {
     "requests": requests,
     "responses": responses,
     "targets": targets,
     "frames": frames,
     "openings": openings,
+    "certificates": certificates,
 }
