@@ -87,13 +87,18 @@ def load_release(settings: Settings, now: float) -> Release:
     inspected = inspect_table(settings, now)
     if inspected.faults:
         raise TableError(inspected.faults)
-    days = tuple(day.isoformat() for day in holidays_of(inspected.table.authorisations.values()))
-    decision = DecisionSettings.of(settings).model_copy(update={"holidays": days})
+    decision = decision_settings(settings, inspected.table)
     document = _document(inspected.files, decision)
     digest = hashlib.sha256(document).hexdigest()
     snapshot = build_snapshot(inspected.table, decision, digest)
     warnings = [*inspected.warnings, *_ending_soon(snapshot, now)]
     return Release(snapshot, digest, inspected.files, warnings, document)
+
+
+def decision_settings(settings: Settings, table: Table) -> DecisionSettings:
+    """What decisions on this table read besides it; the table has no faults."""
+    days = tuple(day.isoformat() for day in holidays_of(table.authorisations.values()))
+    return DecisionSettings.of(settings).model_copy(update={"holidays": days})
 
 
 def _ending_soon(snapshot: Snapshot, now: float) -> Iterator[str]:

@@ -16,7 +16,7 @@ from gateway.errors import TableError
 from gateway.model import BRUSSELS, Context, Means, Use
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
-from gateway.policy.release import keep_release, load_kept, load_release, refusing_snapshot
+from gateway.policy.release import decision_settings, keep_release, load_kept, load_release, refusing_snapshot
 from gateway.policy.settings import load_settings
 from gateway.policy.table import DecisionSettings, parse_table
 from tests.policy.conftest import NOW
@@ -65,8 +65,8 @@ days = "working"
 
 def test_where_and_when_a_use_may_be_made(config: Path, edit: Edit, tmp_path: Path) -> None:
     """Holidays are of the years in which the authorisation is valid, and stay with the release."""
-    before = load_release(load_settings(config), NOW)
-    assert before.snapshot.holidays == frozenset()
+    _without_context(edit)
+    assert load_release(load_settings(config), NOW).snapshot.holidays == frozenset()
     edit("authorisations/24-123.toml", 'max_authentication_age = "30min"', WHERE_AND_WHEN)
     release = load_release(load_settings(config), NOW)
     consultation, communication = release.snapshot.by_reference["24/123"].uses
@@ -86,7 +86,13 @@ def test_where_and_when_a_use_may_be_made(config: Path, edit: Edit, tmp_path: Pa
     assert (kept.holidays, kept.by_reference) == (holidays, release.snapshot.by_reference)
 
 
+def _without_context(edit: Edit) -> None:
+    """The example names working days for one use."""
+    edit("authorisations/25-011.toml", 'days = "working"', 'days = ["monday"]')
+
+
 def test_days_by_name_know_no_holidays(config: Path, edit: Edit) -> None:
+    _without_context(edit)
     edit(
         "authorisations/24-123.toml",
         'max_authentication_age = "30min"',
@@ -96,6 +102,14 @@ def test_days_by_name_know_no_holidays(config: Path, edit: Edit) -> None:
     context = snapshot.by_reference["24/123"].uses[1].context
     assert context is not None
     assert (context.days, context.working, snapshot.holidays) == ({0, 6}, False, frozenset())
+
+
+def test_the_example_shows_a_context(config: Path) -> None:
+    snapshot = load_release(load_settings(config), NOW).snapshot
+    context = snapshot.by_reference["25/011"].uses[1].context
+    assert context is not None
+    assert (len(context.networks), context.hours, context.working) == (2, (420, 1140), True)
+    assert {day.year for day in snapshot.holidays} == {2025, 2026, 2027, 2028, 2029}
 
 
 def test_how_old_an_answer_on_a_card_may_be(config: Path, edit: Edit) -> None:
@@ -171,11 +185,11 @@ def test_where_the_configuration_lies_is_not_in_the_hash(pristine: Path, config:
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_files_never_matters(pristine: Path, shuffler: random.Random) -> None:
     settings = load_settings(pristine)
-    decision = DecisionSettings.of(settings)
     release = load_release(settings, NOW)
     names = list(release.files)
     shuffler.shuffle(names)
     table, faults = parse_table({name: release.files[name] for name in names})
+    decision = decision_settings(settings, table)
     assert faults == check_table(table, decision, NOW) == []
     _same(build_snapshot(table, decision, release.hash), release.snapshot)
 
