@@ -104,6 +104,14 @@ class Sealer:
         """A data subject; the pseudonym is the one that the same person has as a user."""
         return self.person(None, insz)
 
+    def certificate(self, issuer: str, serial: str) -> Identity:
+        """A card's certificate, which is a person's: `issuer` is its issuer's name, `serial` its number in hex."""
+        values = {"issuer": issuer, "serial": serial}
+        return Identity.of(
+            {"certificate": pseudonym(self._keys.person_pseudonym, "certificate", f"{issuer}\0{serial}")}
+            | self._sealed("person", self._keys.person_seal, values)
+        )
+
     def _sealed(self, purpose: str, key: AuditorKey, values: dict[str, str]) -> dict[str, str]:
         shown = {name: value[:_SEALED_CHARACTERS] for name, value in values.items()}
         plain = orjson.dumps({name: value.encode("utf-8", "replace").decode() for name, value in shown.items()})

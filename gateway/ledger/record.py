@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
 
@@ -357,6 +358,23 @@ def refusals_record(tally: Tally, network: Identity | None) -> Record:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """The certificate that somebody showed to sign in. `identity` is its number with its issuer's name, pseudonymised and sealed: both
+    may tell who it is. `issuer` is that name in clear, only where an authority for cards has signed it; `policy` its policies.
+
+    `step` is the step of the verification that failed, None when none did. `revoked` is what was known of its revocation ("no",
+    "yes", "unknown"; None when nobody asked), `good_at` when it was last known not to be revoked (Unix seconds).
+    """
+
+    identity: Identity
+    issuer: str | None
+    policy: str
+    step: str | None = None
+    revoked: str | None = None
+    good_at: float | None = None
+
+
 def sign_in_record(
     reference: str,
     *,
@@ -371,9 +389,10 @@ def sign_in_record(
     step_up: bool = False,
     user_agent: str | None = None,
     detail: str | None = None,
+    certificate: ShownCertificate | None = None,
 ) -> Record:
     """An attempt to sign in or step up: `verdict` permit or deny; `session` is the id (not the secret) of what it opened."""
-    return {
+    record: dict[str, object] = {
         "kind": "sign-in",
         "id": reference,
         "verdict": verdict,
@@ -388,6 +407,16 @@ def sign_in_record(
         "user_agent": user_agent,
         "detail": detail,
     }
+    if certificate is not None:
+        record["certificate"] = {
+            "identity": certificate.identity.fragment,
+            "issuer": certificate.issuer,
+            "policy": certificate.policy,
+            "step": certificate.step,
+            "revoked": certificate.revoked,
+            "good_at": certificate.good_at,
+        }
+    return record
 
 
 def sign_out_record(

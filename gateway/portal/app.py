@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from gateway.decision.places import CLEARED_PAGE, FORM_DISCARDED, FORM_PAGE
+from gateway.decision.places import CLEARED_PAGE, EID_ENTER, EID_REFUSED, FORM_DISCARDED, FORM_PAGE
 from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
 from gateway.portal import (
@@ -21,6 +21,8 @@ from gateway.portal import (
     applications,
     card,
     changes,
+    eid,
+    eid_door,
     federation,
     federation_logout,
     hand_over,
@@ -86,6 +88,8 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", APP_PAGE, own_app.form_page),
     ("POST", APP_PAGE, own_app.submit),
     ("POST", f"{APP_PAGE}/remove", own_app.remove),
+    ("POST", "/eid", eid.begin),
+    ("GET", "/eid", eid.finish),
     ("POST", "/oidc/start/{provider}", federation.begin),
     ("GET", "/oidc/callback/{provider}", federation.come_back),
     ("GET", "/oidc/failed", federation.show_failure),
@@ -113,7 +117,12 @@ HOST_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", f"{HOST_PREFIX}/language", information.switch_language),
     ("GET", f"{HOST_PREFIX}/static/{{name}}", information.static_file),
 )
-ONCE: Final = frozenset({hand_over.enter, federation.come_back})
+DOOR_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
+    ("GET", EID_ENTER, eid_door.enter),
+    ("GET", EID_REFUSED, eid_door.show_refusal),
+)
+"""On the eID listener's hosts, which have the language and the style sheets of `HOST_PAGES` too."""
+ONCE: Final = frozenset({hand_over.enter, federation.come_back, eid.finish, eid_door.enter})
 """Pages whose address is good once: a HEAD must not use it up."""
 
 
@@ -129,12 +138,17 @@ def make_app(services: PortalServices) -> web.Application:
         HashingPool(settings.hashing_threads),
     )
     app = web.Application(client_max_size=MAX_FORM_BYTES)
-    for portal, pages in ((True, PORTAL_PAGES), (False, HOST_PAGES)):
+    tables: tuple[tuple[tuple[tuple[str, str, Page], ...], Callable[[Ask], bool]], ...] = (
+        (PORTAL_PAGES, lambda ask: ask.on_portal),
+        (HOST_PAGES, lambda ask: not ask.on_portal),
+        (DOOR_PAGES, lambda ask: ask.at_eid_door),
+    )
+    for pages, has_it in tables:
         for method, path, page in pages:
-            app.router.add_route(method, path, _handler(tools, page, portal))
+            app.router.add_route(method, path, _handler(tools, page, has_it))
             if method == "GET" and page not in ONCE:
-                app.router.add_route("HEAD", path, _handler(tools, page, portal))
-    app.router.add_route("*", "/{path:.*}", _handler(tools, _nothing, None))
+                app.router.add_route("HEAD", path, _handler(tools, page, has_it))
+    app.router.add_route("*", "/{path:.*}", _handler(tools, _nothing, lambda _: True))
 
     async def close(_: web.Application) -> None:
         tools.hashing.close()
@@ -143,16 +157,16 @@ def make_app(services: PortalServices) -> web.Application:
     return app
 
 
-def _handler(tools: Tools, page: Page, portal: bool | None) -> Handler:
+def _handler(tools: Tools, page: Page, has_it: Callable[[Ask], bool]) -> Handler:
+    """`has_it` says whether the host that was asked has this page."""
+
     async def handle(request: web.Request) -> web.StreamResponse:
         handed = tools.services.handed(request.headers.get("X-Request-Id", ""))
         if handed is None or not handed.decision.permitted:
             return web.Response(status=400)
         ask = Ask(tools, request, handed)
-        if portal is not None and portal is not ask.on_portal:
-            return information.not_found(ask)
         try:
-            return await page(ask)
+            return await (page if has_it(ask) else _nothing)(ask)
         except Conflict:
             # What the request rested on ended meanwhile: the session, or the user ID.
             return _over(ask)
@@ -170,7 +184,7 @@ def _handler(tools: Tools, page: Page, portal: bool | None) -> Handler:
 
 
 async def _nothing(ask: Ask) -> web.StreamResponse:
-    return information.not_found(ask)
+    return eid_door.elsewhere(ask) if ask.at_eid_door else information.not_found(ask)
 
 
 def _over(ask: Ask) -> web.Response:

@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.decision import Facts
 from gateway.decision.checks import Found, regulation_accepted, same_client, signed_in
 from gateway.ledger.reference import format_reference
-from gateway.model import Language, Session, UserRecords
+from gateway.model import Channel, Language, Session, UserRecords
 from gateway.portal import catalogue, cookies, language
 from gateway.portal.assets import Assets
 from gateway.portal.forms import FIELD, FormTokens, Notes, UserTags
@@ -90,6 +90,11 @@ class Ask:
     @property
     def on_portal(self) -> bool:
         return self.host == self.settings.host
+
+    @property
+    def at_eid_door(self) -> bool:
+        """Whether the request came by a listener that asks for a card: a host of its own, without sessions."""
+        return self.facts.connection.channel is Channel.EID
 
     @cached_property
     def language(self) -> Language:

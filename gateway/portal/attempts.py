@@ -18,7 +18,7 @@ from gateway.decision import ATTEMPTS
 from gateway.errors import CredentialError
 from gateway.ledger.line import Record
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import sign_in_record, sign_out_record
+from gateway.ledger.record import ShownCertificate, sign_in_record, sign_out_record
 from gateway.model import Means
 from gateway.portal.ask import Ask
 from gateway.portal.errand import Errand
@@ -48,13 +48,14 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Proved:
     """The person at the browser is who they say, by these means. `user` is how the ledger names them; `bound` what else the session
-    hangs on; `auth_time` when they proved it (Unix seconds), where that was not here and now."""
+    hangs on; `auth_time` when they proved it (Unix seconds), where that was not here and now; `certificate` that of the card."""
 
     login: Login
     means: Means
     user: Identity
     bound: Bound = UNBOUND
     auth_time: float | None = None
+    certificate: ShownCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,7 @@ def sign_in_line(
     step_up: bool,
     session: str | None = None,
     detail: str | None = None,
+    certificate: ShownCertificate | None = None,
 ) -> Record:
     """The ledger's line of an attempt, with its `reason` of `ATTEMPTS`; a permit names the session that it opens."""
     row = ATTEMPTS[reason]
@@ -243,6 +245,7 @@ def sign_in_line(
         session=session,
         step_up=step_up,
         detail=detail,
+        certificate=certificate,
     )
 
 
@@ -250,8 +253,16 @@ def line_of(ask: Ask, proved: Proved, reason: str, errand: Errand) -> BeforeComm
     """Writes the line of a session that is about to be, with its id; when it cannot, the session does not come to be (clause T1)."""
 
     async def write(change: Change) -> None:
-        session, step_up = str(change.details["session"]), errand.step_up
-        line = sign_in_line(ask, proved.user, proved.login, proved.means, reason, step_up=step_up, session=session)
+        line = sign_in_line(
+            ask,
+            proved.user,
+            proved.login,
+            proved.means,
+            reason,
+            step_up=errand.step_up,
+            session=str(change.details["session"]),
+            certificate=proved.certificate,
+        )
         await ask.services.admin.write(line)
 
     return write

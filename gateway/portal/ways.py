@@ -32,7 +32,19 @@ class Way(NamedTuple):
 
 def ways(ask: Ask) -> tuple[Way, ...]:
     """The ways that this gateway offers now, the one that most people use first."""
-    return tuple(_provider(desk, ask.language) for desk in ask.services.providers.values())
+    card = (_card(ask.settings.eid_doors),) if ask.settings.eid_doors else ()
+    return (*card, *(_provider(desk, ask.language) for desk in ask.services.providers.values()))
+
+
+def _card(doors: tuple[str, ...]) -> Way:
+    """The others of the doors are reached by links, never by a redirect."""
+    return Way(
+        "/eid",
+        frozenset({Means.EID}),
+        N_("Sign in with your eID"),
+        N_("Put your card in the reader first. Its PIN is asked for, and no password."),
+        doors[:1],
+    )
 
 
 def _provider(desk: ProviderDesk, language: Language) -> Way:

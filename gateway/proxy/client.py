@@ -31,6 +31,9 @@ HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes of a client above which its socket is not read: one TLS record is 16 KiB, four keep a fast upload flowing."""
 WRITE_HIGH_BYTES = 128 * 1024
 """Unsent bytes towards a client above which the origin is not read."""
+CARD_KEEP_ALIVE_SECONDS = 3.0
+"""How long a connection of the eID door stays open between two requests: a page with its style sheet. The card was shown to the
+connection; who tries again with another one must come by a new one, and a browser takes what is open."""
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 64 * 1024
 """How long, and how much, a refused client may go on sending before its connection is closed: a close on unread bytes resets
@@ -41,7 +44,7 @@ class ClientConnection(Receiver):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (
-        "_discarded", "_farewell", "_given", "_left", "_lingering", "_observed", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
+        "_discarded", "_farewell", "_given", "_keep_alive", "_left", "_lingering", "_observed", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
         "address", "answered", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
@@ -69,6 +72,7 @@ class ClientConnection(Receiver):
         self.remote = str(self.ip)
         self.address: Identity = gate.ledger.sealer.address(self.ip)
         self._transport: asyncio.Transport | None = None
+        self._keep_alive = gate.timeouts.keep_alive if channel is not Channel.EID else CARD_KEEP_ALIVE_SECONDS
         self._reading_paused = False
         self._lingering = False
         self._discarded = 0
@@ -102,7 +106,7 @@ class ClientConnection(Receiver):
             )
         self._waiting_since = self.gate.loop.time()
         self.gate.connections.add(self)
-        self.look_by(self._waiting_since + self.gate.timeouts.keep_alive)
+        self.look_by(self._waiting_since + self._keep_alive)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -344,7 +348,7 @@ class ClientConnection(Receiver):
         if self._lingering or self._transport is None:
             return NEVER
         limits = self.gate.timeouts
-        at = self._waiting_since + (limits.header if self.reader.buffered else limits.keep_alive)
+        at = self._waiting_since + (limits.header if self.reader.buffered else self._keep_alive)
         if now < at:
             return at
         if not self.reader.buffered:

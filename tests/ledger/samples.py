@@ -27,6 +27,7 @@ from gateway.ledger.lifecycle import alarm_record, gap_record, reload_record, st
 from gateway.ledger.line import Record
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import (
+    ShownCertificate,
     administration_record,
     completion_record,
     connection_record,
@@ -260,6 +261,27 @@ SAMPLES: dict[str, Record] = {
         means="password",
         session="s-8812",
         user_agent=BROWSER,
+    ),
+    "sign-in-card": sign_in_record(
+        REFERENCE,
+        verdict="deny",
+        reason="certificate_revoked",
+        clause="I5",
+        client=CLIENT,
+        user=USER,
+        institution=INSTITUTION.kbo,
+        means="eid",
+        session=None,
+        step_up=True,
+        detail="the responder says so",
+        certificate=ShownCertificate(
+            Identity.of({"certificate": f"d446.{'f' * 26}", **_SEAL}),
+            "serialNumber=202012,CN=Citizen CA,C=BE",
+            "2.16.56.13.6.1.1.1000",
+            "revocation",
+            "yes",
+            NOW - 3600,
+        ),
     ),
     "sign-out": sign_out_record(REFERENCE, cause="by the person", client=CLIENT, user=USER, session="s-8812"),
     "administration": administration_record(

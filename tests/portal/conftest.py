@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.credentials.certificate_profile import Profile
 from gateway.credentials.password import hash_password
 from gateway.credentials.start import StartTokens
 from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, PathPattern, Snapshot, decide
@@ -43,6 +45,7 @@ from gateway.model import (
     Validity,
 )
 from gateway.outbound.oidc import ProviderDesk
+from gateway.outbound.revocation import Revocation
 from gateway.portal.app import make_app
 from gateway.portal.handed import Handed
 from gateway.portal.services import PortalServices
@@ -422,6 +425,19 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def world(tmp_path: Path, prepared: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path, prepared) as made:
+        yield made
+
+
+@asynccontextmanager
+async def open_world(
+    tmp_path: Path,
+    prepared: Path,
+    settings: PortalSettings = SETTINGS,
+    card_profile: Profile | None = None,
+    revocation: Callable[[Records], Revocation] | None = None,
+) -> AsyncIterator[World]:
+    """`card_profile` and `revocation` are for a gateway with an eID door."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     keys = tmp_path / "auditor.pub", tmp_path / "pseudonym.key"
     ledger = Ledger.open(LedgerSettings(tmp_path / "ledger", *keys), 1, asyncio.get_running_loop())
@@ -430,7 +446,7 @@ async def world(tmp_path: Path, prepared: Path) -> AsyncIterator[World]:
     made: list[World] = []
     providers: dict[str, ProviderDesk] = {}
     services = PortalServices(
-        SETTINGS,
+        settings,
         lambda: made[0].snapshot,
         records,
         ledger.admin,
@@ -442,6 +458,8 @@ async def world(tmp_path: Path, prepared: Path) -> AsyncIterator[World]:
         clock,
         os.urandom,
         providers,
+        card_profile=lambda: card_profile,
+        revocation=None if revocation is None else revocation(records),
     )
     client = TestClient(TestServer(make_app(services)))
     await client.start_server()
