@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.decision import Decision, Snapshot
 from gateway.model import Means, Transaction, Use, UserRecords
 from gateway.portal import catalogue
+from gateway.portal.administration import mandate_of
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.refusal_words import words_of
@@ -68,6 +69,7 @@ async def show(ask: Ask) -> web.StreamResponse:
         "open": [row for row in rows if row.address is not None],
         "closed": [row for row in rows if row.address is None],
         **ask.helpers,
+        "administers": user is not None and await mandate_of(ask, user) is not None,
         "means": MEANS[ask.session.means.value] if ask.session else "",
     }
     return ask.page("applications.html", context)

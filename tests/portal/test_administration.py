@@ -400,3 +400,10 @@ async def test_without_its_line_nothing_is_made(world: World, admin: Admin, monk
         assert answer.status == (503 if act != "sessions" else 200)  # nobody was signed in, so there is nothing to end
         assert "big-code" not in answer.text
     assert await kinds(world) == ["password", "totp"]
+
+
+async def test_who_administers_finds_the_way(world: World, admin: Admin) -> None:
+    link = 'href="/administration"'
+    assert link in (await admin.browser.get(f"https://{PORTAL}/applications")).text
+    somebody = await signed_in(world, "jansen01", Means.PASSWORD)
+    assert link not in (await somebody.get(f"https://{PORTAL}/applications")).text
