@@ -18,6 +18,8 @@ ROW_MM: Final = 12.0
 GAP_MM: Final = 4.0
 _CHARACTERS: Final = "cp1252"
 """What the fonts that every reader has can show: all letters of our four languages."""
+_STROKED: Final = str.maketrans("ĐđĦħıŁłŊŋŦŧ", "DdHhiLlNnTt")
+"""Letters of other languages of Europe that are not a plain one with a mark."""
 
 
 def as_pdf(paper: Paper, made_at: float) -> bytes:
@@ -77,5 +79,5 @@ def _known(character: str) -> bool:
 
 
 def _plain(character: str) -> str:
-    letters = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode("ascii")
+    letters = unicodedata.normalize("NFKD", character.translate(_STROKED)).encode("ascii", "ignore").decode("ascii")
     return letters or "?"
