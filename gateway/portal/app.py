@@ -70,6 +70,11 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("POST", "/step-up", step_up.submit),
     ("GET", "/administration", administration.people),
     ("GET", "/administration/person", administration.person),
+    # Where an act's answer stands: to switch the language there is to go back to the person.
+    ("GET", "/administration/code-card", administration.person),
+    ("GET", "/administration/activation", administration.person),
+    ("GET", "/administration/end", administration.person),
+    ("GET", "/administration/sessions", administration.person),
     ("POST", "/administration/code-card", administration.act(issuing.issue_card)),
     ("POST", "/administration/activation", administration.act(issuing.issue_activation)),
     ("POST", "/administration/end", administration.act(administration.end_credential)),

@@ -75,7 +75,7 @@ def _paper_page(ask: Ask, login: Login, paper: Paper, pdf: bytes, name: str) -> 
         "file": f"{name}-{login.user_id}.pdf",
         "back": address_of(login.user_id),
     }
-    response = ask.page("paper.html", context)
+    response = ask.page("paper.html", context, again={"user_id": login.user_id})
     response.headers.update(ONE_TIME_FIELDS)
     return response
 

@@ -407,3 +407,15 @@ async def test_who_administers_finds_the_way(world: World, admin: Admin) -> None
     assert link in (await admin.browser.get(f"https://{PORTAL}/applications")).text
     somebody = await signed_in(world, "jansen01", Means.PASSWORD)
     assert link not in (await somebody.get(f"https://{PORTAL}/applications")).text
+
+
+async def test_after_an_act_the_language_is_switched_on_the_persons_page(world: World, admin: Admin) -> None:
+    """An answer to a form cannot be asked for again: the switch leads to where the person is."""
+    for act in ("activation", "sessions"):
+        answer = await admin.do(act)
+        [french] = [link for link in answer.page.all("a") if link.attributes.get("hreflang") == "fr"]
+        page = await admin.browser.follow(await admin.browser.get(f"https://{PORTAL}{french.attributes['href']}"))
+        assert page.status == 200
+        assert page.page.one("h1").text == "An Jansen"
+        assert "big-code" not in page.text
+        admin.browser.jar[PORTAL].pop("__Host-gw-language", None)
