@@ -18,6 +18,7 @@ STALE := $(shell $(BIN)/python -c pass 2>/dev/null || echo stale)
 .PHONY: run test soak fuzz bench check lock stale compiled test-compiled
 
 run: $(VENV)/.installed-run
+	@scripts/provider
 	@exec $(BIN)/python -m gateway demo
 
 test: $(VENV)/.installed-dev

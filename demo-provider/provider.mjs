@@ -29,6 +29,8 @@ if (settings.now !== undefined) {
     static now() { return Machine.now() + ahead; }
   };
 }
+// It warns of what a service must not do, and a demo may: people in memory, any node that runs it.
+console.warn = console.info = () => {};
 const { default: Provider } = await import('oidc-provider');
 
 function newKey(kid) {

@@ -23,7 +23,7 @@ def demo_facts(home: Home, plan: Plan) -> dict[str, Any]:
         "ledger": str(home.ledger),
         "ca": str(home.ca),
         "origin": plan.origin or f"{ports.origin_url}/",
-        "people": [_person(person, plan) for person in stories.PEOPLE],
+        "people": [_person(person, plan) for person in plan.people],
         "transactions": [
             {"id": transaction.id, "url": plan.url(transaction), "story": transaction.story}
             for transaction in plan.transactions
@@ -35,7 +35,7 @@ def guide_facts(home: Home, plan: Plan) -> dict[str, Any]:
     """The same, with names, reasons and where to go for each story: what `guide` shows."""
     facts = demo_facts(home, plan)
     names = {institution.kbo: institution.name for institution in stories.INSTITUTIONS}
-    for shown, person in zip(facts["people"], stories.PEOPLE, strict=True):
+    for shown, person in zip(facts["people"], plan.people, strict=True):
         transaction = _transaction(person, plan)
         shown |= {
             "name": person.name,

@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import Final
 
 from gateway.demo import stories
-from gateway.demo.stories import Authorisation, Institution, Transaction
+from gateway.demo.stories import Authorisation, Institution, Person, Transaction
 from gateway.demo.toml import Value, dump
 from gateway.model import LANGUAGES, Text, Use
 
 PORTAL: Final = "portal.localhost"
 LOOPBACK: Final = "127.0.0.1"
 
-USER, PLAIN, OPERATOR, ORIGIN, GUIDE = 8443, 8080, 9090, 9001, 8088
+USER, PLAIN, OPERATOR, ORIGIN, GUIDE, PROVIDER = 8443, 8080, 9090, 9001, 8088, 9002
+
+PROVIDER_ID: Final = "fas"
+CLIENT: Final = "gateway"
+"""The gateway's name at the provider."""
+ITSME: Final = "urn:be:fedict:iam:fas:Level450"
+"""How the federal authentication service says that somebody used itsme (DOMAIN section 3)."""
 
 REGULATION_VERSION: Final = "demo-1"
 REGULATION_FROM: Final = dt.date(2025, 1, 1)
@@ -56,6 +62,14 @@ class Ports:
         return GUIDE + self.offset
 
     @property
+    def provider(self) -> int:
+        return PROVIDER + self.offset
+
+    @property
+    def provider_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.provider}"
+
+    @property
     def portal_url(self) -> str:
         return f"https://{PORTAL}:{self.user}"
 
@@ -70,11 +84,18 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a demo is to be: its ports, somebody's own origin in place of the first transaction, and the year it is made in."""
+    """What a demo is to be: its ports, somebody's own origin in place of the first transaction, the year it is made in, and whether
+    there is a provider of the federation."""
 
     ports: Ports
     origin: str | None
     year: int
+    provider: bool = False
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Whom the demo tells of: whose story needs the provider is left out where there is none."""
+        return tuple(person for person in stories.PEOPLE if self.provider or not person.by_provider)
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
@@ -153,11 +174,24 @@ def _gateway(plan: Plan) -> str:
             ],
             "table": {"unsafe_unsigned": True},
             "ledger": {"directory": "../ledger"},
+            **({"provider": [_provider(plan)]} if plan.provider else {}),
             # An open live page does not hold up a Ctrl-C for long.
             "limits": {"drain": "2s"},
             **({} if plan.origin is None else {"evidence": MEASURED}),
         },
     )
+
+
+def _provider(plan: Plan) -> Mapping[str, Value]:
+    name = "itsme (demo)"
+    return {
+        "id": PROVIDER_ID,
+        "title": dict.fromkeys(LANGUAGES, name),
+        "issuer": plan.ports.provider_url,
+        "client_id": CLIENT,
+        "client_secret": f"keys/{PROVIDER_ID}.secret",
+        "acr": {ITSME: "itsme"},
+    }
 
 
 def _roles() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from gateway import app
+from gateway.demo import federation
 from gateway.demo.facts import demo_facts, guide_facts
 from gateway.demo.files import LOOPBACK, Plan, Ports
 from gateway.demo.people import populate
@@ -46,7 +47,7 @@ def run_demo(state: Path, offset: int, origin: str | None, audience: Audience, w
     to do, when something is in the way.
     """
     home = Home(state.resolve())
-    plan = Plan(Ports(offset), origin, dt.datetime.now(dt.UTC).year)
+    plan = Plan(Ports(offset), origin, dt.datetime.now(dt.UTC).year, federation.installed())
     with held(home):
         now = time.time()
         audience.doing(f"certificates, keys and table: {home.config}")
@@ -55,10 +56,14 @@ def run_demo(state: Path, offset: int, origin: str | None, audience: Audience, w
         prepared = app.prepare(home.config, workers)
         write_whole(home.guide, json.dumps(guide_facts(home, plan)).encode())
         audience.doing(f"the application behind the gateway: {plan.ports.origin_url}/")
-        with _origin(home, plan.ports) as started:
+        with (
+            _origin(home, plan.ports) as started,
+            federation.provider(plan, prepared.client_secrets, home.ca) as provider,
+        ):
             audience.doing("people, passwords and designations (a few seconds the first time)")
             asyncio.run(populate(settings, snapshot, now))
             _wait_for(started)
+            federation.wait_for(provider)
             guide = f"http://{LOOPBACK}:{plan.ports.guide}/"
             app.serve(prepared, lambda: audience.ready(demo_facts(home, plan), guide))
 

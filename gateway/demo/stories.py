@@ -183,6 +183,7 @@ AUTHORISATIONS: Final = (
     Authorisation("24/108", LINDE, "guidance"),
     Authorisation("24/109", TILLEULS, "guidance"),
     Authorisation("24/110", HILFSKASSE, "guidance"),
+    Authorisation("24/111", HILFSKASSE, "benefits", means=("itsme", "eid")),
 )
 APP_AUTHORISATION: Final = Authorisation("24/100", LINDE, "app")
 
@@ -214,6 +215,8 @@ class Person:
     """The codes of their card, that of number 1 first."""
     activation_code: str = ""
     """That of a letter which waits for them at every start."""
+    by_provider: bool = False
+    """That they sign in at the demo's provider, which is not everywhere."""
 
 
 PEOPLE: Final = (
@@ -285,6 +288,12 @@ PEOPLE: Final = (
         "benefits", ("24/102", "24/108"), roles=("BenefitsReader",),
         code_card=make_codes(hashlib.shake_256(b"the demo's card").digest(CARD_BYTES)),
         hint="The gateway chooses the number. Each is asked for once before any comes again.",
+    ),
+    Person(
+        "lena.kessler", "Lena Kessler", "98472899765", HILFSKASSE, "de", "kingfisher under the bridge", "permitted",
+        "Permitted with itsme: she signs in at the demo's federal authentication service, for the deliberation names itsme.",
+        "benefits", ("24/110", "24/111"), roles=("BenefitsReader",), by_provider=True,
+        hint="Fill in her user ID, take the button of itsme, and be her on the page that follows. Be somebody else there, and see.",
     ),
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 Value = str | int | float | bool | dt.date | Sequence["Value"] | Mapping[str, "Value"]
@@ -29,8 +30,13 @@ def _inline(value: Value) -> str:
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_inline(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in value.items()) + " }"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(_inline(item) for item in value) + "]"
     # Strings, numbers and booleans are written as JSON writes them (TOML 1.0, "Basic strings").
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(text: str) -> str:
+    """Bare where it can be (TOML 1.0, "Keys")."""
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else json.dumps(text, ensure_ascii=False)

@@ -133,6 +133,9 @@ def _make_keys(home: Home, settings: Settings) -> None:
         write_whole(keys.assertion, pem)
     if not keys.gateway.exists():
         write_whole(keys.gateway, f"{os.urandom(SECRET_BYTES).hex()}\n".encode())
+    for provider in settings.providers:
+        if provider.client_secret is not None and not provider.client_secret.exists():
+            write_whole(provider.client_secret, f"{os.urandom(SECRET_BYTES).hex()}\n".encode())
     if not settings.records.key.exists():
         write_whole(settings.records.key, os.urandom(SECRET_BYTES))
     if not ledger.pseudonym_key.exists():

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from gateway.demo import stories
-from gateway.demo.files import GUIDE, OPERATOR, ORIGIN, PLAIN, USER
+from gateway.demo import federation, stories
+from gateway.demo.files import GUIDE, OPERATOR, ORIGIN, PLAIN, PROVIDER, USER
 
 COMMAND = (sys.executable, "-m", "gateway", "demo")
 READY_SECONDS = 60
@@ -29,6 +29,7 @@ STOP_SECONDS = 20
 
 ADDRESSES = {"user", "plain", "operator"}
 KEYS = {"addresses", "config", "ledger", "ca", "origin", "people", "transactions"}
+PEOPLE = [person for person in stories.PEOPLE if federation.installed() or not person.by_provider]
 PERSON = {"user_id", "password", "insz", "institution", "language", "story"}
 
 
@@ -36,7 +37,7 @@ def free_offset() -> int:
     """An offset with which every port of the demo is free now."""
     for offset in range(10_100 + os.getpid() % 400 * 30, 50_000, 30):
         with contextlib.suppress(OSError):
-            for port in (USER, PLAIN, OPERATOR, ORIGIN, GUIDE):
+            for port in (USER, PLAIN, OPERATOR, ORIGIN, GUIDE, PROVIDER):
                 with socket.create_server(("127.0.0.1", port + offset)):
                     pass
             return offset
@@ -106,7 +107,7 @@ def test_the_object_it_prints_has_exactly_its_schema_and_is_true(tmp_path: Path)
         assert (facts["config"], facts["ledger"]) == (str(state / "config"), str(state / "ledger"))
         assert "BEGIN CERTIFICATE" in Path(facts["ca"]).read_text()
         extra = {"totp_secret", "code_card", "activation_code"}
-        assert [set(person) - extra for person in facts["people"]] == [PERSON] * len(stories.PEOPLE)
+        assert [set(person) - extra for person in facts["people"]] == [PERSON] * len(PEOPLE)
         assert all(sum(key in person for person in facts["people"]) == 1 for key in extra)
         assert [set(transaction) for transaction in facts["transactions"]] == [{"id", "url", "story"}] * 5
         assert facts["transactions"][0]["url"] == f"https://dossier.localhost:{USER + offset}/dossier/"
@@ -120,10 +121,11 @@ def test_the_object_it_prints_has_exactly_its_schema_and_is_true(tmp_path: Path)
             assert person["password"] in page
         assert get(f"http://127.0.0.1:{PLAIN + offset}/")[0] == 403
 
-        (origin,) = running.children()
+        children = running.children()
+        assert len(children) == 1 + federation.installed()  # the origin, and the provider
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(STOP_SECONDS) == 0
-        assert gone(origin)
+        assert all(map(gone, children))
         assert running.process.stdout is not None
         assert running.process.stdout.read() == b""  # quiet after its one line
         assert "Traceback" not in running.log.read_text()
@@ -135,10 +137,10 @@ def test_a_second_start_goes_on_and_sigterm_ends_it_too(tmp_path: Path) -> None:
     for _ in range(2):
         with demo(state) as running:
             seen.append((running.facts["people"], Path(running.facts["ca"]).read_bytes()))
-            (origin,) = running.children()
+            children = running.children()
             running.process.terminate()
             assert running.process.wait(STOP_SECONDS) == 0
-            assert gone(origin)
+            assert all(map(gone, children))
     assert seen[0] == seen[1]
     verified = subprocess.run(
         [sys.executable, "-m", "gateway", "log", "verify", "--ledger", str(state / "ledger")], check=False, timeout=60
@@ -146,11 +148,11 @@ def test_a_second_start_goes_on_and_sigterm_ends_it_too(tmp_path: Path) -> None:
     assert verified.returncode == 0
 
 
-def test_the_origin_ends_also_when_the_demo_is_killed(tmp_path: Path) -> None:
+def test_the_origin_and_the_provider_end_also_when_the_demo_is_killed(tmp_path: Path) -> None:
     with demo(tmp_path / "state") as running:
-        (origin,) = running.children()
+        children = running.children()
         running.process.kill()
-        assert gone(origin)
+        assert all(map(gone, children))
 
 
 def test_people_get_it_in_words_on_one_screen(tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ def test_people_get_it_in_words_on_one_screen(tmp_path: Path) -> None:
     assert said.startswith(f"The demo is ready. Begin with its guide: http://127.0.0.1:{GUIDE + offset}/\n")
     assert f"https://portal.localhost:{USER + offset}/" in said
     assert str(tmp_path / "state" / "ledger") in said
-    for person in stories.PEOPLE:
+    for person in PEOPLE:
         assert f"{person.user_id} / {person.password}: {person.story}" in said
     assert "\x1b" not in said  # no colours in a pipe
     assert done.startswith("demo: certificates, keys and table")
