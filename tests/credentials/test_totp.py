@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.credentials.totp import code_at, parse_secret, step_at, verify, write_secret
+from gateway.credentials.totp import code_at, enrolment_uri, parse_secret, step_at, verify, write_secret
 from gateway.errors import CredentialError
 
 RFC_SECRET = b"12345678901234567890"
@@ -92,3 +93,15 @@ def test_hostile_text_gives_our_error(text: str) -> None:
         verify(RFC_SECRET, text, NOW, 0)
     with pytest.raises(CredentialError, match="secret_malformed"):
         parse_secret(text)
+
+
+@given(
+    st.binary(min_size=16, max_size=64), st.text(st.characters(codec="utf-8"), min_size=1), st.text("a-z.", min_size=1)
+)
+def test_what_a_qr_code_says_is_read_back_by_an_app(secret: bytes, user_id: str, issuer: str) -> None:
+    parts = urlsplit(enrolment_uri(secret, user_id, issuer))
+    assert (parts.scheme, parts.netloc) == ("otpauth", "totp")
+    assert [unquote(word) for word in parts.path[1:].split(":")] == [issuer, user_id]
+    asked = parse_qs(parts.query)
+    assert parse_secret(asked["secret"][0]) == secret
+    assert (asked["issuer"], asked["digits"], asked["period"]) == ([issuer], ["6"], ["30"])

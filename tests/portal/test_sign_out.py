@@ -150,7 +150,7 @@ async def test_another_user_id_begins_where_the_first_one_ended(world: World) ->
     assert session.ended_reason == "signed out"
     await browser.accept(await browser.sign_in("dupont01"))
     page = await browser.get(f"https://{PORTAL}/applications")
-    assert "Marc Dupont, for Auxiliary Fund of Aalter (dupont01" in page.page.words
+    assert "Marc Dupont, for Auxiliary Fund of Aalter – dupont01" in page.page.words
     start = browser.challenged(DOSSIER, "/dossier/")
     landed = await browser.follow(await browser.get(f"https://{PORTAL}/sign-in?start={start}"))
     assert landed.url == f"https://{DOSSIER}/dossier/"
@@ -169,10 +169,10 @@ async def test_every_page_of_ours_shows_who_is_active_and_the_switch(world: Worl
     browser = await inside(world)
     for path in ("/applications", "/methods", "/methods/password", "/regulation", "/help", "/sign-out"):
         page = await browser.get(f"https://{PORTAL}{path}")
-        assert "An Jansen, for Auxiliary Fund of Aalter (jansen01" in page.page.words, path
+        assert "An Jansen, for Auxiliary Fund of Aalter – jansen01" in page.page.words, path
         assert "/sign-out?other=1" in [a.attributes.get("href") for a in page.page.all("a")]
     on_host = await browser.get(PAGES[DOSSIER])
     assert f"https://{PORTAL}:8443/sign-out?other=1" in [a.attributes.get("href") for a in on_host.page.all("a")]
     start = browser.challenged(PENSION, "/pension/", "means_too_weak")
     page = await browser.get(f"https://{PORTAL}/step-up?start={start}")
-    assert "An Jansen, for Auxiliary Fund of Aalter (jansen01" in page.page.words
+    assert "An Jansen, for Auxiliary Fund of Aalter – jansen01" in page.page.words

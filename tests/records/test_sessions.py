@@ -353,3 +353,28 @@ def test_users_come_and_go() -> None:
     assert index.held() == ["jansen01"]
     index.forget_ended(NOW)
     assert index.held() == []
+
+
+async def test_what_can_be_used_of_a_user_id_is_listed_with_when_its_person_was_seen(
+    records: Records, session: Session, clock: Clock
+) -> None:
+    idle = 1800.0
+    (entry,) = await records.open_sessions_of("jansen01", clock.now, idle)
+    assert (entry.session.id, entry.last_seen) == (session.id, session.created_at)
+    held = records.index.session(b"portal", PORTAL)
+    assert held is not None
+    records.index.touch(held, clock.now + 60)  # not in the database yet
+    (entry,) = await records.open_sessions_of("jansen01", clock.now + 61, idle)
+    assert entry.last_seen == clock.now + 60
+    assert await records.open_sessions_of("jansen01", clock.now + 60 + idle, idle) == []
+    assert await records.open_sessions_of("jansen01", session.expires_at, 1e9) == []
+    assert await records.open_sessions_of("dupont01", clock.now, idle) == []
+    await records.end_session(session.id, "test", "shell")
+    assert await records.open_sessions_of("jansen01", clock.now, idle) == []
+    assert records.index.last_seen("nothing") == 0.0
+
+
+async def test_where_a_session_was_used(records: Records, session: Session) -> None:
+    await records.attach_cookie(session.id, "a.example", b"a")
+    assert await records.hosts_of(session.id) == ["a.example", PORTAL]
+    assert await records.hosts_of("nothing") == []
