@@ -179,10 +179,10 @@ async def refuse(
     state = await ask.services.records.lockout(login or user_id)
     await ask.services.admin.write(sign_in_line(ask, user, login, means, reason, step_up=errand.step_up))
     tried = errand.step_up and reason not in BARRED
-    return Refused(reason, state.wait_until, state.disabled, tried and await _not_confirmed(ask, user))
+    return Refused(reason, state.wait_until, state.disabled, tried and await not_confirmed(ask, user))
 
 
-async def _not_confirmed(ask: Ask, user: Identity) -> bool:
+async def not_confirmed(ask: Ask, user: Identity) -> bool:
     """Where another client asks than the session was given to, a wrong proof counts against the session. Gives whether it has ended."""
     session = ask.session
     if session is None or not ask.moved:

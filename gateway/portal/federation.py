@@ -29,7 +29,7 @@ from gateway.model import Means
 from gateway.outbound.oidc import ProviderDesk
 from gateway.portal import information, sign_in, step_up
 from gateway.portal.ask import ONE_TIME_FIELDS, Ask
-from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Proved, sign_in_line
+from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Proved, not_confirmed, sign_in_line
 from gateway.portal.catalogue import N_
 from gateway.portal.errand import Errand
 from gateway.portal.sessions import carry_on
@@ -254,6 +254,8 @@ async def _failed(
     means = min(asked, key=lambda each: each.level)
     line = sign_in_line(ask, user, login, means, error.reason, step_up=errand.step_up, detail=detail)
     await services.admin.write(line)
+    if user is not None and errand.step_up and error.reason == "other_person":
+        await not_confirmed(ask, user)
     kept = {
         "provider": desk.provider.id,
         "why": error.reason,

@@ -24,7 +24,11 @@ class Federation(Store):
         """The live sessions, by id, that a provider vouched for under a name that begins and ends so, and that began by that moment."""
         name = sessions.c.provider_session
         query = sa.select(sessions.c.id).where(sessions.c.provider == provider, sessions.c.ended_at.is_(None))
-        query = query.where(name.startswith(begins_with), name.endswith(ends_with), sessions.c.auth_time <= begun_by)
+        query = query.where(
+            name.startswith(begins_with, autoescape=True),
+            name.endswith(ends_with, autoescape=True),
+            sessions.c.auth_time <= begun_by,
+        )
         async with self._database.reading() as connection:
             return list((await connection.execute(query)).scalars())
 

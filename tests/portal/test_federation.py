@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.credentials.oidc import Provider
-from gateway.decision import Agent, Facts, PageOrigin
+from gateway.decision import Agent, ClientEvidence, Facts, PageOrigin
 from gateway.model import LANGUAGES, Means, Text
 from gateway.outbound import oidc as outbound_oidc
 from gateway.outbound.hosts import Hosts
@@ -403,6 +403,28 @@ async def test_a_step_up_takes_nothing_that_would_not_do(federation: Federation)
     assert (link.attributes["href"] or "").startswith("/step-up?start=")
     (session,) = [each for each in await world.records.sessions_of("jansen01") if each.ended_at is None]
     assert session.means is Means.PASSWORD
+
+
+async def test_a_session_that_moved_ends_when_somebody_else_answers_for_it(federation: Federation) -> None:
+    """I4: as after wrong passwords. Somebody has the cookie, and is somebody else there."""
+    world, browser = federation.world, await with_password(federation)
+    since = world.clock.now
+
+    def moved(facts: Facts) -> Facts:
+        return facts._replace(evidence=ClientEvidence(moved=True, since=since))
+
+    for _ in range(3):
+        federation.tick()
+        start = browser.challenged(PENSION, "/careers/list", "session_moved")
+        page = await browser.send("GET", f"https://{PORTAL}/step-up?start={start}", facts=moved)
+        fields = {"csrf": page.csrf, "errand": "step-up", "start": start}
+        back = await federation.there(await browser.send("POST", START, fields, moved), who="marc")
+        federation.tick()
+        await browser.send("GET", back, facts=lambda facts: came_back(moved(facts)))
+        assert reason(world)[:2] == ("deny", "other_person")
+    (session,) = await world.records.sessions_of("jansen01")
+    assert session.ended_at is not None
+    assert world.lines("sign-out")[-1]["cause"] == "not_confirmed"
 
 
 async def test_a_step_up_without_a_session_raises_nothing(federation: Federation) -> None:
