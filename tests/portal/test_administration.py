@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.credentials import activation, code_card
-from gateway.model import Language, Means, Validity
+from gateway.model import LANGUAGES, Language, Means, Validity
 from gateway.portal.administration import PEOPLE_ON_A_PAGE
 from gateway.portal.hashing import Busy, HashingPool
 from tests.portal.conftest import DAY, HOUR, KBO, NOW, OFFICIAL, PORTAL, SESSION, Answer, Browser, World, token_hash
+from tests.portal.test_accessibility import faults
 
 OTHER_KBO = "0671516647"
 PAGE = f"https://{PORTAL}/administration"
@@ -419,3 +420,23 @@ async def test_after_an_act_the_language_is_switched_on_the_persons_page(world: 
         assert page.page.one("h1").text == "An Jansen"
         assert "big-code" not in page.text
         admin.browser.jar[PORTAL].pop("__Host-gw-language", None)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_is_for_everybody(world: World, admin: Admin, language: Language) -> None:
+    """WCAG as far as the text shows it, in each language, faults of forms included."""
+    admin.browser.fields["Accept-Language"] = language
+    weaker = await signed_in(world, "admin01", Means.PASSWORD)
+    weaker.fields["Accept-Language"] = language
+    pages = {
+        "list": await admin.browser.get(PAGE),
+        "nobody": await admin.browser.get(f"{PAGE}?search=nobody"),
+        "person": await admin.person(),
+        "own": await admin.person("admin01"),
+        "no reason": await admin.do("activation", reason=""),
+        "done": await admin.do("sessions"),
+        "letter": await admin.do("activation"),
+        "eID": await weaker.get(PAGE),
+    }
+    assert {name: found for name, answer in pages.items() if (found := faults(answer.page, language))} == {}
+    assert pages["no reason"].page.by_id("errors").attributes["role"] == "alert"
