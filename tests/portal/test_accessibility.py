@@ -13,6 +13,9 @@ import pytest
 from gateway.decision import REASONS, Kind
 from gateway.model import LANGUAGES, Language
 from tests.portal.conftest import DOSSIER, PASSWORD, PENSION, PORTAL, Answer, Page, World
+from tests.portal.test_activation import chosen, letter, shown
+from tests.portal.test_card import CODES, answered, give_card
+from tests.portal.test_methods import NEW, hidden
 from tests.portal.test_refusals import decision, page
 
 LANDMARKS = ("header", "main", "footer")
@@ -84,6 +87,13 @@ async def every_page(world: World, language: Language) -> dict[str, Answer]:
     start = browser.challenged(PENSION, "/pension/", "means_too_weak")
     fields = {"csrf": pages["step-up"].csrf, "start": start, "password": PASSWORD}
     pages["no code"] = await browser.post(f"https://{PORTAL}/step-up", fields)
+    pages["not strong enough"] = await browser.follow(await browser.get(f"https://{PORTAL}/methods/app"))
+    pages["password"] = await browser.get(f"https://{PORTAL}/methods/password")
+    fields = {"csrf": pages["password"].csrf, "password": "", "new_password": "x", "new_password_again": ""}
+    pages["password refused"] = await browser.post(f"https://{PORTAL}/methods/password", fields)
+    for name in ("methods", "sign-out?other=1"):
+        pages[name] = await browser.get(f"https://{PORTAL}/{name}")
+    pages |= await with_means(world, language)
     for name in ("help", "privacy", "accessibility", "sign-out", "regulation"):
         pages[f"{name} page"] = await browser.get(f"https://{PORTAL}/{name}")
     pages["nothing"] = await browser.get(f"https://{PORTAL}/nothing")
@@ -93,6 +103,28 @@ async def every_page(world: World, language: Language) -> dict[str, Answer]:
     pages["used"] = await browser.get(f"https://{DOSSIER}/.gateway/enter?code=x")
     gone = await browser.post(f"https://{PORTAL}/sign-out", {"csrf": pages["sign-out page"].csrf})
     pages["signed out"] = await browser.follow(gone)
+    return pages
+
+
+async def with_means(world: World, language: Language) -> dict[str, Answer]:
+    """Of somebody who gets a letter and a card, adds an app, and is told of it."""
+    await letter(world)
+    browser = world.browser(**{"Accept-Language": language})
+    pages = {"activation": await shown(browser, code="x")}
+    pages["new password"] = await browser.follow(await shown(browser))
+    await browser.accept(await chosen(browser, pages["new password"]))
+    pages["app"] = await browser.get(f"https://{PORTAL}/methods/app")
+    fields = {"csrf": pages["app"].csrf, "key": hidden(pages["app"], "key"), "code": "000000"}
+    pages["app refused"] = await browser.post(f"https://{PORTAL}/methods/app", fields)
+    world.clock.now += 1
+    await give_card(world, "claes01", world.clock.now)
+    browser = world.browser(**{"Accept-Language": language})
+    pages["card"] = await browser.follow(await browser.sign_in("claes01", NEW))
+    pages["card slip"] = await answered(browser, pages["card"], "123456")
+    number = int("".join(filter(str.isdecimal, pages["card"].page.one("h1").text)))
+    done = await answered(browser, pages["card"], CODES[number - 1])
+    pages["changes"] = await browser.follow(done)
+    pages["forgotten page"] = await browser.get(f"https://{PORTAL}/forgotten")
     return pages
 
 
