@@ -213,5 +213,5 @@ async def test_whoever_forgot_their_password_is_told_what_was_done(world: World)
     page = await browser.follow(await shown(browser, "dupont01"))
     told = await browser.follow(await chosen(browser, page))
     assert told.page.one("h1").text == "Your sign-in methods were changed"
-    assert re.findall(r"(Activation code|Password): ([a-z ]+)\b", told.page.words)
+    assert re.findall(r"(Activation code|Password) – ([a-z ]+)\b", told.page.words)
     assert (await world.browser().sign_in("dupont01", PASSWORD)).status == 403

@@ -363,7 +363,7 @@ async def test_who_begins_is_told_nothing_and_what_is_changed_later_is_told_unti
     answer = await browser.sign_in(start=start)
     assert answer.location == f"/changes?start={start}"
     page = await browser.follow(answer)
-    assert "Security code via mobile app: replaced by a new one" in page.page.words
+    assert "Security code via mobile app – replaced by a new one" in page.page.words
     assert "on 15 June 2026 at 11:00, by the operator of this service" in page.page.words
     again = world.browser()
     assert (await again.sign_in()).location == "/changes"  # shown until it was read
@@ -381,7 +381,7 @@ async def test_ones_own_change_is_told_as_ones_own_and_a_later_one_is_not_read_w
     world.clock.now += MINUTE
     browser = world.browser()
     page = await browser.follow(await browser.sign_in("dupont01", NEW))
-    assert "Password: replaced by a new one" in page.page.words
+    assert "Password – replaced by a new one" in page.page.words
     assert "by yourself" in page.page.words
     world.clock.now += MINUTE
     by = By("user:jansen01", "test", act=OFFICIAL.act)
@@ -391,7 +391,7 @@ async def test_ones_own_change_is_told_as_ones_own_and_a_later_one_is_not_read_w
     await world.records.set_activation("dupont01", login.password_hash, by, world.clock.now)
     await browser.post(f"https://{PORTAL}/changes", {"csrf": page.csrf, "until": hidden(page, "until")})
     later = await browser.get(f"https://{PORTAL}/changes")
-    assert "Activation code: added" in later.page.words
+    assert "Activation code – added" in later.page.words
     assert "by An Jansen, for your institution" in later.page.words
     assert "by yourself" not in later.page.words
 
