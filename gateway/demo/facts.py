@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.demo import stories
-from gateway.demo.files import LOOPBACK, PORTAL, Plan
+from gateway.demo.files import LOOPBACK, PKCS12_PASSWORD, PORTAL, Plan
 from gateway.demo.stories import Person, Transaction
 from gateway.demo.world import Home
 
@@ -16,6 +16,7 @@ def demo_facts(home: Home, plan: Plan) -> dict[str, Any]:
     return {
         "addresses": {
             "user": f"{ports.portal_url}/",
+            "eid": f"{ports.eid_url}/",
             "plain": f"http://{PORTAL}:{ports.plain}/",
             "operator": f"http://{LOOPBACK}:{ports.operator}/",
         },
@@ -23,7 +24,7 @@ def demo_facts(home: Home, plan: Plan) -> dict[str, Any]:
         "ledger": str(home.ledger),
         "ca": str(home.ca),
         "origin": plan.origin or f"{ports.origin_url}/",
-        "people": [_person(person, plan) for person in plan.people],
+        "people": [_person(person, home, plan) for person in plan.people],
         "transactions": [
             {"id": transaction.id, "url": plan.url(transaction), "story": transaction.story}
             for transaction in plan.transactions
@@ -58,7 +59,7 @@ def _transaction(person: Person, plan: Plan) -> Transaction:
     return plan.transactions[0]
 
 
-def _person(person: Person, plan: Plan) -> dict[str, Any]:
+def _person(person: Person, home: Home, plan: Plan) -> dict[str, Any]:
     own = _transaction(person, plan) is stories.APP
     facts: dict[str, Any] = {
         "user_id": person.user_id,
@@ -72,6 +73,9 @@ def _person(person: Person, plan: Plan) -> dict[str, Any]:
         facts["totp_secret"] = person.totp_secret
     if person.code_card:
         facts["code_card"] = {str(number): code for number, code in enumerate(person.code_card, start=1)}
+    if person.card:
+        facts["pkcs12"] = str(home.cards / f"{person.user_id}.p12")
+        facts["pkcs12_password"] = PKCS12_PASSWORD
     if person.activation_code:
         facts["activation_code"] = person.activation_code
     return facts

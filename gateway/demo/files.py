@@ -21,6 +21,12 @@ PORTAL: Final = "portal.localhost"
 LOOPBACK: Final = "127.0.0.1"
 
 USER, PLAIN, OPERATOR, ORIGIN, GUIDE, PROVIDER = 8443, 8080, 9090, 9001, 8088, 9002
+EID, REVOCATION = 8444, 8446
+
+EID_NAMES: Final = ("eid.localhost", "eid2.localhost", "eid3.localhost")
+"""Several, since a browser remembers for each which card was chosen, or that none was."""
+CARD_AUTHORITIES: Final = "certs/eid"
+PKCS12_PASSWORD: Final = "demo"  # noqa: S105 - of the demo's cards, shown on its guide
 
 PROVIDER_ID: Final = "fas"
 CLIENT: Final = "gateway"
@@ -60,6 +66,22 @@ class Ports:
     @property
     def guide(self) -> int:
         return GUIDE + self.offset
+
+    @property
+    def eid(self) -> int:
+        return EID + self.offset
+
+    @property
+    def revocation(self) -> int:
+        return REVOCATION + self.offset
+
+    @property
+    def eid_url(self) -> str:
+        return f"https://{EID_NAMES[0]}:{self.eid}"
+
+    @property
+    def revocation_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.revocation}"
 
     @property
     def provider(self) -> int:
@@ -119,6 +141,7 @@ class Plan:
 
 CERTIFICATE_NAMES: Final = (
     PORTAL,
+    *EID_NAMES,
     *dict.fromkeys(transaction.host for transaction in (*stories.TRANSACTIONS, stories.APP)),
 )
 """What the demo's certificate covers, with `--origin` or without, so that a browser need not learn another one."""
@@ -129,9 +152,10 @@ MEASURED: dict[str, Value] = {"session_moved": "report", "pace": 1_000_000, "bur
 more than a person can. The demo of its own keeps the defaults."""
 
 
-def configuration(plan: Plan) -> dict[str, str]:
-    """Every file of the configuration directory but keys and certificates: name -> text."""
-    files = {"gateway.toml": _gateway(plan), "roles.toml": _roles()}
+def configuration(plan: Plan, card_root: str) -> dict[str, str]:
+    """Every file of the configuration directory but keys and certificates: name -> text. `card_root` is the fingerprint of the root of
+    the demo's cards."""
+    files = {"gateway.toml": _gateway(plan, card_root), "roles.toml": _roles()}
     for institution in stories.INSTITUTIONS:
         files[f"institutions/{institution.kbo}.toml"] = _institution(institution)
     for transaction in plan.transactions:
@@ -149,7 +173,7 @@ def configuration(plan: Plan) -> dict[str, str]:
     return files
 
 
-def _gateway(plan: Plan) -> str:
+def _gateway(plan: Plan, card_root: str) -> str:
     ports = plan.ports
     return dump(
         "The demo's settings, written by `gateway demo`. What they mean: docs/configuration.md",
@@ -169,9 +193,17 @@ def _gateway(plan: Plan) -> str:
                     "names": list(plan.names),
                     "certificate": "certs/server.pem",
                 },
+                {
+                    "channel": "eid",
+                    "address": [f"{LOOPBACK}:{ports.eid}", f"[::1]:{ports.eid}"],
+                    "names": list(EID_NAMES),
+                    "certificate": "certs/server.pem",
+                },
                 {"channel": "plain", "address": [f"{LOOPBACK}:{ports.plain}", f"[::1]:{ports.plain}"]},
                 {"channel": "operator", "address": f"{LOOPBACK}:{ports.operator}"},
             ],
+            "eid": {"authorities": CARD_AUTHORITIES, "unsafe_test_roots": [card_root]},
+            "revocation": {"hosts": [ports.revocation_url]},
             "table": {"unsafe_unsigned": True},
             "ledger": {"directory": "../ledger"},
             **({"provider": [_provider(plan)]} if plan.provider else {}),
@@ -299,12 +331,16 @@ def _authorisation(authorisation: Authorisation, plan: Plan) -> str:
 
 def _use(authorisation: Authorisation, use: Use) -> dict[str, Value]:
     purpose: dict[str, Value] = {"purpose": _languages(_PURPOSE)} if use is Use.CONSULTATION else {}
+    context: dict[str, Value] = {}
+    if use is Use.COMMUNICATION and authorisation.writes_from:
+        context["context"] = {"networks": list(authorisation.writes_from)}
     return {
         "use": use.value,
         **purpose,
         "means": list(authorisation.means),
         "stronger_satisfies": True,
         "max_authentication_age": "8h" if use is Use.CONSULTATION else "2h",
+        **context,
     }
 
 

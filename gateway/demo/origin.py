@@ -16,6 +16,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from aiohttp import web
 
 from gateway.demo.applications import APPLICATIONS
 from gateway.demo.assertion import FIELD, AssertionRefused, Keys, Verifier
+from gateway.demo.card_office import answers_app
 from gateway.demo.casefiles import CLAIMS, CaseFiles
 from gateway.demo.guide import guide_app
 
@@ -83,6 +85,8 @@ async def serve(options: argparse.Namespace) -> None:
         ready = {"port": await _listen(stack, origin_app(verifier), options.port)}
         if options.guide is not None:
             ready["guide_port"] = await _listen(stack, guide_app(options.guide), options.guide_port)
+        if options.cards is not None:
+            ready["cards_port"] = await _listen(stack, answers_app(options.cards, time.time), options.cards_port)
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         await stopped.wait()
@@ -121,6 +125,8 @@ def main() -> None:
     parser.add_argument("--audience", required=True, help="this origin's own name: scheme://host:port of origin.url")
     parser.add_argument("--guide", type=Path, help="the demo's guide (JSON), to be shown on --guide-port")
     parser.add_argument("--guide-port", type=int, default=0, help="loopback port of the guide")
+    parser.add_argument("--cards", type=Path, help="the demo's cards, about which is answered on --cards-port")
+    parser.add_argument("--cards-port", type=int, default=0, help="loopback port of the answers about cards")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="origin: %(message)s", stream=sys.stderr)

@@ -19,7 +19,8 @@ from gateway.demo import federation
 from gateway.demo.facts import demo_facts, guide_facts
 from gateway.demo.files import LOOPBACK, Plan, Ports
 from gateway.demo.people import populate
-from gateway.demo.world import Home, build, held, write_whole
+from gateway.demo.world import Home, build, held
+from gateway.demo.write import write_whole
 from gateway.edge.sockets import listen
 from gateway.errors import GatewayError
 from gateway.policy.release import load_release
@@ -75,7 +76,7 @@ def _origin(home: Home, ports: Ports) -> Iterator[IO[bytes]]:
     Its standard input is a pipe whose other end only we hold. It has a session of its own, so that a terminal's Ctrl-C reaches us
     alone and it can answer until the gateway has drained.
     """
-    for port, what in ((ports.origin, "origin"), (ports.guide, "guide")):
+    for port, what in ((ports.origin, "origin"), (ports.guide, "guide"), (ports.revocation, "answers about cards")):
         for socket in listen([(LOOPBACK, port)], what):  # says whose a port in use is, better than the child could
             socket.close()
     command = [
@@ -83,6 +84,7 @@ def _origin(home: Home, ports: Ports) -> Iterator[IO[bytes]]:
         "--port", str(ports.origin), "--audience", ports.origin_url,
         "--jwks", ports.jwks_url, "--issuer", ports.portal_url,
         "--guide", str(home.guide), "--guide-port", str(ports.guide),
+        "--cards", str(home.cards), "--cards-port", str(ports.revocation),
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     if process.stdin is None or process.stdout is None:

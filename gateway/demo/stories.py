@@ -160,7 +160,8 @@ APP: Final = Transaction(
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
-    """The KSZ's written word. `activated` says that a favourable opinion is there; `expired` that it is an old one, for two years."""
+    """The KSZ's written word. `activated` says that a favourable opinion is there; `expired` that it is an old one, for two years.
+    `writes_from` are the networks that changes may come from, and nothing else."""
 
     reference: str
     institution: str
@@ -170,6 +171,7 @@ class Authorisation:
     status: Literal["active", "suspended"] = "active"
     activated: bool = True
     expired: bool = False
+    writes_from: tuple[str, ...] = ()
 
 
 AUTHORISATIONS: Final = (
@@ -182,7 +184,7 @@ AUTHORISATIONS: Final = (
     Authorisation("24/107", HILFSKASSE, "pension", uses=READ),
     Authorisation("24/108", LINDE, "guidance"),
     Authorisation("24/109", TILLEULS, "guidance"),
-    Authorisation("24/110", HILFSKASSE, "guidance"),
+    Authorisation("24/110", HILFSKASSE, "guidance", writes_from=("192.0.2.0/24",)),
     Authorisation("24/111", HILFSKASSE, "benefits", means=("itsme", "eid")),
 )
 APP_AUTHORISATION: Final = Authorisation("24/100", LINDE, "app")
@@ -215,6 +217,8 @@ class Person:
     """The codes of their card, that of number 1 first."""
     activation_code: str = ""
     """That of a letter which waits for them at every start."""
+    card: bool = False
+    """That they have a card like the eID's."""
     by_provider: bool = False
     """That they sign in at the demo's provider, which is not everywhere."""
 
@@ -250,14 +254,14 @@ PEOPLE: Final = (
     Person(
         "filip.maes", "Filip Maes", INSZ[5], LINDE, "nl", "granite pancake orchestra", "not_activated",
         "Not yet activated: everything is prepared, but the KSZ has given no favourable opinion yet.",
-        "career", ("24/104", "24/108"), roles=("CareerReader",),
-        hint="He is his institution's local administrator.",
+        "career", ("24/104", "24/108"), roles=("CareerReader",), card=True,
+        hint="He is his institution's local administrator: signed in with his eID, he makes code cards and letters for its people.",
     ),
     Person(
         "gaelle.simon", "Gaëlle Simon", INSZ[6], TILLEULS, "fr", "umbrella for a heron", "suspended",
         "Suspended: the KSZ has suspended her institution's authorisation for benefits.",
-        "benefits", ("24/106", "24/109"), roles=("BenefitsReader",),
-        hint="She is her institution's local administrator.",
+        "benefits", ("24/106", "24/109"), roles=("BenefitsReader",), card=True,
+        hint="She is her institution's local administrator: signed in with her eID, she makes code cards and letters for its people.",
     ),
     Person(
         "hans.schmitz", "Hans Schmitz", INSZ[7], HILFSKASSE, "de", "winter apples downhill", "use_not_covered",
@@ -274,7 +278,7 @@ PEOPLE: Final = (
         "jana.klein", "Jana Klein", INSZ[10], HILFSKASSE, "de", "ladder under the moon", "role_missing",
         "Role missing: she is designated, but the user management gives her no role for social personal data.",
         "pension", ("24/107", "24/110"),
-        hint="She leads her institution.",
+        hint="She leads her institution. Guidance she may read from anywhere, and change only from its own network, where nobody is who runs this.",
     ),
     Person(
         "nora.specimen", "Nora Specimen", INSZ[9], LINDE, "en", "first day with marmalade", "regulation_not_accepted",
@@ -288,6 +292,12 @@ PEOPLE: Final = (
         "benefits", ("24/102", "24/108"), roles=("BenefitsReader",),
         code_card=make_codes(hashlib.shake_256(b"the demo's card").digest(CARD_BYTES)),
         hint="The gateway chooses the number. Each is asked for once before any comes again.",
+    ),
+    Person(
+        "mila.vermeulen", "Mila Vermeulen", "92060512352", LINDE, "nl", "lantern over the dunes", "permitted",
+        "Permitted with the eID: her card, imported into the browser, opens the sensitive data without any password.",
+        "benefits", ("24/102", "24/108"), roles=("BenefitsReader",), card=True,
+        hint="Fill in her user ID and take the button of the eID. An empty file beside her card, ending in .revoked, revokes it.",
     ),
     Person(
         "lena.kessler", "Lena Kessler", "98472899765", HILFSKASSE, "de", "kingfisher under the bridge", "permitted",

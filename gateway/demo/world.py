@@ -3,6 +3,7 @@
     STATE/config/    gateway.toml, the table, keys/, certs/
     STATE/ledger/    the security log
     STATE/run/       database, kept releases, socket
+    STATE/cards/     cards like the eID's, and their authorities
     STATE/auditor/   the auditor's private keys, which a real gateway's machine never has
     STATE/demo.json  what was written, so that a second start goes on with it
 
@@ -26,7 +27,9 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.demo.files import CERTIFICATE_NAMES, Plan, configuration
+from gateway.demo import card_office
+from gateway.demo.files import CARD_AUTHORITIES, CERTIFICATE_NAMES, Plan, configuration
+from gateway.demo.write import write_whole
 from gateway.errors import ConfigurationError
 from gateway.ledger.keys import make_keys
 from gateway.policy.certificates import inspect_server_certificate, make_dev_authority
@@ -53,6 +56,11 @@ class Home:
     @property
     def ca(self) -> Path:
         return self.config / "certs" / "ca.pem"
+
+    @property
+    def cards(self) -> Path:
+        """The demo's authorities for cards, and the cards."""
+        return self.state / "cards"
 
     @property
     def guide(self) -> Path:
@@ -90,7 +98,8 @@ def build(home: Home, plan: Plan, now: float) -> Settings:
     Raises ConfigurationError or RecordsError, each with what to do.
     """
     try:
-        _write_configuration(home, plan)
+        root = _make_cards(home, plan, now)
+        _write_configuration(home, plan, root)
         _make_certificates(home, dt.datetime.fromtimestamp(now, dt.UTC))
         settings = load_settings(home.config)
         _make_keys(home, settings)
@@ -102,8 +111,18 @@ def build(home: Home, plan: Plan, now: float) -> Settings:
     return settings
 
 
-def _write_configuration(home: Home, plan: Plan) -> None:
-    files = configuration(plan)
+def _make_cards(home: Home, plan: Plan, now: float) -> str:
+    """Gives the fingerprint of the root that the demo's cards hang on."""
+    tree = card_office.open_tree(home.cards, plan.ports.revocation_url, now)
+    card_office.publish(tree, home.config / CARD_AUTHORITIES)
+    for person in plan.people:
+        if person.card:
+            card_office.issue(home.cards, tree, person, now)
+    return tree.root.fingerprint
+
+
+def _write_configuration(home: Home, plan: Plan, card_root: str) -> None:
+    files = configuration(plan, card_root)
     digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     marker = home.state / "demo.json"
     known: dict[str, Any] = json.loads(marker.read_bytes()) if marker.exists() else {"files": [], "digest": ""}
@@ -140,13 +159,3 @@ def _make_keys(home: Home, settings: Settings) -> None:
         write_whole(settings.records.key, os.urandom(SECRET_BYTES))
     if not ledger.pseudonym_key.exists():
         make_keys(ledger.auditor_public_key, ledger.pseudonym_key, home.state / "auditor")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside it, then rename: whoever reads finds the old file or the new one. Only the owner may read it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    partial.replace(path)

@@ -119,6 +119,13 @@ async def test_every_story_gives_exactly_its_reason(world: World, person: Person
     assert str(decision.reason) == person.reason
 
 
+async def test_guidance_is_read_from_anywhere_and_changed_from_one_network(world: World) -> None:
+    jana = by_id("jana.klein")
+    assert ask(world, jana, "guidance", path=EDIT).permitted
+    refused = ask(world, jana, "guidance", method="POST", path=EDIT)
+    assert (str(refused.reason), refused.disclosed) == ("outside_context", True)
+
+
 DISCLOSED = {
     "means_too_weak",
     "designation_ended",
@@ -346,7 +353,7 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("year", [2025, 2026, 2030])
 def test_the_table_is_good_in_other_years(tmp_path: Path, year: int) -> None:
     """Its dates move with the year it is made in."""
-    assert f"valid_until = {year + 1}-12-31" in configuration(Plan(Ports(), None, year))["authorisations/24-101.toml"]
+    assert f"valid_until = {year + 1}-12-31" in configuration(Plan(Ports(), None, year), "ab" * 32)["authorisations/24-101.toml"]
 
 
 def test_the_ports_move_together() -> None:
