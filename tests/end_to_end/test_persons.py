@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from gateway.credentials.lockout import WAIT_SECONDS
 from tests.end_to_end.client import BROWSER, Loopback, Person, origin_of, person, trusting
 from tests.end_to_end.house import House
 
@@ -53,6 +54,18 @@ def stolen(an: Person, *urls: str) -> aiohttp.CookieJar:
 async def signed_in(an: Person, here: House, url: str, who: str = WHO) -> None:
     answer = await an.sign_in(url, who, here.person(who)["password"])
     assert (answer.status, str(answer.url)) == (200, url)
+
+
+async def told(here: House, url: str, who: str = WHO) -> None:
+    """At the next sign-in the person hears that a session was ended, once."""
+    async with person(here.ca) as again:
+        page = await again.sign_in(url, who, here.person(who)["password"])
+        assert (page.status, page.url.path) == (200, "/changes")
+        assert "A session of yours was ended" in await page.text()
+        read = await again.fill_in(page, {})
+        assert (read.status, str(read.url)) == (200, url)
+    async with person(here.ca) as later:
+        await signed_in(later, here, url, who)
 
 
 async def closed(live: aiohttp.ClientWebSocketResponse) -> None:
@@ -138,6 +151,8 @@ async def test_who_cannot_prove_it_three_times_ends_the_session(demo: House) -> 
         assert demo.lines.one(asked.headers["X-Request-Id"])["reason"] == "session_revoked"
         (line,) = [line for line in demo.lines.all() if line["kind"] == "sign-out" and line["cause"] == "not_confirmed"]
         assert line["id"] == page.headers["X-Request-Id"]
+        await asyncio.sleep(WAIT_SECONDS[3] + 0.1)  # as after any three failures in a row
+    await told(demo, url, "david.lambert")
 
 
 @pytest.mark.parametrize("back_at", ["dossier", "portal", "pension"])
@@ -171,6 +186,7 @@ async def test_a_session_that_two_clients_have_ends(demo: House, back_at: str) -
             line for line in demo.lines.all() if line["kind"] == "sign-out" and line["cause"] == "used_by_two_clients"
         ]
         assert [line["session"] for line in lines].count(session) == 1
+    await told(demo, url)
 
 
 async def test_a_browser_that_was_updated_is_asked_once(demo: House) -> None:
