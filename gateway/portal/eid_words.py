@@ -34,6 +34,9 @@ WORDS: Final[dict[str, Told]] = {
                 "If your browser asks nothing, it remembers your choice for this address until it is closed: choose “Use another card”."
             ),
             N_("If it still asks nothing, the software of the eID (eid.belgium.be) may be missing on this computer."),
+            N_(
+                "Most browsers offer no certificate that has expired: if your card's has, ask your municipality for new ones."
+            ),
         ),
     ),
     "certificate_unreadable": Told(

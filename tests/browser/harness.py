@@ -25,7 +25,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 # What the demo listens on before --port-offset is added (DESIGN section 6).
-DEMO_PORTS = (8080, 8443, 8444, 8445, 9090)
+DEMO_PORTS = (8080, 8443, 8444, 8445, 8446, 9090)
 READY_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -72,9 +72,34 @@ def trust(home: Path, ca: Path) -> None:
     subprocess.run(add, check=True, capture_output=True)
 
 
+def own(home: Path, pkcs12: Path, password: str) -> None:
+    """Give the browser whose HOME this is, and that trusts somebody already, a certificate of its own with the key."""
+    database = f"sql:{home / '.pki' / 'nssdb'}"
+    add = ["pk12util", "-d", database, "-i", str(pkcs12), "-W", password, "-K", ""]
+    subprocess.run(add, check=True, capture_output=True)
+
+
+def with_policy(directory: Path, policy: dict[str, Any]) -> Path:
+    """A program that starts Chromium under a policy as an administrator would set it; nobody else on this machine comes under it.
+
+    Chromium reads policies in one place only, which is covered for this process: a mount of its own, which needs no rights.
+    """
+    managed = directory / "policies" / "managed"
+    managed.mkdir(parents=True)
+    (managed / "policy.json").write_text(json.dumps(policy))
+    program = directory / "chromium"
+    cover = 'mount -t tmpfs none /etc/chromium && cp -r "$0/policies" /etc/chromium/ && exec chromium "$@"'
+    program.write_text(f"#!/bin/sh\nexec unshare --user --map-root-user --mount sh -c '{cover}' '{directory}' \"$@\"\n")
+    program.chmod(0o755)
+    return program
+
+
 @asynccontextmanager
-async def chromium(home: Path, ca: Path, *, host_rules: str = "") -> AsyncIterator[Browser]:
-    """A Chromium that trusts `ca`. `host_rules`, e.g. `MAP *.gateway.test 127.0.0.1`, gives it names that no resolver knows."""
+async def chromium(
+    home: Path, ca: Path, *, host_rules: str = "", program: Path | None = None
+) -> AsyncIterator[Browser]:
+    """A Chromium that trusts `ca`. `host_rules`, e.g. `MAP *.gateway.test 127.0.0.1`, gives it names that no resolver knows; `program`
+    starts it (see `with_policy`)."""
     trust(home, ca)
     arguments = [*QUIET, f"--user-agent={user_agent()}"]
     if host_rules:
@@ -82,9 +107,10 @@ async def chromium(home: Path, ca: Path, *, host_rules: str = "") -> AsyncIterat
     outside = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=program or shutil.which("chromium"),
             args=arguments,
-            chromium_sandbox=os.geteuid() != 0,
+            # Root has no sandbox of Chromium's, and is who starts it where a policy is set.
+            chromium_sandbox=os.geteuid() != 0 and program is None,
             env={**outside, "HOME": str(home)},
         )
         try:
