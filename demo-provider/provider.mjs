@@ -16,10 +16,9 @@ import { createServer, request as plain } from 'node:http';
 import { request as secure } from 'node:https';
 import { createInterface } from 'node:readline';
 
-const lines = createInterface({ input: process.stdin });
-const settings = JSON.parse((await lines[Symbol.asyncIterator]().next()).value);
-process.stdin.resume();
-process.stdin.on('end', () => process.exit(0));
+// Heard from the first moment on: whoever started this may be killed before it is ready.
+process.stdin.on('close', () => process.exit(0));
+const settings = JSON.parse(await new Promise((resolve) => createInterface({ input: process.stdin }).once('line', resolve)));
 
 if (settings.now !== undefined) {
   const Machine = Date;

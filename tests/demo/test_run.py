@@ -155,6 +155,18 @@ def test_the_origin_and_the_provider_end_also_when_the_demo_is_killed(tmp_path: 
         assert all(map(gone, children))
 
 
+@pytest.mark.skipif(not federation.installed(), reason="needs node and npm's oidc-provider: scripts/provider")
+@pytest.mark.parametrize(
+    "said", [b"", b'{"port": 0, "people": [], "client": "x", "secret": "y", "redirect": "https://a/b"}\n']
+)
+def test_the_provider_ends_also_when_who_started_it_is_gone_before_it_is_ready(said: bytes) -> None:
+    with subprocess.Popen(["node", federation.PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        process.stdin.write(said)
+        process.stdin.close()
+        assert process.wait(STOP_SECONDS) == 0
+
+
 def test_people_get_it_in_words_on_one_screen(tmp_path: Path) -> None:
     offset = free_offset()
     command = [*COMMAND, "--state", str(tmp_path / "state"), "--port-offset", str(offset)]
