@@ -215,7 +215,6 @@ _ATTEMPTS = (
     _row("certificate_wrong_type", "I5", _D, 403, Mender.PERSON, _NOTICE, "not a card's certificate for signing in, for another cause"),
     _row("certificate_not_yours", "I4", _D, 403, Mender.PERSON, _WARNING, "the card is of another person than the one whose user ID was filled in"),
     _row("certificate_revoked", "I5", _D, 403, Mender.PERSON, _WARNING, "the card was revoked"),
-    _row("certificate_status_unknown", "I5", _F, 503, Mender.OPERATOR, _ERROR, "nobody could say, in time and credibly, whether the card was revoked"),
     _row("user_id_blocked", "P4", _D, 422, Mender.ADMINISTRATOR, _WARNING, "the user ID is blocked or has ended"),
     _row("locked_out", "I5", _D, 422, Mender.PERSON, _WARNING, "an attempt during a wait: neither checked nor counted"),
     _row("disabled", "I5", _D, 422, Mender.ADMINISTRATOR, _WARNING, "100 failures in a row: the password is disabled"),
