@@ -139,9 +139,9 @@ def origin_of(url: str) -> str:
 
 
 @asynccontextmanager
-async def person(ca: Path, language: str = "en") -> AsyncIterator[Person]:
-    """A fresh browser that trusts the demo."""
-    connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=trusting(ca))
+async def person(ca: Path, language: str = "en", tls: ssl.SSLContext | None = None) -> AsyncIterator[Person]:
+    """A fresh browser that trusts the demo; `tls` is its own, when it has a card."""
+    connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=tls or trusting(ca))
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.CookieJar(),

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.demo.facts import demo_facts
-from gateway.demo.files import GUIDE, OPERATOR, ORIGIN, PLAIN, USER, Plan, Ports
+from gateway.demo.files import EID, GUIDE, OPERATOR, ORIGIN, PLAIN, REVOCATION, USER, Plan, Ports
 from gateway.demo.people import populate
 from gateway.demo.toml import dump
 from gateway.demo.world import Home, build
@@ -34,7 +34,7 @@ from gateway.policy.release import load_release
 from tests.browser.harness import free_offset
 from tests.end_to_end.client import Lines
 
-PORTS = (USER, PLAIN, OPERATOR, ORIGIN, GUIDE)
+PORTS = (USER, PLAIN, OPERATOR, ORIGIN, GUIDE, EID, REVOCATION)
 READY_SECONDS = 60
 STOP_SECONDS = 20
 GATEWAY = (sys.executable, "-m", "gateway")
