@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.demo.facts import demo_facts
+from gateway.demo.federation import installed
 from gateway.demo.files import EID, GUIDE, OPERATOR, ORIGIN, PLAIN, REVOCATION, USER, Plan, Ports
 from gateway.demo.people import populate
 from gateway.demo.toml import dump
@@ -44,7 +45,7 @@ async def make_template(state: Path) -> None:
     """The demo's world with its people, as they are with `--origin` and without."""
     home, now = Home(state), time.time()
     for origin in ("http://127.0.0.1:1/", None):
-        settings = build(home, Plan(Ports(0), origin, _year()), now)
+        settings = build(home, Plan(Ports(0), origin, _year(), installed()), now)
         await populate(settings, load_release(settings, now).snapshot, now)
 
 
@@ -83,7 +84,7 @@ class House:
 
     @property
     def plan(self) -> Plan:
-        return Plan(Ports(self.offset), self.origin, _year())
+        return Plan(Ports(self.offset), self.origin, _year(), installed())
 
     @property
     def config(self) -> Path:
