@@ -70,7 +70,7 @@ def _onward(ask: Ask, note: str, words: list[str]) -> web.Response:
         location = f"{ask.settings.address}/sign-out?note={quote(note)}"
     response = ask.redirect(location)
     response.headers["Clear-Site-Data"] = CLEAR_SITE_DATA
-    for name in (cookies.SESSION, cookies.START, cookies.KEPT, cookies.FORM, cookies.LAST):
+    for name in (cookies.SESSION, cookies.START, cookies.KEPT, cookies.FORM):
         cookies.expire_cookie(response, name)
     for name in ask.strange_cookies():
         response.headers.add("Set-Cookie", f"{name}=; Path=/; Max-Age=0; Secure")
