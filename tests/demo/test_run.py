@@ -27,7 +27,7 @@ COMMAND = (sys.executable, "-m", "gateway", "demo")
 READY_SECONDS = 60
 STOP_SECONDS = 20
 
-ADDRESSES = {"user", "plain", "operator"}
+ADDRESSES = {"user", "eid", "plain", "operator"}
 KEYS = {"addresses", "config", "ledger", "ca", "origin", "people", "transactions"}
 PEOPLE = [person for person in stories.PEOPLE if federation.installed() or not person.by_provider]
 PERSON = {"user_id", "password", "insz", "institution", "language", "story"}
@@ -106,9 +106,9 @@ def test_the_object_it_prints_has_exactly_its_schema_and_is_true(tmp_path: Path)
         assert facts["addresses"]["plain"] == f"http://portal.localhost:{PLAIN + offset}/"
         assert (facts["config"], facts["ledger"]) == (str(state / "config"), str(state / "ledger"))
         assert "BEGIN CERTIFICATE" in Path(facts["ca"]).read_text()
-        extra = {"totp_secret", "code_card", "activation_code"}
-        assert [set(person) - extra for person in facts["people"]] == [PERSON] * len(PEOPLE)
-        assert all(sum(key in person for person in facts["people"]) == 1 for key in extra)
+        more = {"totp_secret": 1, "code_card": 1, "activation_code": 1, "pkcs12": 3, "pkcs12_password": 3}
+        assert [set(person) - set(more) for person in facts["people"]] == [PERSON] * len(PEOPLE)
+        assert {key: sum(key in person for person in facts["people"]) for key in more} == more
         assert [set(transaction) for transaction in facts["transactions"]] == [{"id", "url", "story"}] * 5
         assert facts["transactions"][0]["url"] == f"https://dossier.localhost:{USER + offset}/dossier/"
 
