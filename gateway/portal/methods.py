@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.model import FOR_EVER, Session
+from gateway.model import FOR_EVER, Means, Session
 from gateway.portal.acts import ended_words, others
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
@@ -82,10 +82,10 @@ async def _page(ask: Ask, *, told: str = "", bad: bool = False, status: int = 20
     ]
     context = {
         "registered": rows,
-        "elsewhere": [
-            MethodRow(kind, CREDENTIALS.get(kind, kind), None, at)
-            for kind, at in used.items()
-            if kind not in ("password", "totp", "code_card", "activation")
+        "card_used": used.get(Means.EID.value),
+        "providers": [
+            MethodRow(name, desk.provider.title.in_(ask.language), None, used.get(name))
+            for name, desk in ask.services.providers.items()
         ],
         "app": login is not None and login.has_totp,
         "here": _row(session, ask.now),

@@ -46,8 +46,8 @@ async def submit(ask: Ask) -> web.StreamResponse:
     opened = _opened(ask, user, hosts)
     await end(ask, session, cause="signed_out", reason="signed out")
     then = OTHER if form.get("next") == OTHER else "sign-out"
-    note = ask.tools.notes.seal([then, session.means.value, " ".join(hosts), *opened], ask.services.clock())
-    return _onward(ask, note, [then, session.means.value, " ".join(hosts)])
+    words = [then, session.means.value, " ".join(hosts), session.provider or "", *opened]
+    return _onward(ask, ask.tools.notes.seal(words, ask.services.clock()), words)
 
 
 async def cleared(ask: Ask) -> web.StreamResponse:
@@ -125,8 +125,14 @@ async def _form(ask: Ask, *, again: bool = False) -> web.Response:
 def _done(ask: Ask) -> web.Response:
     """There is no session in this browser. Just after it was ended the note says what ended."""
     words = ask.tools.notes.open(ask.request.query.get("note", ""), ask.now, TOLD_SECONDS)
-    _, means, _, *keys = words or ["", "", ""]
-    context = {"ended": words is not None, "titles": _titles(ask, keys), "eid": means == Means.EID.value}
+    _, means, _, provider, *keys = words or ["", "", "", ""]
+    desk = ask.services.providers.get(provider)
+    context = {
+        "ended": words is not None,
+        "titles": _titles(ask, keys),
+        "eid": means == Means.EID.value and not provider,
+        "provider": "" if desk is None else desk.provider.title.in_(ask.language),
+    }
     response = ask.page("signed_out.html", context)
     cookies.expire_cookie(response, cookies.SESSION)
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -123,6 +124,17 @@ async def test_a_person_signs_in_by_the_means_that_they_used_there(
     assert NOW - 30 <= session.auth_time <= world.clock.now
     line = world.lines("sign-in")[-1]
     assert (line["verdict"], line["reason"], line["means"]) == ("permit", "signed_in", means)
+
+
+async def test_what_the_pages_of_ones_own_say_of_a_provider(federation: Federation) -> None:
+    """Its title, not its id; and that signing out here signs nobody out there."""
+    browser = federation.world.browser()
+    await browser.accept(await federation.sign_in(browser))
+    page = await browser.get(f"https://{PORTAL}/methods")
+    assert re.search(r"<h3>CSAM &amp; co</h3>.*?last used on", page.text, re.DOTALL), page.text
+    confirm = await browser.get(f"https://{PORTAL}/sign-out")
+    gone = await browser.follow(await browser.post(f"https://{PORTAL}/sign-out", {"csrf": confirm.csrf}))
+    assert "You may still be signed in at CSAM &amp; co" in gone.text, gone.text
 
 
 async def test_what_was_asked_for_is_a_secret_of_one_attempt(federation: Federation) -> None:
