@@ -38,6 +38,7 @@ async def elsewhere(here: House, jar: aiohttp.abc.AbstractCookieJar | None = Non
         headers={"User-Agent": agent, "Accept-Language": "en"},
     ) as session:
         yield Person(session)
+    await asyncio.sleep(0.1)  # the client's own: its TLS connections close behind it
 
 
 def stolen(an: Person, *urls: str) -> aiohttp.CookieJar:
