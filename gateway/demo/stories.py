@@ -300,7 +300,7 @@ PEOPLE: Final = (
         hint="Fill in her user ID and take the button of the eID. An empty file beside her card, ending in .revoked, revokes it.",
     ),
     Person(
-        "lena.kessler", "Lena Kessler", "98472899765", HILFSKASSE, "de", "kingfisher under the bridge", "permitted",
+        "lena.kessler", "Lena Kessler", "76041120324", HILFSKASSE, "de", "kingfisher under the bridge", "permitted",
         "Permitted with itsme: she signs in at the demo's federal authentication service, for the deliberation names itsme.",
         "benefits", ("24/110", "24/111"), roles=("BenefitsReader",), by_provider=True,
         hint="Fill in her user ID, take the button of itsme, and be her on the page that follows. Be somebody else there, and see.",
