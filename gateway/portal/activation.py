@@ -70,7 +70,9 @@ async def submit(ask: Ask) -> web.StreamResponse:
         login, credential = outcome
         key = make_token(ask.services.random(TOKEN_BYTES))
         kept = {"user_id": login.user_id, "activation": credential}
-        if not await ask.services.records.new_pending(token_hash(key), "activation", ask.holder_hash, kept, SECONDS):
+        if not await ask.services.records.new_pending(
+            token_hash(key), "activation", ask.holder_hash, kept, SECONDS, network=ask.network
+        ):
             raise Busy("there is no room for more activations")
     except Busy:
         response = _form(ask, user_id, general=ask.text(BUSY), status=503)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from ipaddress import ip_address
 from math import ceil
 from typing import Final
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from gateway.decision import Facts
 from gateway.decision.checks import Found, regulation_accepted, same_client, signed_in
+from gateway.ledger.pseudonym import network_of
 from gateway.ledger.reference import format_reference
 from gateway.model import Channel, Language, Session, UserRecords
 from gateway.portal import catalogue, cookies, language
@@ -175,6 +177,11 @@ class Ask:
     def holder_hash(self) -> bytes:
         """The same, as what goes on elsewhere is tied to it (`records.pending`)."""
         return sha256(self.form_holder.encode("utf-8", "surrogatepass")).digest()
+
+    @property
+    def network(self) -> str:
+        """The client's network, by which what waits is bounded."""
+        return str(network_of(ip_address(self.facts.connection.address)))
 
     async def form(self) -> dict[str, str]:
         """The fields of a form; a field that is there twice is left out. Raises `HTTPBadRequest` when it cannot be read."""

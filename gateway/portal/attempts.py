@@ -185,16 +185,19 @@ async def refuse(
 async def not_confirmed(ask: Ask, user: Identity) -> bool:
     """Where another client asks than the session was given to, a wrong proof counts against the session. Gives whether it has ended."""
     session = ask.session
-    if session is None or not ask.moved:
-        return False
+    return session is not None and ask.moved and await count_wrong_proof(ask, user, session.id)
+
+
+async def count_wrong_proof(ask: Ask, user: Identity, session: str) -> bool:
+    """The client that this session moved to gave a wrong proof. Gives whether that has ended the session."""
 
     async def write(change: Change) -> None:
         line = sign_out_record(
-            ask.handed.reference, cause="not_confirmed", client=ask.handed.address, user=user, session=session.id
+            ask.handed.reference, cause="not_confirmed", client=ask.handed.address, user=user, session=session
         )
         await ask.services.admin.write(line)
 
-    return await ask.services.records.not_confirmed(session.id, ask.services.clock(), before_commit=write)
+    return await ask.services.records.not_confirmed(session, ask.services.clock(), before_commit=write)
 
 
 async def _ask_card(ask: Ask, login: Login, user: Identity, errand: Errand, now: float) -> CardAsked:
@@ -203,7 +206,7 @@ async def _ask_card(ask: Ask, login: Login, user: Identity, errand: Errand, now:
     key, random = make_token(ask.services.random(TOKEN_BYTES)), ask.services.random(code_card.CHOICE_BYTES)
     payload = {"errand": errand.fields, "at": now}
     hashes = token_hash(key), ask.holder_hash
-    if await ask.services.records.new_card_challenge(login, *hashes, payload, random) is None:
+    if await ask.services.records.new_card_challenge(login, *hashes, payload, random, network=ask.network) is None:
         raise Busy("there is no room for more sign-ins")
     return CardAsked(key)
 

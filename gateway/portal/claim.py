@@ -25,12 +25,13 @@ _NOBODY: Final = bytes(32)
 
 
 class Claim(NamedTuple):
-    """`browser` is the holder of the portal's form, hashed; `tries` how many times a card was shown, or none; `why` is the code of the last
-    refusal and `reference` its line's, "" before."""
+    """`browser` is the holder of the portal's form, hashed; `moved` the id of the session that this client has to confirm, "" for none; `tries`
+    how many times a card was shown, or none; `why` is the code of the last refusal and `reference` its line's, "" before."""
 
     user_id: str
     errand: Errand
     browser: bytes
+    moved: str = ""
     tries: int = 0
     why: str = ""
     reference: str = ""
@@ -41,19 +42,22 @@ class Claim(NamedTuple):
             "user_id": self.user_id,
             "errand": self.errand.fields,
             "browser": self.browser.hex(),
+            "moved": self.moved,
             "tries": self.tries,
             "why": self.why,
             "reference": self.reference,
         }
         code = make_token(ask.services.random(TOKEN_BYTES))
-        done = await ask.services.records.new_pending(token_hash(code), "eid", _NOBODY, kept, DOOR_SECONDS)
+        done = await ask.services.records.new_pending(
+            token_hash(code), "eid", _NOBODY, kept, DOOR_SECONDS, network=ask.network
+        )
         return code if done else None
 
     @classmethod
     def _of(cls, kept: Mapping[str, Any]) -> Claim:
         errand = Errand.of(kept["errand"])
         browser = bytes.fromhex(kept["browser"])
-        return cls(kept["user_id"], errand, browser, kept["tries"], kept["why"], kept["reference"])
+        return cls(kept["user_id"], errand, browser, kept["moved"], kept["tries"], kept["why"], kept["reference"])
 
     @classmethod
     async def take(cls, ask: Ask) -> Claim | None:
@@ -88,7 +92,9 @@ class Vouched(NamedTuple):
         """The code for the way back, good in that browser alone; None when there is no room."""
         code = make_token(ask.services.random(TOKEN_BYTES))
         kept = {**self._asdict(), "errand": self.errand.fields}
-        done = await ask.services.records.new_pending(token_hash(code), "eid_result", browser, kept, RESULT_SECONDS)
+        done = await ask.services.records.new_pending(
+            token_hash(code), "eid_result", browser, kept, RESULT_SECONDS, network=ask.network
+        )
         return code if done else None
 
     @classmethod

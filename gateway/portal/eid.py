@@ -43,7 +43,8 @@ async def begin(ask: Ask) -> web.StreamResponse:
     user_id = _claimed(ask, errand, form.get("user_id", "").strip().lower())
     if not 0 < len(user_id) <= MAX_USER_ID_CHARACTERS:
         return await _form_again(ask, errand, NEED_USER_ID)
-    code = await Claim(user_id, errand, ask.holder_hash).keep(ask)
+    moved = ask.session.id if errand.step_up and ask.moved and ask.session is not None else ""
+    code = await Claim(user_id, errand, ask.holder_hash, moved).keep(ask)
     if code is None:
         busy = await _form_again(ask, errand, BUSY)
         busy.headers["Retry-After"] = TRY_AGAIN_SECONDS

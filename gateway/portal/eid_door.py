@@ -24,7 +24,7 @@ from gateway.ledger.reference import format_reference
 from gateway.model import Means
 from gateway.portal import cookies, language
 from gateway.portal.ask import ONE_TIME_FIELDS, Ask
-from gateway.portal.attempts import sign_in_line
+from gateway.portal.attempts import count_wrong_proof, sign_in_line
 from gateway.portal.catalogue import N_
 from gateway.portal.claim import MOST_TRIES, Claim, Vouched
 from gateway.portal.eid_words import WORDS
@@ -134,9 +134,10 @@ async def _write_line(ask: Ask, claim: Claim, login: Login | None, refused: Cert
             refused.step,
             "yes" if refused.reason == "certificate_revoked" else None,
         )
+    user = ask.services.sealer.person(claim.user_id, None if login is None else login.insz)
     line = sign_in_line(
         ask,
-        ask.services.sealer.person(claim.user_id, None if login is None else login.insz),
+        user,
         login,
         Means.EID,
         refused.reason,
@@ -145,6 +146,9 @@ async def _write_line(ask: Ask, claim: Claim, login: Login | None, refused: Cert
         certificate=shown,
     )
     await ask.services.admin.write(line)
+    if claim.moved and refused.reason != "certificate_missing":
+        # To show none proves nothing either way: a card that sticks, a window that was closed.
+        await count_wrong_proof(ask, user, claim.moved)
 
 
 async def _refuse(ask: Ask, claim: Claim, reason: str) -> web.Response:

@@ -128,7 +128,9 @@ async def begin(ask: Ask) -> web.StreamResponse:
     except CredentialError as error:
         return await _failed(ask, desk, Began(question, user_id, errand), error)
     kept = {"question": question.as_values(), "user_id": user_id, "errand": errand.fields}
-    if not await ask.services.records.new_pending(token_hash(state), "oidc", ask.holder_hash, kept, ANSWER_SECONDS):
+    if not await ask.services.records.new_pending(
+        token_hash(state), "oidc", ask.holder_hash, kept, ANSWER_SECONDS, network=ask.network
+    ):
         return await _form_again(ask, errand, BUSY)
     redirect = _redirect_address(ask, desk)
     response = ask.redirect(authorization_address(desk.provider, metadata, question, state, redirect, ask.language))
@@ -265,6 +267,8 @@ async def _failed(
     }
     key = make_token(services.random(TOKEN_BYTES))
     # Without room for it the person is back at the form, unharmed and uninformed.
-    if not await services.records.new_pending(token_hash(key), "oidc", ask.holder_hash, kept, ANSWER_SECONDS):
+    if not await services.records.new_pending(
+        token_hash(key), "oidc", ask.holder_hash, kept, ANSWER_SECONDS, network=ask.network
+    ):
         return await _form_again(ask, errand, BUSY)
     return ask.redirect(f"{FAILED}?key={key}")

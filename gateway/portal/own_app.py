@@ -59,7 +59,9 @@ async def form_page(ask: Ask) -> web.StreamResponse:
         return ask.redirect(f"/step-up?page={APP_PAGE}")
     key, secret = make_token(ask.services.random(TOKEN_BYTES)), ask.services.random(totp.SECRET_BYTES)
     kept = {"secret": totp.write_secret(secret)}
-    if not await ask.services.records.new_pending(token_hash(key), "app", ask.holder_hash, kept, SECONDS):
+    if not await ask.services.records.new_pending(
+        token_hash(key), "app", ask.holder_hash, kept, SECONDS, network=ask.network
+    ):
         return ask.notice(N_("This service is not available at the moment"), NO_ROOM, status=503)
     return _page(ask, login, key, secret)
 

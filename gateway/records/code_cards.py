@@ -41,11 +41,18 @@ class CodeCards(PendingSignIns):
     """Asking and trying. Everything raises RecordsError when the database does not answer."""
 
     async def new_card_challenge(
-        self, login: Login, key_hash: bytes, browser_hash: bytes, payload: Mapping[str, object], random: bytes
+        self,
+        login: Login,
+        key_hash: bytes,
+        browser_hash: bytes,
+        payload: Mapping[str, object],
+        random: bytes,
+        *,
+        network: str,
     ) -> int | None:
         """Asks for a code of this person's card, for five minutes, and gives its number. None when there is no room for more sign-ins.
 
-        The hashes are those of the challenge's key and of its browser's cookie (`new_pending`); `random` are `CHOICE_BYTES` bytes.
+        The hashes are those of the challenge's key and of its browser's cookie, `network` is the client's (`new_pending`); `random` are `CHOICE_BYTES` bytes.
         Raises Conflict when they have no card, or it was replaced meanwhile.
         """
         if login.code_card is None:
@@ -58,7 +65,8 @@ class CodeCards(PendingSignIns):
             number = choose_position(row.used, random) if row.asked is None else int(row.asked)
             await write.execute(sa.update(code_cards).where(card, chosen.is_(None)).values(asked=number))
         kept = {"user_id": login.user_id, "card": login.code_card, "number": number, "payload": dict(payload)}
-        return number if await self.new_pending(key_hash, "code_card", browser_hash, kept, CHALLENGE_SECONDS) else None
+        room = await self.new_pending(key_hash, "code_card", browser_hash, kept, CHALLENGE_SECONDS, network=network)
+        return number if room else None
 
     async def card_challenge(self, key_hash: bytes, browser_hash: bytes) -> CardChallenge | None:
         """What is asked for, for a page that shows it; it stays. None when it is over: too old, tried, another browser, a new card."""

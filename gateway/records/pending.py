@@ -21,6 +21,8 @@ from gateway.records.store import Store
 PendingKind = Literal["code_card", "eid", "eid_result", "oidc", "activation", "app"]
 MOST_BYTES = 64 * 1024 * 1024
 """Of all together, in bytes: some 20,000 people who sign in at one moment, each with a way back of 2 KiB."""
+MOST_OF_A_NETWORK = 2000
+"""Waiting at once for one client network: an office of 500 behind one address, four tries each. A flood fills nobody else's room."""
 ROW_BYTES = 512
 """What a row costs beside its content, rounded up, in bytes."""
 
@@ -29,19 +31,29 @@ class PendingSignIns(Store):
     """Keeping, looking and taking. Everything raises RecordsError when the database does not answer."""
 
     async def new_pending(
-        self, key_hash: bytes, kind: PendingKind, browser_hash: bytes, payload: Mapping[str, object], seconds: float
+        self,
+        key_hash: bytes,
+        kind: PendingKind,
+        browser_hash: bytes,
+        payload: Mapping[str, object],
+        seconds: float,
+        *,
+        network: str,
     ) -> bool:
         """Keeps `payload` (what JSON can hold) under the hashes of its key and of its browser's cookie, for so long. False when there is
-        no room: then nothing is kept."""
+        no room, in all or for clients of this `network` (any word for it): then nothing is kept."""
         sealed = self._key.seal(orjson.dumps(dict(payload)), _owner(key_hash, kind))
-        size, now = len(sealed) + ROW_BYTES, self._clock()
-        waiting = sa.select(sa.func.coalesce(sa.func.sum(pending.c.bytes), 0).label("bytes"))
+        size, now, theirs = len(sealed) + ROW_BYTES, self._clock(), self._key.number_of(network)
+        waiting = sa.select(
+            sa.func.coalesce(sa.func.sum(pending.c.bytes), 0).label("bytes"),
+            sa.func.count().filter(pending.c.network == theirs).label("theirs"),
+        )
         async with self._write() as write:
             await write.execute(sa.delete(pending).where(pending.c.expires_at <= now))
             room = await write.one(waiting)
-            if room is None or room.bytes + size > MOST_BYTES:
+            if room is None or room.bytes + size > MOST_BYTES or room.theirs >= MOST_OF_A_NETWORK:
                 return False
-            values = {"kind": kind, "browser": browser_hash, "sealed": sealed, "bytes": size}
+            values = {"kind": kind, "browser": browser_hash, "network": theirs, "sealed": sealed, "bytes": size}
             await write.execute(sa.insert(pending).values(key=key_hash, expires_at=now + seconds, **values))
         return True
 

@@ -245,6 +245,7 @@ pending = Table(
     Column("key", LargeBinary, primary_key=True, comment="the hash of what the browser comes back with"),
     Column("kind", Text, nullable=False),
     Column("browser", LargeBinary, nullable=False, comment="the hash of the cookie of the browser that began"),
+    Column("network", Integer, nullable=False, index=True, comment="the client network, as a keyed number"),
     Column("sealed", LargeBinary, nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),

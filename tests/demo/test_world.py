@@ -206,7 +206,7 @@ async def test_passwords_and_codes_are_the_ones_that_are_shown(world: World) -> 
     assert karel is not None
     assert nora is not None
     key, browser = b"k" * 32, b"b" * 32
-    number = await world.records.new_card_challenge(karel, key, browser, {}, bytes(8))
+    number = await world.records.new_card_challenge(karel, key, browser, {}, bytes(8), network="192.0.2.0/24")
     challenge = await world.records.take_card_challenge(key, browser)
     assert number is not None
     assert challenge is not None
@@ -353,7 +353,10 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("year", [2025, 2026, 2030])
 def test_the_table_is_good_in_other_years(tmp_path: Path, year: int) -> None:
     """Its dates move with the year it is made in."""
-    assert f"valid_until = {year + 1}-12-31" in configuration(Plan(Ports(), None, year), "ab" * 32)["authorisations/24-101.toml"]
+    assert (
+        f"valid_until = {year + 1}-12-31"
+        in configuration(Plan(Ports(), None, year), "ab" * 32)["authorisations/24-101.toml"]
+    )
 
 
 def test_the_ports_move_together() -> None:

@@ -287,7 +287,7 @@ class Browser:
         entry = self.world.records.index.session(token_hash(jar[SESSION]), host) if SESSION in jar else None
         return Facts(
             now=now,
-            connection=Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", host),
+            connection=Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", host, address="192.0.2.7"),
             method=method,
             host=host,
             port_is_ours=True,

@@ -225,7 +225,7 @@ async def test_a_card_is_made_shown_once_and_works(world: World, admin: Admin) -
     login = await world.records.find_login("jansen01")
     assert login is not None
     key, browser = b"k" * 32, b"b" * 32
-    number = await world.records.new_card_challenge(login, key, browser, {}, bytes(8))
+    number = await world.records.new_card_challenge(login, key, browser, {}, bytes(8), network="192.0.2.0/24")
     challenge = await world.records.take_card_challenge(key, browser)
     assert number is not None
     assert challenge is not None

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.credentials.certificate_profile import Profile
-from gateway.decision import Facts
+from gateway.decision import ClientEvidence, Facts
 from gateway.demo.card_answers import OcspAnswer
 from gateway.demo.cards import DAY, Issued, Tree, make_tree
 from gateway.model import Channel, Means
@@ -72,11 +72,12 @@ class Holder(Browser):
     """A browser with a card in the reader, or none: what it shows at a door."""
 
     shown: tuple[bytes, ...] = ()
+    evidence: ClientEvidence | None = None
 
     async def send(self, method: str, url: str, form: dict[str, str] | None = None, facts: object = None) -> Answer:
         def at_door(made: Facts) -> Facts:
             if urlsplit(url).hostname not in DOORS:
-                return made
+                return made if self.evidence is None else made._replace(evidence=self.evidence)
             return made._replace(connection=made.connection._replace(channel=Channel.EID, certificate=self.shown))
 
         return await super().send(method, url, form, at_door)
@@ -561,3 +562,35 @@ async def test_where_there_is_no_room_nothing_is_lost_and_the_form_says_so(
     answer = await holder(world).choose_card()
     assert (answer.status, answer.headers["Retry-After"]) == (403, "5")
     assert "Too many people are signing in" in answer.text
+
+
+# --- a session that moved ---------------------------------------------------------------------------------------------------
+
+
+async def confirm_by_card(world: World, an: Holder) -> Answer:
+    """At another client than the session was given to: who is there is to be shown by a card."""
+    world.clock.now += 1
+    start = an.challenged(DOSSIER, "/dossier/list", "session_moved")
+    page = await an.get(f"https://{PORTAL}/step-up?start={start}")
+    return await an.follow(
+        await an.post(f"https://{PORTAL}/eid", {"csrf": page.csrf, "errand": "step-up", "start": start})
+    )
+
+
+async def test_another_persons_card_confirms_no_session_that_moved(door: Door) -> None:
+    """I4: as after wrong passwords, the third ends it; to show no card proves nothing either way."""
+    world, cards = door
+    an = holder(world)
+    await an.accept(await an.sign_in())
+    an.evidence = ClientEvidence(moved=True, since=world.clock.now)
+    for _ in range(3):
+        assert (await confirm_by_card(world, an)).status == 403
+    (session,) = await world.records.sessions_of("jansen01")
+    assert session.ended_at is None
+    an.put_in(cards.good(OTHER_INSZ))
+    for _ in range(3):
+        assert session.ended_at is None
+        await confirm_by_card(world, an)
+        (session,) = await world.records.sessions_of("jansen01")
+    assert session.ended_at is not None
+    assert world.lines("sign-out")[-1]["cause"] == "not_confirmed"

@@ -35,7 +35,9 @@ async def login_of(records: Records, user_id: str = "jansen01") -> Login:
 async def ask(records: Records, login: Login, browser: bytes = BROWSER) -> tuple[bytes, int]:
     """Asks; gives the challenge's key and the number."""
     key = b"key %d" % next(_KEYS)
-    number = await records.new_card_challenge(login, key, browser, {"way": "back"}, os.urandom(CHOICE_BYTES))
+    number = await records.new_card_challenge(
+        login, key, browser, {"way": "back"}, os.urandom(CHOICE_BYTES), network="192.0.2.0/24"
+    )
     assert number is not None
     return key, number
 
@@ -129,7 +131,10 @@ async def test_who_has_no_card(records: Records) -> None:
 async def test_no_room_for_more_sign_ins(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     login = await with_card(records)
     monkeypatch.setattr("gateway.records.pending.MOST_BYTES", 1)
-    assert await records.new_card_challenge(login, b"key", BROWSER, {}, bytes(CHOICE_BYTES)) is None
+    assert (
+        await records.new_card_challenge(login, b"key", BROWSER, {}, bytes(CHOICE_BYTES), network="192.0.2.0/24")
+        is None
+    )
 
 
 # --- counted with the password

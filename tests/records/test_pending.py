@@ -15,7 +15,7 @@ PAYLOAD = {"user_id": "jansen01", "start": "token", "position": 13}
 
 
 async def test_what_was_kept_comes_back_once(records: Records) -> None:
-    assert await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60)
+    assert await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
     assert await records.peek_pending(KEY, "eid", BROWSER) == PAYLOAD
     assert await records.take_pending(KEY, "eid", BROWSER) == PAYLOAD
     assert await records.take_pending(KEY, "eid", BROWSER) is None
@@ -24,29 +24,36 @@ async def test_what_was_kept_comes_back_once(records: Records) -> None:
 
 @pytest.mark.parametrize(("kind", "browser"), [("oidc", BROWSER), ("eid", b"o" * 32)])
 async def test_elsewhere_it_is_thrown_away(records: Records, kind: pending.PendingKind, browser: bytes) -> None:
-    await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60)
+    await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
     assert await records.peek_pending(KEY, kind, browser) is None
     assert await records.take_pending(KEY, kind, browser) is None
     assert await records.take_pending(KEY, "eid", BROWSER) is None
 
 
 async def test_it_is_good_for_its_time(records: Records, clock: Clock) -> None:
-    await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60)
+    await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
     clock.now = NOW + 60
     assert await records.take_pending(KEY, "eid", BROWSER) is None
 
 
 async def test_all_together_are_bounded(records: Records, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending, "MOST_BYTES", 3 * pending.ROW_BYTES)
-    assert await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60)
-    assert await records.new_pending(b"2" * 32, "eid", BROWSER, PAYLOAD, 60)
-    assert not await records.new_pending(b"3" * 32, "eid", BROWSER, PAYLOAD, 60)
+    assert await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
+    assert await records.new_pending(b"2" * 32, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
+    assert not await records.new_pending(b"3" * 32, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
     clock.now = NOW + 60
-    assert await records.new_pending(b"3" * 32, "eid", BROWSER, PAYLOAD, 60)
+    assert await records.new_pending(b"3" * 32, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
+
+
+async def test_a_network_fills_nobody_elses_room(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "MOST_OF_A_NETWORK", 1)
+    assert await records.new_pending(KEY, "eid", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
+    assert not await records.new_pending(b"2" * 32, "oidc", BROWSER, PAYLOAD, 60, network="192.0.2.0/24")
+    assert await records.new_pending(b"2" * 32, "oidc", BROWSER, PAYLOAD, 60, network="198.51.100.0/24")
 
 
 async def test_the_database_shows_nothing_of_it(records: Records, settings: RecordsSettings) -> None:
-    await records.new_pending(KEY, "eid", BROWSER, {"verifier": "a-secret-word"}, 60)
+    await records.new_pending(KEY, "eid", BROWSER, {"verifier": "a-secret-word"}, 60, network="192.0.2.0/24")
     with closing(sqlite3.connect(settings.path)) as connection:
         rows = connection.execute("SELECT * FROM pending").fetchall()
     assert len(rows) == 1

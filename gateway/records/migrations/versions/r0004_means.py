@@ -60,11 +60,13 @@ def upgrade() -> None:
         sa.Column(
             "browser", sa.LargeBinary(), nullable=False, comment="the hash of the cookie of the browser that began"
         ),
+        sa.Column("network", sa.Integer(), nullable=False, comment="the client network, as a keyed number"),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("bytes", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_pending")),
     )
+    op.create_index(op.f("ix_pending_network"), "pending", ["network"], unique=False)
     op.create_index(op.f("ix_pending_expires_at"), "pending", ["expires_at"], unique=False)
 
 
