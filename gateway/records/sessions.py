@@ -22,6 +22,8 @@ from gateway.records.values import MOVED, UNBOUND, BeforeCommit, Bound, By, Chan
 SESSION_ID_BYTES = 16
 """128 bits: unique; it opens nothing, so it may stand in a log."""
 RENEWED = "renewed"
+NEWEST_FIRST = sessions.c.created_at.desc(), sessions.c.auth_time.desc()
+"""One that took the place of another begins when that one began."""
 NOBODY = ""
 """The family of no client: who has such a cookie is sent to the portal, and gets another one by the portal's."""
 
@@ -157,7 +159,7 @@ class Sessions(Store):
 
     async def sessions_of(self, user_id: str) -> list[Session]:
         """The sessions of a user ID, newest first, ended ones of the last day too."""
-        newest = sa.select(sessions).where(sessions.c.user_id == user_id).order_by(sessions.c.created_at.desc())
+        newest = sa.select(sessions).where(sessions.c.user_id == user_id).order_by(*NEWEST_FIRST)
         async with self._database.reading() as connection:
             return [session_of(row) for row in await connection.execute(newest)]
 
@@ -165,7 +167,7 @@ class Sessions(Store):
         """The sessions of a user ID that can be used at `now`, newest first, each with when its person was last seen."""
         theirs = sa.and_(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
         async with self._database.reading() as connection:
-            newest = sa.select(sessions).where(theirs).order_by(sessions.c.created_at.desc())
+            newest = sa.select(sessions).where(theirs).order_by(*NEWEST_FIRST)
             rows = list(await connection.execute(newest))
         # What other processes saw a moment ago is in the index before it is in the database.
         entries = [SessionEntry(session_of(row), max(row.last_seen, self.index.last_seen(row.id))) for row in rows]
@@ -181,7 +183,7 @@ class Sessions(Store):
         """Every session that is alive at `now`, newest first."""
         live = sa.and_(sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
         async with self._database.reading() as connection:
-            newest = sa.select(sessions).where(live).order_by(sessions.c.created_at.desc())
+            newest = sa.select(sessions).where(live).order_by(*NEWEST_FIRST)
             return [session_of(row) for row in await connection.execute(newest)]
 
     async def last_seen(self, user_id: str | None = None) -> Mapping[str, float]:
