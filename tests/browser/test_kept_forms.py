@@ -270,7 +270,9 @@ async def test_writing_that_asks_for_more_than_reading_loses_nothing(demo: Demo,
         await page.fill("#note", UMLAUTS)
         await page.click("main form button")
         await page.wait_for_url("**/step-up?start=**")
-        await expect(page.locator("main")).to_contain_text("official's token (app or code card), or electronic identity card")
+        await expect(page.locator("main")).to_contain_text(
+            "official's token (app or code card), or electronic identity card"
+        )
         await expect(page.locator("main")).to_contain_text("has been kept")
         assert await barriers(page) == []
         for code in ("000000", await fresh_code(iris)):  # a slip costs nothing either

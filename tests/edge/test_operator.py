@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import orjson
-
 from prometheus_client import generate_latest
 
 from gateway.edge.operator import Status, make_registry

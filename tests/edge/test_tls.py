@@ -232,10 +232,13 @@ def test_other_kinds_of_key_and_other_names_after_a_reload(tmp_path: Path) -> No
 def test_openssl_reads_a_name_that_we_did_not(tmp_path: Path) -> None:
     """The context that was chosen is held to its names, whatever our own reading of the hello was."""
     contexts = ServerContexts(NAMES, certificates(tmp_path)[1], 1)
-    with served(contexts) as port, socket.create_connection(("127.0.0.1", port)) as raw:
-        names.append(NAMES[0])
-        with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
-            client().wrap_socket(raw, server_hostname="unknown.localhost")
+    names.append(NAMES[0])  # before there is a connection for which it is taken
+    with (
+        served(contexts) as port,
+        socket.create_connection(("127.0.0.1", port)) as raw,
+        pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"),
+    ):
+        client().wrap_socket(raw, server_hostname="unknown.localhost")
 
 
 @pytest.mark.parametrize("damage", ["no key", ""])

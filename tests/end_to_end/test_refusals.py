@@ -144,6 +144,7 @@ async def test_a_stranger_learns_nothing_of_which_transactions_there_are(demo: H
         problem = json.loads(answer.body)
         assert problem.pop("reference").replace("-", "") == answer.fields["x-request-id"]
         assert problem.pop("instance").startswith("urn:uuid:")
+        assert problem.pop("address") == f"https://{host}{path}"  # what was asked for, and no more
         shapes.add((answer.status, json.dumps(problem)))
     assert len(shapes) == 1
 

@@ -354,7 +354,7 @@ async def test_the_end_of_the_hours_ends_what_is_open(tmp_path: Path, line: str,
         assert await now.ended() == list(range(PERSONS))
         assert now.reason() == {"outside_context"}
         lines = now.it.lines("decision")
-        assert {json.dumps(line["client"]).count("127.") for line in lines} == {0}
+        assert {json.dumps(line["client"]).count("127.0.0.") for line in lines} == {0}
 
 
 async def test_another_network_than_it_was_ends_what_is_open(tmp_path: Path) -> None:
