@@ -45,5 +45,5 @@ class Federation(Store):
             await write.execute(
                 sa.delete(pending).where(sa.or_(pending.c.key == key_hash, pending.c.expires_at <= self._clock()))
             )
-            row = {"kind": HEARD, "browser": b"", "sealed": b"", "bytes": 0}
+            row = {"kind": HEARD, "browser": b"", "sealed": b"", "network": 0, "bytes": 0}
             await write.execute(sa.insert(pending).values(key=key_hash, expires_at=until, **row))

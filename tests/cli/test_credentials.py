@@ -15,6 +15,7 @@ from gateway.credentials import activation, code_card
 from gateway.errors import Conflict
 from gateway.policy.settings import load_settings
 from gateway.records import Login, RecordsDesk
+from tests.cheap import cheap_hashes  # noqa: F401 - for every test here
 from tests.cli.conftest import UNDER, Shell
 
 ADD = ["credential", "add", "--person", "jansen01"]

@@ -21,7 +21,6 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.credentials.certificate_profile import Profile
-from gateway.credentials.password import hash_password
 from gateway.credentials.start import StartTokens
 from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, PathPattern, Snapshot, decide
 from gateway.ledger.keys import make_keys
@@ -51,6 +50,7 @@ from gateway.portal.handed import Handed
 from gateway.portal.services import PortalServices
 from gateway.portal.settings import PortalSettings
 from gateway.records import Act, By, Records, RecordsSettings, upgrade_schema
+from tests.cheap import CHEAP, cheap_hashes  # noqa: F401 - for every test here
 
 PORTAL, DOSSIER, PENSION = "portal.localhost", "dossier.localhost", "pension.localhost"
 KBO = "0403019261"
@@ -476,7 +476,7 @@ OFFICIAL = By("shell", "test", act=Act("HR 2026/1", dt.date(2026, 1, 2)))
 async def people(records: Records) -> None:
     """An Jansen has a password for four transactions and an app; Marc Dupont a password alone."""
     by_reference = {each.reference: each for each in AUTHORISATIONS}
-    stored = hash_password(PASSWORD, b"0" * 16)
+    stored = CHEAP.hash(PASSWORD)
     for user_id, insz, name in (("jansen01", "85073003328", "An Jansen"), ("dupont01", "17073003384", "Marc Dupont")):
         person = await records.add_person(insz, name, OFFICIAL, NOW - 100 * DAY)
         await records.add_user_id(user_id, person, KBO, "en", OFFICIAL, NOW - 100 * DAY)

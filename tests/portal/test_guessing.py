@@ -16,12 +16,12 @@ from pathlib import Path
 
 import orjson
 import pytest
-from argon2 import PasswordHasher
 
 from gateway.credentials.lockout import DISABLED_AFTER, WAIT_SECONDS, lock_state
 from gateway.identifiers import check_insz
 from gateway.model import Means
 from gateway.records import Login
+from tests.cheap import CHEAP
 from tests.portal.conftest import (
     DAY,
     HOUR,
@@ -42,7 +42,6 @@ FEW, ALL = 8, 100
 GUESSES = 90
 AT_ONCE = 20
 RIGHT = "drie stille fietsen zingen"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PAGE_SIZE_KIB = 4
 BEARABLE_SECONDS = 5.0
 """By which a sign-in may be slower in the middle of it, on a busy machine."""
