@@ -4,11 +4,9 @@ the browser and end to end. A whole suite of sign-ins would else be hashing for 
 from __future__ import annotations
 
 import pytest
-from argon2 import PasswordHasher
 
 from gateway.credentials import password, peppered
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+from gateway.credentials.argon import LEAST as CHEAP
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,12 @@ that a hash that was moved to another row fits nothing.
 from __future__ import annotations
 
 import hmac
+from copy import copy
 from typing import Final
 
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
-from gateway.credentials.argon import HASHER
+from gateway.credentials.argon import HASHER, LEAST
 from gateway.credentials.start import derive_key
 from gateway.errors import CredentialError
 
@@ -22,19 +23,26 @@ _PURPOSE: Final = b"gateway records pepper v1"
 class Pepper:
     """Made from the records key; shows nothing of it."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_hasher", "_key")
 
     def __init__(self, secret: bytes) -> None:
         self._key = derive_key(secret, _PURPOSE)
+        self._hasher = HASHER
+
+    def at_least_cost(self) -> Pepper:
+        """The same, for codes that are no secret (`argon.LEAST`): what it hashed, both can tell."""
+        cheap = copy(self)
+        cheap._hasher = LEAST
+        return cheap
 
     def hash(self, salt: bytes, *parts: str) -> str:
         """The encoded Argon2id hash of a secret: its parts are what it is for, whose it is, and the secret. `salt` is 16 random bytes."""
-        return HASHER.hash(self._mix(parts), salt=salt)
+        return self._hasher.hash(self._mix(parts), salt=salt)
 
     def fits(self, stored: str, *parts: str) -> bool:
         """Whether `stored` was made of these parts. Raises CredentialError(`code_unusable`) when it is no hash."""
         try:
-            return HASHER.verify(stored, self._mix(parts))
+            return self._hasher.verify(stored, self._mix(parts))
         except VerifyMismatchError:
             return False
         except (InvalidHashError, VerificationError):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 from gateway.credentials import activation, code_card
@@ -147,16 +145,14 @@ class _Population:
 
 
 def _hashed_card(pepper: Pepper, person: Person) -> bytes:
-    """Two at a time: a demo is to be ready soon, and each takes 64 MiB."""
+    """At the least cost: a demo is to be ready soon, and its codes are on the screen."""
     salts = [os.urandom(SALT_BYTES) for _ in code_card.NUMBERS]
-    with ThreadPoolExecutor(2) as pool:
-        hashing = partial(code_card.hash_code, pepper, person.user_id)
-        return code_card.write_stored(list(pool.map(hashing, code_card.NUMBERS, person.code_card, salts)))
+    return code_card.hash_card(pepper.at_least_cost(), person.user_id, person.code_card, salts)
 
 
 def _hashed_letter(pepper: Pepper, person: Person) -> str:
     code = activation.normalise(person.activation_code)
-    return activation.hash_code(pepper, person.user_id, code, os.urandom(SALT_BYTES))
+    return activation.hash_code(pepper.at_least_cost(), person.user_id, code, os.urandom(SALT_BYTES))
 
 
 def _accepted(user: UserRecords, regulation: Regulation) -> bool:
