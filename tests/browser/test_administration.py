@@ -133,6 +133,7 @@ async def test_from_a_letter_to_a_card(demo: Demo, tmp_path: Path) -> None:
     assert complaints == []
 
 
+@pytest.mark.soak
 async def test_the_pages_in_every_language_and_narrow(demo: Demo, tmp_path: Path) -> None:
     filip = next(person for person in demo.facts["people"] if person["user_id"] == ADMINISTRATOR)
     complaints: list[str] = []

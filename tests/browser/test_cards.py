@@ -207,6 +207,7 @@ async def test_another_card_is_asked_for_under_another_address(demo: Demo, offic
         await expect(page.locator("h1")).to_have_text("My applications")
 
 
+@pytest.mark.soak  # the same page is shown to a client of ours in tests/end_to_end
 async def test_a_card_that_ends_while_the_browser_is_open(demo: Demo, office: Office, reader: Reader) -> None:
     """The one way in which this browser shows an expired card: it chose it when it was still good."""
     ends = time.time() + 25

@@ -48,7 +48,10 @@ async def card_code(page: Page, person: dict[str, Any]) -> None:
     await page.wait_for_load_state()
 
 
-@pytest.mark.parametrize(("locale", "language"), [("nl-BE", "nl"), ("fr-BE", "fr")])
+LOCALES = [("nl-BE", "nl"), pytest.param("fr-BE", "fr", marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize(("locale", "language"), LOCALES)
 async def test_a_code_card_opens_what_a_password_does_not(
     demo: Demo, visitors: Visitors, locale: str, language: str
 ) -> None:
@@ -68,7 +71,7 @@ async def test_a_code_card_opens_what_a_password_does_not(
     assert page.url == wanted
 
 
-@pytest.mark.parametrize(("locale", "language"), [("nl-BE", "nl"), ("fr-BE", "fr")])
+@pytest.mark.parametrize(("locale", "language"), LOCALES)
 async def test_the_pages_of_ones_own_means(demo: Demo, locale: str, language: str, tmp_path: Path) -> None:
     complaints: list[str] = []
     iris = demo.person("permitted with a code")

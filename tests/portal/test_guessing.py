@@ -37,7 +37,7 @@ from tests.portal.conftest import (
     token_hash,
 )
 
-FEW, ALL = 8, 100
+FEW, ALL = 4, 100
 """User IDs: in `make soak` all of them, with nine thousand guesses, which takes some minutes; some of them every day."""
 GUESSES = 90
 AT_ONCE = 20
