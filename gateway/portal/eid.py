@@ -24,8 +24,6 @@ from gateway.portal.sessions import carry_on
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, NEED_USER_ID, TRY_AGAIN_SECONDS
 from gateway.records import Bound
 
-USED: Final = "eid"
-"""How it stands among the means that a user ID was used with."""
 OVER: Final = N_("This sign-in with your card is over")
 OVER_TEXT: Final = N_(
     "What a card proves is good once, for one minute, and only in the browser in which the sign-in was begun. Nothing was changed: begin again."
@@ -77,7 +75,6 @@ async def finish(ask: Ask) -> web.StreamResponse:
         ),
     )
     signed_in = await carry_on(ask, proved, vouched.errand)
-    await ask.services.records.note_means_used(login.user_id, (USED,), ask.services.clock())
     signed_in.headers.update(ONE_TIME_FIELDS)
     return signed_in
 

@@ -152,7 +152,6 @@ async def come_back(ask: Ask) -> web.StreamResponse:
     except CredentialError as error:
         return await _failed(ask, desk, began, error, login)
     response = await carry_on(ask, proved, began.errand)
-    await ask.services.records.note_means_used(proved.login.user_id, (desk.provider.id,), ask.services.clock())
     response.headers.update(ONE_TIME_FIELDS)
     return response
 

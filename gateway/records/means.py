@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gateway.records.credentials import REHASHED, USED
 from gateway.records.schema import credentials, means_used, told
-from gateway.records.signin import TOO_MANY_FAILURES, note_used
+from gateway.records.signin import TOO_MANY_FAILURES
 from gateway.records.store import Store
 
 What = Literal["added", "replaced", "ended", "used", "disabled"]
@@ -45,11 +45,6 @@ class MeansKnown(Store):
         query = sa.select(means_used.c.means, means_used.c.at).where(means_used.c.user_id == user_id)
         async with self._database.reading() as connection:
             return {row.means: row.at for row in await connection.execute(query)}
-
-    async def note_means_used(self, user_id: str, means: Iterable[str], now: float) -> None:
-        """These means let the person in. Where a password was among them, `record_success` notes it in its own transaction."""
-        async with self._write() as write:
-            await note_used(write, user_id, means, now)
 
     async def changes_to_means(self, user_id: str, since: float) -> list[MeansChange]:
         """What was changed after `since` (Unix seconds), oldest first. A password that was only hashed anew is no change."""

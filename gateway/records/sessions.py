@@ -16,6 +16,7 @@ from gateway.errors import Conflict
 from gateway.model import Means, Session
 from gateway.records.loading import Row, effective, session_of
 from gateway.records.schema import acceptances, entry_codes, session_cookies, sessions, user_ids
+from gateway.records.signin import note_used
 from gateway.records.store import Store, Write
 from gateway.records.values import MOVED, UNBOUND, BeforeCommit, Bound, By, Change, EntryCode, Login, SessionEntry
 
@@ -64,6 +65,7 @@ class Sessions(Store):
         async with self._write(before_commit) as write:
             await _check_allowed(write, login.user_id, now)
             await _insert(write, session, now, bound.provider_session, renews=None)
+            await note_used(write, login.user_id, _used(bound), now)
             await _insert_cookie(write, session.id, host, token_hash, family)
             write.change = _begun("session add", session)
         return session
@@ -114,6 +116,7 @@ class Sessions(Store):
                 client=bound.client or row.client,
             )
             await _insert(write, session, max(now, row.last_seen), bound.provider_session, renews=session_id)
+            await note_used(write, row.user_id, _used(bound), now)
             kept = sa.and_(
                 session_cookies.c.session == session_id, session_cookies.c.host.not_in([host, asking_host or host])
             )
@@ -245,6 +248,13 @@ async def end_sessions(write: Write, chosen: sa.ColumnElement[bool], now: float,
     ended = list((await write.execute(end.returning(sessions.c.id, sessions.c.user_id))).all())
     write.sessions.update(dict.fromkeys(row.id for row in ended))
     return ended
+
+
+def _used(bound: Bound) -> tuple[str, ...]:
+    """The means from elsewhere that let the person in: a card, or a provider by its id. Where a password did, `record_success` notes it."""
+    if bound.provider is not None:
+        return (bound.provider,)
+    return () if bound.certificate is None else (Means.EID.value,)
 
 
 def _begun(act: str, session: Session) -> Change:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.records import By, MeansChange, Records
+from gateway.model import Means
+from gateway.records import Bound, By, MeansChange, Records
 from tests.records.conftest import BY_ACT, INSZ, NOW, add_user
 
 HASH = "$argon2id$x"
@@ -114,7 +115,12 @@ async def test_when_each_means_was_last_used(records: Records) -> None:
     assert await records.means_used("jansen01") == {}
     await records.record_success(login, NOW, ("password", "totp"))
     await records.record_success(login, NOW + 5, ("password",))
-    await records.note_means_used("jansen01", ("eid",), NOW + 6)
-    await records.note_means_used("jansen01", ("eid",), NOW + 2)  # two workers, in another order
-    assert await records.means_used("jansen01") == {"password": NOW + 5, "totp": NOW, "eid": NOW + 6}
+    card, provider = Bound(certificate="ab" * 32), Bound(provider="csam")
+    # The second comes from a worker whose clock, or whose turn, is behind.
+    for number, (bound, now) in enumerate(((card, NOW + 6), (card, NOW + 2), (provider, NOW + 7))):
+        token = bytes([number]) * 32
+        await records.create_session(login, Means.EID, now, "portal.localhost", token, now, 3600, bound=bound)
+    assert await records.means_used("jansen01") == {
+        "password": NOW + 5, "totp": NOW, "eid": NOW + 6, "csam": NOW + 7,
+    }  # fmt: skip
     assert await records.means_used("peeters1") == {}
