@@ -103,6 +103,7 @@ mandates = _legal(
     "mandates",
     Column("user_id", Text, nullable=False),
     Column("institution", Text, nullable=False),
+    Column("authorisations", Text, comment="references, comma-separated, that it is for; NULL: all of the institution"),
 )
 designations = _legal(
     "designations",
@@ -123,7 +124,13 @@ acceptances = _legal(
     Column("sha256", Text, nullable=False),
     unique=("user_id", "version", "sha256"),
 )
-LEGAL = (persons, user_ids, credentials, mandates, designations, roles, acceptances)
+confirmations = _legal(
+    "confirmations",
+    Column("kind", Text, nullable=False, comment="accepted, confirmed or recertified"),
+    Column("subject", Integer, nullable=False, comment="the mandate that was accepted; else the designation"),
+    Column("user_id", Text, nullable=False, comment="whose record the subject is"),
+)
+LEGAL = (persons, user_ids, credentials, mandates, designations, roles, acceptances, confirmations)
 for _table, _columns in (
     (user_ids, ("user_id",)),
     (credentials, ("user_id",)),
@@ -133,6 +140,8 @@ for _table, _columns in (
     (roles, ("user_id",)),
     (acceptances, ("user_id",)),
     (persons, ("insz",)),
+    (confirmations, ("user_id",)),
+    (confirmations, ("kind", "subject")),
 ):
     Index(f"ix_{_table.name}_{'_'.join(_columns)}", *(_table.c[column] for column in _columns))
 
@@ -258,6 +267,20 @@ eid_cards = Table(
     Column("issuer", LargeBinary, nullable=False, comment="its issuer's certificate, DER"),
     Column("good_at", Float, comment="when it was last known not to be revoked"),
     Column("seen_at", Float, nullable=False, index=True, comment="the last sign-in or check"),
+)
+outside_roles = Table(
+    "outside_roles",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("valid_from", Float, nullable=False),
+    Column("valid_to", Float),
+)
+role_lookups = Table(
+    "role_lookups",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("good_at", Float, nullable=False, comment="when the outside source of roles last answered for this user ID"),
 )
 changes = Table(
     "changes",

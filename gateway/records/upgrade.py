@@ -15,7 +15,7 @@ from gateway.errors import RecordsError, SchemaMismatch
 from gateway.records.database import Database, prepare_engine
 from gateway.records.settings import RecordsSettings
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision, oldest first. This version of the gateway speaks the last one and no other."""
 MEND = "gateway records upgrade"
 
