@@ -33,6 +33,9 @@ MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
 """A longer one is only a way to keep the gateway busy."""
 
+MAX_SERIAL_BITS: Final = 160
+"""20 bytes (RFC 5280 section 4.1.2.2), as in a list that was indexed (`outbound.index`); the first bit of some authorities' is 1."""
+
 PATH_CERTIFICATES: Final = 3
 """The card's, that of an authority for cards, and the root's: neither fewer nor more."""
 
@@ -230,8 +233,8 @@ def _parsed(content: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(content)
         _ = certificate.extensions, certificate.public_key(), certificate.subject, certificate.issuer
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if certificate.serial_number < 1:
-            raise ValueError("a serial number is positive (RFC 5280 section 4.1.2.2)")
+        if certificate.serial_number < 1 or certificate.serial_number.bit_length() > MAX_SERIAL_BITS:
+            raise ValueError("a serial number is positive, and has 20 bytes at the most (RFC 5280 section 4.1.2.2)")
     return certificate
 
 

@@ -46,6 +46,11 @@ _MACHINE: Final = frozenset(
     }
 )
 
+_NETSCAPE_TYPE: Final = x509.ObjectIdentifier("2.16.840.1.113730.1.1")
+_NETSCAPE_CLIENT, _NETSCAPE_PERSON, _NETSCAPE_MACHINE = 0x80, 0xA0, 0x57
+"""What old certificates say beside, or instead of, their purposes: for a client; a client or mail; a server, a program, or an authority for
+either. Old cards do, and a purpose that is told in this way is told."""
+
 _COMPANIONS: Final = frozenset({"0.4.0.2042.1.1", "0.4.0.2042.1.2", "0.4.0.2042.1.3"})
 """Policies that say how carefully a certificate was issued (ETSI EN 319 411-1: NCP, NCP+, LCP): they may stand beside a card's."""
 
@@ -74,13 +79,12 @@ def check_key_usage(leaf: x509.Certificate) -> None:
 
 
 def check_extended_key_usage(leaf: x509.Certificate) -> None:
-    """Step 8. Raises CertificateRefused when purposes are named and `clientAuth` is missing, or one is not a person's. Old cards name none."""
-    purposes = extension_of(leaf, x509.ExtendedKeyUsage)
-    if purposes is None:
-        return
-    if ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
+    """Step 8. Raises CertificateRefused when purposes are named and `clientAuth` is missing, or one is not a person's. Old cards name none,
+    or in Netscape's words."""
+    purposes, old = extension_of(leaf, x509.ExtendedKeyUsage), _netscape_type(leaf)
+    if (purposes is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes) or not old & _NETSCAPE_CLIENT:
         raise _other(leaf, Step.EXTENDED_KEY_USAGE, "not for signing in")
-    if not _PURPOSES.issuperset(purposes):
+    if not _PURPOSES.issuperset(purposes or ()) or old & ~_NETSCAPE_PERSON:
         raise _other(leaf, Step.EXTENDED_KEY_USAGE, "for purposes that are no person's")
 
 
@@ -153,6 +157,7 @@ def _kind_of_other(leaf: x509.Certificate) -> str:
     if (
         any(attribute.oid in _ORGANISATION for attribute in leaf.subject)
         or not _MACHINE.isdisjoint(purposes)
+        or _netscape_type(leaf) & _NETSCAPE_MACHINE
         or extension_of(leaf, x509.SubjectAlternativeName) is not None
         or (constraints is not None and constraints.ca)
         or _QC_ESEAL in qualified
@@ -166,7 +171,21 @@ def _kind_of_other(leaf: x509.Certificate) -> str:
 
 def _qualified(leaf: x509.Certificate) -> bytes | None:
     """The statements of a qualified certificate (RFC 3739 section 3.2.6), as DER."""
+    return _unread(leaf, _QC_STATEMENTS)
+
+
+def _netscape_type(leaf: x509.Certificate) -> int:
+    """The bits of Netscape's type, the first one highest. Where it is missing, a client's; what cannot be read is every one's."""
+    content = _unread(leaf, _NETSCAPE_TYPE)
+    if content is None:
+        return _NETSCAPE_CLIENT
+    # A bit string of one byte in DER: its tag, its length, how many bits are not used, the bits.
+    return content[3] if len(content) == 4 and content[:2] == b"\x03\x02" else 0xFF
+
+
+def _unread(leaf: x509.Certificate, identifier: x509.ObjectIdentifier) -> bytes | None:
+    """The DER of an extension that the library does not know; None when it is not there."""
     for extension in leaf.extensions:
-        if extension.oid == _QC_STATEMENTS and isinstance(extension.value, x509.UnrecognizedExtension):
+        if extension.oid == identifier and isinstance(extension.value, x509.UnrecognizedExtension):
             return extension.value.value
     return None

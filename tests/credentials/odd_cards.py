@@ -214,6 +214,8 @@ READING: Final = (
     Row("a version that is not", UNREADABLE, READ, rewritten(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"))),
     Row("a key off its curve", UNREADABLE, READ, lambda: [off_curve()]),
     Row("number zero", UNREADABLE, READ, lambda: [numbered(b"\x02\x01\x00")]),
+    Row("a number of 21 bytes", UNREADABLE, READ, lambda: [numbered(tlv(0x02, b"\x01" + bytes(20)))]),
+    Row("the longest number", TAKEN, "", lambda: [numbered(tlv(0x02, b"\x00" + b"\xff" * 20))]),
     Row("a negative number", UNREADABLE, READ, lambda: [numbered(b"\x02\x01\x80")]),
     Row("an end in month 13", UNREADABLE, READ, rewritten(b"341230", b"341330")),
     Row("a usage that is none", UNREADABLE, READ, rewritten(bytes.fromhex("0404 0302 0780"), bytes.fromhex("0404 0402 0780"))),
@@ -315,7 +317,27 @@ CONSTRAINT: Final = (
     Row("an authority without the name of its key", TAKEN, "", sent(sub(lambda draft: draft.without(x509.SubjectKeyIdentifier)))),
 )  # fmt: skip
 
+
+def netscape(content: bytes, *purposes: x509.ObjectIdentifier) -> Callable[[], list[bytes]]:
+    """A card with Netscape's type, and with these purposes or none."""
+    kind = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.16.840.1.113730.1.1"), content)
+
+    def change(draft: Draft) -> Draft:
+        bare = draft.without(x509.ExtendedKeyUsage).having(kind)
+        return bare.having(x509.ExtendedKeyUsage(purposes)) if purposes else bare
+
+    return changed(change)
+
+
 USAGES: Final = (
+    Row("Netscape: a client, and mail, as old cards", TAKEN, "", netscape(bytes.fromhex("030205a0"))),
+    Row("Netscape: a client alone", TAKEN, "", netscape(bytes.fromhex("03020780"), CLIENT)),
+    Row("Netscape: mail only", WRONG, PURPOSE, netscape(bytes.fromhex("03020520"))),
+    Row("Netscape: a server", NOBODY, PURPOSE, netscape(bytes.fromhex("03020640"), CLIENT)),
+    Row("Netscape: a server too", NOBODY, PURPOSE, netscape(bytes.fromhex("030206c0"))),
+    Row("Netscape: programs too", NOBODY, PURPOSE, netscape(bytes.fromhex("03020490"))),
+    Row("Netscape: a purpose that nobody knows", WRONG, PURPOSE, netscape(bytes.fromhex("03020388"))),
+    Row("Netscape: what is no type", NOBODY, PURPOSE, netscape(b"\x05\x00")),
     Row("the card's signature", SIGNING, KEY_USAGE, lambda: [TREE.signature(INSZ, "Jan", "Janssens", NOW).signed_by(TREE.citizen).der]),
     Row(
         "a foreigner's signature", SIGNING, KEY_USAGE,
@@ -414,8 +436,8 @@ def off_curve() -> bytes:
 
 
 def numbered(number: bytes) -> bytes:
-    """A card with a serial number of one byte that the library would not write."""
+    """A card with a serial number (DER) that the library would not write."""
     issued = dc.replace(card(), serial=1).signed_by(TREE.citizen)
-    return forged(
-        issued, bytes.fromhex("a003020102") + b"\x02\x01\x01", bytes.fromhex("a003020102") + number, TREE.citizen.key
-    )
+    tbs, version = issued.certificate.tbs_certificate_bytes, bytes.fromhex("a003020102")
+    body = tbs[tbs.index(version) :].replace(version + b"\x02\x01\x01", version + number)
+    return wrapped(tlv(0x30, body), algorithm_of(issued), TREE.citizen.key, hashes.SHA384())
