@@ -18,6 +18,7 @@ import errno
 import os
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
@@ -95,7 +96,8 @@ class Acceptor:
         self._waiting = Waiting(loop, admission.limits.waiting)
         self._tasks: set[asyncio.Task[None]] = set()
         self._farewells: set[Farewell] = set()
-        self._greetings: dict[Greeting, None] = {}
+        self._greetings: dict[Greeting, object] = {}
+        """Handshakes that ask for a certificate, the oldest first, and the client network of each."""
         self._reserve = _keep_descriptor()
         self._logged = 0.0
 
@@ -272,11 +274,12 @@ class Acceptor:
     ) -> None:
         """A handshake that asks for a certificate. Who keeps many of them waiting pushes out its own, and a person tries again."""
         if len(self._greetings) >= self._limits.card_handshakes:
-            oldest = next(iter(self._greetings))
+            ((crowd, _),) = Counter(self._greetings.values()).most_common(1)
+            oldest = next(greeting for greeting, network in self._greetings.items() if network == crowd)
             del self._greetings[oldest]
             oldest.fail(OpeningError("crowded_out"))
         greeting = Greeting(self._loop, context, hello.server_name, partial(self._factory, address, hello, seat.leave))
-        self._greetings[greeting] = None
+        self._greetings[greeting] = seat.network
         timer = self._loop.call_later(self._limits.card_handshake, greeting.fail, OpeningError("too_slow"))
         try:
             await greet(connection, greeting)

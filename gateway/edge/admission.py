@@ -104,6 +104,11 @@ class Seat:
         self._admission: Admission | None = admission
         self._network: _Network | None = None
 
+    @property
+    def network(self) -> object:
+        """Whom it is counted for: equal for connections of one client network."""
+        return self._network
+
     def claim(self, address: str) -> bool:
         """Count it for the client's network, once its address is known. False when that has as many as it may."""
         if self._admission is not None:

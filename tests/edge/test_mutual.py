@@ -391,6 +391,19 @@ async def test_who_takes_too_long_for_a_card_and_who_is_one_too_many(issued: Iss
 
 
 @on_uvloop
+async def test_a_crowd_pushes_out_its_own_and_no_person_elsewhere(issued: Issued) -> None:
+    async with door(issued[1], ca=issued[0], authorities=b"", card_handshakes=3) as it:
+        person = await it.raw(openssl_hello(NAMES[0]), local_addr=("127.0.0.2", 0))
+        await person[0].read(3)  # the longest one there, and looks for a card
+        crowd = [await it.raw(openssl_hello(NAMES[0])) for _ in range(6)]
+        await it.told.soon(4)
+        assert [event[:3] for event in it.told.events] == [("failed", "127.0.0.1", "crowded_out")] * 4
+        for _, writer in (person, *crowd):
+            writer.close()
+        await it.empty()
+
+
+@on_uvloop
 async def test_a_stop_ends_handshakes_with_a_line(issued: Issued) -> None:
     async with door(issued[1], ca=issued[0], authorities=b"") as it:
         reader, writer = await it.raw(openssl_hello(NAMES[0]))
