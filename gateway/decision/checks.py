@@ -13,6 +13,7 @@ from gateway.decision.context import outside
 from gateway.decision.facts import SAFE_METHODS, Agent, Facts, PageOrigin
 from gateway.decision.ruling import activated, find_operation, newest_holding, ruling_authorisation, why_none_holds
 from gateway.decision.snapshot import Located, Snapshot
+from gateway.decision.suspensions import Scope, Suspended
 from gateway.model import (
     Authorisation,
     Channel,
@@ -49,7 +50,17 @@ MESSAGE_FAULTS: tuple[str, ...] = (
 class Found:
     """What the checks found on their way; the decision carries it on."""
 
-    __slots__ = ("authorisation", "designation", "grant", "located", "operation", "regulation", "role", "subject")
+    __slots__ = (
+        "authorisation",
+        "designation",
+        "grant",
+        "located",
+        "operation",
+        "regulation",
+        "role",
+        "subject",
+        "suspension",
+    )
 
     def __init__(self) -> None:
         self.located: Located | None = None
@@ -60,6 +71,7 @@ class Found:
         self.operation: Operation | None = None
         self.grant: UseGrant | None = None
         self.subject: str | None = None
+        self.suspension: Suspended | None = None
 
 
 Check = Callable[[Facts, Snapshot, Found], str | None]
@@ -142,6 +154,31 @@ def table_loaded(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 
 def records_readable(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     return None if facts.records_current else "records_unavailable"
+
+
+def nothing_suspends_all(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """Asked before who it is: everybody gets the same answer, and learns nothing else from it (I3)."""
+    found.suspension = facts.suspensions.everything
+    return None if found.suspension is None else "suspended_by_ksz"
+
+
+def not_suspended(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
+    """Nothing that this request rests on is suspended by a duty officer: person, institution, authorisation, transaction (I3).
+
+    On our own pages a suspended person, or a person of a suspended institution, does nothing either.
+    """
+    suspensions = facts.suspensions
+    if not suspensions:
+        return None
+    user = facts.user
+    if user is None:
+        return "suspended_by_ksz"
+    found.suspension = suspensions.of_person(user) or suspensions.of(Scope.INSTITUTION, user.institution)
+    if found.suspension is None and found.authorisation is not None:
+        found.suspension = suspensions.of(Scope.AUTHORISATION, found.authorisation.reference)
+    if found.suspension is None and found.located is not None:
+        found.suspension = suspensions.of(Scope.TRANSACTION, found.located.transaction.id)
+    return None if found.suspension is None else "suspended_by_ksz"
 
 
 def signed_in(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:

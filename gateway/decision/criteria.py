@@ -65,6 +65,10 @@ CRITERIA: tuple[Criterion, ...] = (
         ),
         NOT_MACHINE, USER | EID,
     ),
+    Criterion(
+        "nothing but our own pages is open when all is suspended in an emergency", "I3",
+        checks.nothing_suspends_all, ("suspended_by_ksz",), TRANSACTIONS, USER,
+    ),
     Criterion("a checked table is in force", "E1", checks.table_loaded, ("table_unavailable",), EVERYWHERE, USER | EID),
     Criterion("the records can be read", "P4", checks.records_readable, ("records_unavailable",), SESSION_NEEDED, USER),
     Criterion(
@@ -100,6 +104,10 @@ CRITERIA: tuple[Criterion, ...] = (
         "the person is designated by name, under a mandate", "P4",
         checks.designated, ("not_designated", "designation_ended", "mandate_ended", "person_blocked"),
         TRANSACTIONS, USER, ("user", "authorisation"),
+    ),
+    Criterion(
+        "no emergency suspension of the person, the institution, the authorisation or the transaction", "I3",
+        checks.not_suspended, ("suspended_by_ksz",), ACCEPTANCE_NEEDED, USER, ("user",),
     ),
     Criterion(
         "the person has the user-management role", "P3",

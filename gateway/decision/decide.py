@@ -10,6 +10,7 @@ from gateway.decision.facts import Facts
 from gateway.decision.places import Place, eid_place, host_place, portal_place
 from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Reason
 from gateway.decision.snapshot import Located, Snapshot
+from gateway.decision.suspensions import Suspended
 from gateway.model import Authorisation, Designation, Operation, Regulation, Role, Transaction, UseGrant
 
 
@@ -18,7 +19,7 @@ class Decision(NamedTuple):
 
     `located`, `authorisation` … are what was found before the reason was; all but `role`, `regulation` and `subject`
     are there on a permit of a transaction. `disclosed` says that the person may be told the reason itself. `subject`
-    is the INSZ in the path.
+    is the INSZ in the path, `suspension` what a duty officer suspended that stands in the way.
     """
 
     reason: Reason
@@ -32,6 +33,7 @@ class Decision(NamedTuple):
     role: Role | None = None
     regulation: Regulation | None = None
     subject: str | None = None
+    suspension: Suspended | None = None
 
     def __bool__(self) -> NoReturn:
         """A denial is never truthy by accident: ask `permitted`."""
@@ -116,4 +118,5 @@ def _decision(reason: Reason, place: Place, disclosed: bool, found: Found) -> De
         found.role,
         found.regulation,
         found.subject,
+        found.suspension,
     )

@@ -9,6 +9,7 @@ import enum
 from typing import NamedTuple
 
 from gateway.decision.evidence import ClientEvidence
+from gateway.decision.suspensions import NOTHING_SUSPENDED, Suspensions
 from gateway.model import Channel, Session, UserRecords
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -77,7 +78,7 @@ class Facts(NamedTuple):
     transactions that this session asks more of than a person can. `credential` is the name, in lower case, of a field that carries a
     key of its own (an API key, a client's assertion), besides Authorization; `activity` that a person's own act made it (navigation or form), which resets the idle
     time. `last_seen` is the last such act, Unix seconds. `records_current` is False when the records are older than
-    their limit.
+    their limit. `suspensions` are what the duty officer has suspended now.
     """
 
     now: float
@@ -102,3 +103,4 @@ class Facts(NamedTuple):
     records_current: bool = True
     evidence: ClientEvidence | None = None
     too_fast: tuple[str, ...] = ()
+    suspensions: Suspensions = NOTHING_SUSPENDED

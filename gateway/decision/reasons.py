@@ -133,6 +133,7 @@ _ROWS = (
     _row("expired", "E1", _D, 403, Mender.KSZ, _NOTICE, "the authorisation has ended", personal=True),
     _row("suspended", "I3", _D, 403, Mender.KSZ, _NOTICE, "the authorisation is suspended", personal=True),
     _row("revoked", "I3", _D, 403, Mender.KSZ, _NOTICE, "the authorisation was revoked", personal=True),
+    _row("suspended_by_ksz", "I3", _D, 403, Mender.KSZ, _WARNING, "suspended by the KSZ's duty officer in an emergency"),
     # the designation (P4, P5)
     _row("person_blocked", "P4", _D, 403, Mender.ADMINISTRATOR, _WARNING, "the user ID is blocked or has ended", personal=True),
     _row("not_designated", "P4", _D, 403, Mender.ADMINISTRATOR, _NOTICE, "the person is not designated for it", personal=True),

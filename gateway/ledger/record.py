@@ -17,6 +17,7 @@ import orjson
 
 from gateway.decision import ClientEvidence, Decision, Facts, Hello, PageOrigin, Reason, Snapshot
 from gateway.decision.context import network_of, outside
+from gateway.decision.suspensions import Scope, Suspensions
 from gateway.identifiers import mask_insz
 from gateway.ledger.flood import Tally
 from gateway.ledger.line import Record, fragment, harmless_text, moment
@@ -151,6 +152,10 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["evidence"] = _evidence(facts.evidence)
     if facts.too_fast:
         record["too_fast"] = list(facts.too_fast)
+    if facts.suspensions:
+        record["suspensions"] = _suspensions(facts.suspensions, facts.user)
+        if decision.suspension is not None:
+            record["suspended_by"] = decision.suspension.key
 
 
 # --- what stands in many lines: made once ----------------------------------------------------------------------------------
@@ -205,6 +210,16 @@ def _evidence(evidence: ClientEvidence) -> orjson.Fragment:
     if evidence.answered:
         found["answered"] = True
     return fragment(found)
+
+
+@_remembered
+def _suspensions(suspensions: Suspensions, user: UserRecords | None) -> list[dict[str, str]]:
+    """All that the decision can have read, of other persons' none; whose a person's own is, the line says as `user`."""
+    return [
+        {"key": entry.key, "scope": entry.scope.value}
+        | ({} if entry.scope is Scope.PERSON else {"subject": entry.subject})
+        for entry in suspensions.concerning(user)
+    ]
 
 
 @_remembered

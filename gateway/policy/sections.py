@@ -366,6 +366,11 @@ class Settings(Section):
         """Where a running gateway writes how the last reload went: `{"at", "ok", "hash", "faults"}`."""
         return self.state / "reload.json"
 
+    @property
+    def switch_directory(self) -> Path:
+        """Where an emergency suspension is a file (`records.switch`)."""
+        return self.state / "suspensions"
+
     def portal_socket(self, worker: int) -> Path:
         """Where a worker reaches its own portal."""
         return self.state / f"portal-{worker}.sock"

@@ -323,6 +323,18 @@ WORDS: Final[dict[str, Words]] = {
         N_("The authorisation of your institution for this transaction has ended."),
         (_LOCAL_KSZ, _LIST),
     ),
+    "suspended_by_ksz": Words(
+        N_("The Crossroads Bank has stopped this for now"),
+        N_(
+            "In an emergency the Crossroads Bank has suspended access: to everything, to this transaction, or for your institution or you. Nothing was passed on. This is not an error of yours."
+        ),
+        (
+            N_("There is nothing that you can do yourself. Try again later: it opens by itself when the suspension ends."),
+            N_("If your work cannot wait, ask the local administrator of your institution what to do meanwhile."),
+            _STILL,
+        ),
+        Act.NONE,
+    ),
     "suspended": Words(
         _SUSPENDED_OR_EXPIRED,
         N_("The Crossroads Bank has suspended the authorisation of your institution for this transaction."),

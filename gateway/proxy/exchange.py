@@ -67,7 +67,9 @@ class Exchange:
         gate, client, head = self._gate, self._client, self._head
         if head is None:
             raise TypeError("an exchange without a head is refused, not begun")
-        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.rules, gate.clock())
+        self._evidence = evidence = gather(
+            head, client.sent(head), client.facts, gate.index, gate.rules, gate.suspensions, gate.clock()
+        )
         self._decide(evidence.facts)
 
     def _begin_again(self, caught_up: asyncio.Future[bool]) -> None:
@@ -76,7 +78,9 @@ class Exchange:
         if head is None:
             raise TypeError("an exchange without a head was refused")
         self.decided_at = gate.loop.time()
-        self._evidence = evidence = gather(head, client.sent(head), client.facts, gate.index, gate.rules, gate.clock())
+        self._evidence = evidence = gather(
+            head, client.sent(head), client.facts, gate.index, gate.rules, gate.suspensions, gate.clock()
+        )
         self._decide(
             evidence.facts if caught_up.result() else evidence.facts._replace(records_current=False), final=True
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.decision import Connection, Facts, PageOrigin, Rules, Signal
+from gateway.decision.suspensions import Suspensions
 from gateway.message import Fields, RequestHead, request_to_origin
 from gateway.proxy.activity import Acting, read_acting
 from gateway.proxy.agent import Named, read_agent
@@ -93,7 +94,15 @@ def read_sent(head: RequestHead, public_port: int, connection: Connection) -> Se
     )
 
 
-def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, rules: Rules, now: float) -> Evidence:
+def gather(
+    head: RequestHead,
+    sent: Sent,
+    connection: Connection,
+    index: Index,
+    rules: Rules,
+    suspensions: Suspensions,
+    now: float,
+) -> Evidence:
     """The facts of one request, `now` in Unix seconds."""
     entry = session = evidence = None
     too_fast: tuple[str, ...] = ()
@@ -130,6 +139,7 @@ def gather(head: RequestHead, sent: Sent, connection: Connection, index: Index, 
             index.current(now),
             evidence,
             too_fast,
+            suspensions,
         ),
         entry,
     )
@@ -140,7 +150,7 @@ def faulty(connection: Connection, reason: str, now: float) -> Facts:
     return Facts(now, connection, "", None, False, "", reason)
 
 
-def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> Facts:
+def renewed(evidence: Evidence, index: Index, suspensions: Suspensions, now: float, *, lasting: bool) -> Facts:
     """The same request as the records and the clock stand now.
 
     A `lasting` exchange (a websocket, a stream) keeps being measured by idle time and the age of the authentication. An
@@ -163,6 +173,7 @@ def renewed(evidence: Evidence, index: Index, now: float, *, lasting: bool) -> F
         records_current=index.current(now),
         evidence=None,
         too_fast=(),
+        suspensions=suspensions,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.credentials.start import StartTokens
 from gateway.decision import Decision, Facts, Rules, Snapshot
+from gateway.decision.suspensions import NOTHING_SUSPENDED, Suspensions
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.message import Limits
@@ -53,7 +54,7 @@ class Timeouts:
 
 @dataclass(slots=True)
 class Gate:
-    """The shared parts. `snapshot` is replaced whole at a reload; everything else stays."""
+    """The shared parts. `snapshot` is replaced whole at a reload, `suspensions` when one begins or ends; everything else stays."""
 
     loop: asyncio.AbstractEventLoop
     clock: Callable[[], float]
@@ -77,6 +78,8 @@ class Gate:
     max_body_bytes: int
     rules: Rules = field(default_factory=Rules)
     """By which evidence is gathered."""
+    suspensions: Suspensions = NOTHING_SUSPENDED
+    """What a duty officer has suspended; replaced whole when that changes."""
     catch_up: Callable[[], asyncio.Future[bool]] | None = None
     """Asks for what other processes committed up to now (`records.Watch`); None where there are no records behind the index."""
     forms: FormStore | None = None

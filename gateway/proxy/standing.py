@@ -7,6 +7,7 @@ sees two values:
                the session       the index says which one changed
                the person        the index says whose records changed; all that is known of a person is one value
                records current   all, when they turn stale
+               suspensions       all, when there is another one or one less: they are rare
                the request       never changes
     snapshot   by key            the exchanges of each transaction, authorisation, institution or host that differs
                anything else     all: also what somebody adds to the snapshot and forgets here
@@ -85,7 +86,7 @@ def hangs_on(permit: Permit, entry: SessionEntry) -> tuple[Hashable, ...]:
 
 def ask_anew(gate: Gate, evidence: Evidence, *, lasting: bool) -> Permit:
     """The same question as at the door, about the records, the table and the time as they stand now. It may be answered with a refusal."""
-    facts = renewed(evidence, gate.index, gate.clock(), lasting=lasting)
+    facts = renewed(evidence, gate.index, gate.suspensions, gate.clock(), lasting=lasting)
     decision = decide(facts, gate.snapshot)
     if not decision.permitted and evidence.facts.session is not None:
         gate.signer.forget(evidence.facts.session.id)
@@ -126,6 +127,7 @@ class Standing:
         self._woken: dict[_Hung, None] = {}
         self._wheel = Wheel(self._fault)
         self._snapshot = gate.snapshot
+        self._suspensions = gate.suspensions
         self._current = True
         self._now = gate.clock()
         self.decided = 0
@@ -166,7 +168,8 @@ class Standing:
         self._wake_by(keys + list(entries))
 
     def tick(self) -> None:
-        """Four times a second: who has grown old enough, what the clock ends, and whether the table or the records' age changed."""
+        """Four times a second: who has grown old enough, what the clock ends, and whether the table, the records' age or the suspensions
+        changed."""
         gate = self._gate
         grown = gate.loop.time() - RECHECK_SECONDS
         self._hang_up([exchange for exchange in self._young if exchange.decided_at <= grown])
@@ -174,7 +177,8 @@ class Standing:
         if gate.snapshot is not self._snapshot:
             old, self._snapshot = self._snapshot, gate.snapshot
             self._table_changed(old, self._snapshot)
-        if now < self._now or (self._current and not current):
+        suspended, self._suspensions = gate.suspensions is not self._suspensions, gate.suspensions
+        if now < self._now or (self._current and not current) or suspended:
             self._wake(self._hung.values())
         self._now, self._current = now, current
         self._wheel.turn(now)
