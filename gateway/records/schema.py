@@ -130,7 +130,22 @@ confirmations = _legal(
     Column("subject", Integer, nullable=False, comment="the mandate that was accepted; else the designation"),
     Column("user_id", Text, nullable=False, comment="whose record the subject is"),
 )
-LEGAL = (persons, user_ids, credentials, mandates, designations, roles, acceptances, confirmations)
+offices = _legal(
+    "offices",
+    Column("user_id", Text, nullable=False),
+    Column("institution", Text, nullable=False),
+    Column("office", Text, nullable=False, comment="ciso or dpo: whoever reads for the institution"),
+    unique=("user_id", "office"),
+)
+suspensions = _legal(
+    "suspensions",
+    Column("key", Text, nullable=False, comment="its name everywhere; a suspension is never made twice under one"),
+    Column("scope", Text, nullable=False, comment="all, transaction, institution, authorisation or person"),
+    Column("subject", Text, nullable=False, comment="an id, a KBO number, a reference or a user ID; empty for all"),
+    Column("person", Integer, ForeignKey("persons.id"), comment="behind that user ID; NULL: not known when it was made"),
+    unique=("key",),
+)
+LEGAL = (persons, user_ids, credentials, mandates, designations, roles, acceptances, confirmations, offices, suspensions)
 for _table, _columns in (
     (user_ids, ("user_id",)),
     (credentials, ("user_id",)),
@@ -142,6 +157,8 @@ for _table, _columns in (
     (persons, ("insz",)),
     (confirmations, ("user_id",)),
     (confirmations, ("kind", "subject")),
+    (offices, ("user_id",)),
+    (offices, ("institution",)),
 ):
     Index(f"ix_{_table.name}_{'_'.join(_columns)}", *(_table.c[column] for column in _columns))
 
