@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -11,15 +12,19 @@ from gateway.portal.catalogue import N_
 
 APP_PAGE: Final = "/methods/app"
 PASSWORD_PAGE: Final = "/methods/password"  # noqa: S105 - a path
+HEAD_PAGE: Final = "/head"
+DUTY_PAGE: Final = "/duty"
+READ_PAGE: Final = "/read"
 FRESH_SECONDS: Final = 900.0
 """For so long after an authentication nobody is asked again before they change their own means."""
 
 
 class OwnPage(NamedTuple):
-    """`means` are those that will do, within `FRESH_SECONDS`; `why` is what the person is told, a message of the catalogues."""
+    """`means` are those that will do, within so many seconds; `why` is what the person is told, a message of the catalogues."""
 
     means: frozenset[Means]
     why: str
+    within: float = FRESH_SECONDS
 
 
 OWN_PAGES: Final = {
@@ -33,12 +38,27 @@ OWN_PAGES: Final = {
         frozenset({Means.ITSME, Means.EID}),
         N_("To set a new password without the old one, confirm who you are by a stronger means."),
     ),
+    HEAD_PAGE: OwnPage(
+        frozenset({Means.EID}),
+        N_("A head official acts in the name of the institution. So you confirm who you are with your eID."),
+        within=math.inf,
+    ),
+    DUTY_PAGE: OwnPage(
+        frozenset({Means.EID}),
+        N_("A duty officer stops access for everybody concerned. So you confirm who you are with your eID."),
+        within=math.inf,
+    ),
+    READ_PAGE: OwnPage(
+        frozenset({Means.TOKEN, Means.EID}),
+        N_("These pages show who did what. So you confirm who you are by a stronger means."),
+        within=math.inf,
+    ),
 }
 
 
 def suffices(page: OwnPage, session: Session, now: float) -> bool:
-    """Whether the session's authentication is one of those, and fresh. One of the future, by a clock that was set back, proves nothing."""
-    return session.means in page.means and 0 <= now - session.auth_time <= FRESH_SECONDS
+    """Whether the session's authentication is one of those, and fresh enough. One of the future, by a clock that was set back, proves nothing."""
+    return session.means in page.means and 0 <= now - session.auth_time <= page.within
 
 
 def page_verdict(verdict: Callable[[Session], Decision], page: OwnPage, now: float) -> Callable[[Session], Decision]:

@@ -21,6 +21,7 @@ from gateway.records.index import Index
 from gateway.records.lists import Lists
 from gateway.records.means import MeansKnown
 from gateway.records.moved import MovedSessions
+from gateway.records.offices import Offices
 from gateway.records.pending import PendingSignIns
 from gateway.records.schema import credentials
 from gateway.records.sessions import Sessions
@@ -43,6 +44,7 @@ class RecordsDesk(
     MeansKnown,
     Federation,
     Grants,
+    Offices,
     Lists,
 ):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""

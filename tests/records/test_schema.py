@@ -43,6 +43,7 @@ async def _fill(settings: RecordsSettings) -> None:
     await records.add_designation("jansen01", authorisation(), set(Use), BY_ACT, NOW)
     await records.add_role("jansen01", "DossierReader", BY_ACT, NOW)
     await records.accept_regulation("jansen01", "2026-01", "ab" * 32, NOW)
+    await records.grant_office("jansen01", "dpo", BY_ACT, NOW)
     await records.close()
 
 
@@ -96,7 +97,7 @@ def test_no_insert_takes_the_place_of_a_record(filled: sqlite3.Connection, table
     before = filled.execute(f"SELECT * FROM {table}").fetchall()
     others = ", ".join(column for column in columns if column != "id")
     attempts = [f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"]
-    if table not in ("mandates", "designations"):
+    if table not in ("mandates", "designations", "confirmations"):
         attempts.append(f"INSERT OR REPLACE INTO {table} ({others}) SELECT {others} FROM {table}")
     for attempt in attempts:
         with pytest.raises(sqlite3.IntegrityError, match="takes the place of none"):

@@ -1,0 +1,95 @@
+"""Who holds which office now (DESIGN section 1): by the KSZ's signed table, by the number of the person who is signed in and the institution
+that their user ID is of; or by their head official's grant, in the records. Local administrators are in `administration`.
+
+To whoever holds none of the offices that a page is for, the page does not exist; whoever holds one and proved who they are by too
+weak a means is led to one that will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from gateway.model import Means, Session, UserRecords
+from gateway.portal.ask import Ask
+from gateway.portal.catalogue import N_
+from gateway.portal.information import not_found
+from gateway.portal.own_pages import DUTY_PAGE, HEAD_PAGE, READ_PAGE
+from gateway.portal.refusal_words import CONFIRM
+from gateway.records import Act, By
+
+KSZ: Final = "ksz"
+"""The institution of the KSZ's own people, in roles.toml and in their user IDs."""
+BY_TABLE: Final = ("head_official", "ksz_reader", "duty_officer", "auditor")
+BY_GRANT: Final = ("ciso", "dpo")
+OFFICES: Final = BY_TABLE + BY_GRANT
+_EID: Final = frozenset({Means.EID})
+LEAST_MEANS: Final[Mapping[str, frozenset[Means]]] = {
+    **dict.fromkeys(BY_TABLE, _EID),
+    **dict.fromkeys(BY_GRANT, frozenset({Means.TOKEN, Means.EID})),
+}
+"""What each office proves who it is by. An auditor's key is asked for where something is revealed, not at the door."""
+NAMES: Final[Mapping[str, str]] = {
+    "head_official": N_("head official"),
+    "ksz_reader": N_("reader for the KSZ"),
+    "duty_officer": N_("duty officer of the KSZ"),
+    "auditor": N_("auditor"),
+    "ciso": N_("information security officer (CISO)"),
+    "dpo": N_("data protection officer (DPO)"),
+}
+"""Messages of the catalogues."""
+STRONGER: Final = N_("This page asks for a stronger means")
+CONFIRM_FIRST: Final = N_("Nothing was done. Confirm who you are first, and then do it again.")
+_DOORS: Final[Mapping[str, str]] = {"head_official": HEAD_PAGE, "duty_officer": DUTY_PAGE}
+"""The page by which whoever used too weak a means is asked for more; the others read, and read alone."""
+
+
+class Officer(NamedTuple):
+    """Somebody in office: `institution` is whose (`KSZ` for the KSZ's people), `act` on whose word: the written act in the table, or the
+    record of the grant as `office 3`."""
+
+    role: str
+    session: Session
+    user: UserRecords
+    institution: str
+    act: str
+
+    def by(self, reason: str, act: Act | None = None) -> By:
+        """How their acts are signed; `act` is the written document that one rests on."""
+        return By(f"user:{self.user.user_id}", reason, None, act)
+
+
+async def offices_held(ask: Ask, user: UserRecords) -> dict[str, str]:
+    """The offices that this user ID holds now, each with the word that it rests on. Raises RecordsError."""
+    now, records, roles = ask.services.clock(), ask.services.records, ask.services.snapshot().roles
+    if user.blocked or not user.validity.holds(now):
+        return {}
+    held: dict[str, str] = {}
+    for insz in sorted(await records.numbers_of(user.person)):
+        for role in roles.get(insz, ()):
+            if role.institution == user.institution and role.validity.holds(now):
+                held[role.role] = role.act
+    for name, record in (await records.offices_of(user.user_id, now)).items():
+        held[name] = f"office {record}"
+    return held
+
+
+async def office(ask: Ask, *wanted: str) -> Officer | web.Response:
+    """Who asks, when they hold one of these offices of `OFFICES`; else the page that says what is missing, or that there is no such page."""
+    session, user = ask.session, ask.user
+    if session is None or user is None:
+        return not_found(ask)
+    held = await offices_held(ask, user)
+    mine = [name for name in wanted if name in held]
+    if not mine:
+        return not_found(ask)
+    for name in mine:
+        if session.means in LEAST_MEANS[name]:
+            return Officer(name, session, user, user.institution, held[name])
+    door = f"/step-up?{urlencode({'page': _DOORS.get(mine[0], READ_PAGE)})}"
+    if ask.request.method in ("GET", "HEAD"):
+        return ask.redirect(door)
+    return ask.notice(STRONGER, CONFIRM_FIRST, status=403, link=door, link_text=CONFIRM)
