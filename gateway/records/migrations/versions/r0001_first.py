@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.errors import RecordsError
-from gateway.records.append_only import sqlite_triggers
+from gateway.records.append_only import forget_functions, protect, unprotect
+from gateway.records.going_back import must_be_empty
 
 revision = "0001"
 down_revision = None
@@ -30,7 +30,7 @@ _UNIQUE_WHILE_LIVE: dict[str, tuple[str, ...]] = {
 def upgrade() -> None:
     op.create_table(
         "changes",
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -345,12 +345,18 @@ def upgrade() -> None:
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )
-    connection = op.get_bind()
     for table, unique in _UNIQUE_WHILE_LIVE.items():
-        columns = [column["name"] for column in sa.inspect(connection).get_columns(table)]
-        for statement in sqlite_triggers(table, columns, unique):
-            op.execute(statement)
+        protect(op.get_bind(), table, unique)
 
 
 def downgrade() -> None:
-    raise RecordsError("legal records are never deleted: restore a backup instead of going back")
+    """To nothing. Raises RecordsError while there is a legal record."""
+    connection = op.get_bind()
+    for table in _UNIQUE_WHILE_LIVE:
+        must_be_empty(connection, table)
+    for table in ("entry_codes", "session_cookies", "sessions", "totp_steps", "failures", "changes"):
+        op.drop_table(table)
+    for table in ("acceptances", "roles", "designations", "credentials", "user_ids", "persons", "mandates"):
+        unprotect(connection, table)
+        op.drop_table(table)
+    forget_functions(connection)

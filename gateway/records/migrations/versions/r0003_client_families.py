@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.errors import RecordsError
-
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -23,4 +21,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise RecordsError("a schema does not go back: restore a backup with the version of the gateway that made it")
+    op.drop_column("session_cookies", "family")

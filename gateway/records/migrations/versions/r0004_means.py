@@ -71,4 +71,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise RecordsError("a schema does not go back: restore a backup with the version of the gateway that made it")
+    """Raises RecordsError while a code card is live: which of its numbers were used would be forgotten, and they would be good again."""
+    live = sa.text("SELECT count(*) FROM credentials WHERE kind = 'code_card' AND ended_at IS NULL")
+    if cards := op.get_bind().scalar(live):
+        raise RecordsError(f"{cards} live code cards would lose what was used of them: end them first (credential end)")
+    for table in ("code_cards", "means_used", "told", "pending"):
+        op.drop_table(table)
+    for index in ("ix_sessions_renews", "ix_sessions_certificate", "ix_sessions_provider"):
+        op.drop_index(index, "sessions")
+    for column in ("certificate", "certificate_good_at", "provider", "provider_session", "client", "not_confirmed"):
+        op.drop_column("sessions", column)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.errors import RecordsError
-from gateway.records.append_only import sqlite_triggers
+from gateway.records.append_only import protect, unprotect
+from gateway.records.going_back import must_be_empty
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_LEGAL = ("valid_from", "valid_to", "recorded_at", "actor", "reason", "mandate", "act_reference", "act_date")
-_END = ("ended_at", "ended_by", "ended_reason")
-_MANDATES = ("id", "user_id", "institution", "authorisations", *_LEGAL, *_END)
-_CONFIRMATIONS = ("id", "kind", "subject", "user_id", *_LEGAL, *_END)
-_SUSPENSIONS = ("id", "key", "scope", "subject", "person", *_LEGAL, *_END)
-_OFFICES = ("id", "user_id", "institution", "office", *_LEGAL, *_END)
+_ADDED: dict[str, tuple[str, ...]] = {
+    "confirmations": (),
+    "offices": ("user_id", "office"),
+    "suspensions": ("key",),
+}
+"""The legal tables of this revision, with what is unique among the live rows of each."""
+_WORKING = ("outside_roles", "role_lookups")
 
 
 def upgrade() -> None:
+    unprotect(op.get_bind(), "mandates")
     op.add_column("mandates", sa.Column("authorisations", sa.Text(), comment="references that it is for; NULL: all"))
-    for name in ("kept", "ended_once", "added"):
-        op.execute(f"DROP TRIGGER mandates_{name}")
+    protect(op.get_bind(), "mandates")
     op.create_table(
         "confirmations",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -145,15 +146,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_role_lookups")),
     )
-    for table, columns, unique in (
-        ("mandates", _MANDATES, ()),
-        ("confirmations", _CONFIRMATIONS, ()),
-        ("offices", _OFFICES, ("user_id", "office")),
-        ("suspensions", _SUSPENSIONS, ("key",)),
-    ):
-        for statement in sqlite_triggers(table, columns, unique):
-            op.execute(statement)
+    for table, unique in _ADDED.items():
+        protect(op.get_bind(), table, unique)
 
 
 def downgrade() -> None:
-    raise RecordsError("a schema does not go back: restore a backup with the version of the gateway that made it")
+    """Raises RecordsError while there is a row in a legal table of this revision, or a mandate for some authorisations only: without that
+    column it would be for all."""
+    connection = op.get_bind()
+    for table in _ADDED:
+        must_be_empty(connection, table)
+    must_be_empty(connection, "mandates", "authorisations IS NOT NULL", "scopes of mandates")
+    for table in _ADDED:
+        unprotect(connection, table)
+        op.drop_table(table)
+    for table in _WORKING:
+        op.drop_table(table)
+    unprotect(connection, "mandates")
+    op.drop_column("mandates", "authorisations")
+    protect(connection, "mandates")
