@@ -36,6 +36,8 @@ metadata = MetaData(
 )
 
 LIVE = text("ended_at IS NULL")
+EXACT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Ordered by its characters' numbers, as SQLite orders all text: then a prefix is a range."""
 
 
 def _legal(name: str, *columns: Column[object], unique: tuple[str, ...] = ()) -> Table:
@@ -159,6 +161,7 @@ for _table, _columns in (
     (confirmations, ("kind", "subject")),
     (offices, ("user_id",)),
     (offices, ("institution",)),
+    (mandates, ("institution",)),
 ):
     Index(f"ix_{_table.name}_{'_'.join(_columns)}", *(_table.c[column] for column in _columns))
 
@@ -299,6 +302,35 @@ role_lookups = Table(
     Column("user_id", Text, primary_key=True),
     Column("good_at", Float, nullable=False, comment="when the outside source of roles last answered for this user ID"),
 )
+directory = Table(
+    "directory",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("word", EXACT, primary_key=True, comment="folded, of the name or the user ID; empty: the list itself"),
+    Column("sort", EXACT, primary_key=True, comment="the whole name, folded"),
+    Column("user_id", Text, primary_key=True),
+    Column("blocked", Boolean(create_constraint=False), nullable=False),
+    Column("first_end", Float, comment="in the list itself: when the first of the live designations ends"),
+    Column("last_end", Float, comment="and the last of them; NULL: there is none"),
+    sqlite_with_rowid=False,
+)
+Index("ix_directory_user_id_word", directory.c.user_id, directory.c.word)
+acts = Table(
+    "acts",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("institution", Text, nullable=False),
+    Column("user_id", Text, nullable=False, comment="whose records the act was on"),
+    Column("act", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("mandate", Integer),
+    Column("reason", Text, nullable=False),
+    Column("objects", Text, nullable=False, comment="JSON: those of the ledger's line"),
+    sqlite_autoincrement=True,
+)
+Index("ix_acts_institution_seq", acts.c.institution, acts.c.seq)
+Index("ix_acts_user_id_seq", acts.c.user_id, acts.c.seq)
 changes = Table(
     "changes",
     metadata,

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from gateway.records.append_only import protect, unprotect
+from gateway.records.directory import fill_directory
 from gateway.records.going_back import must_be_empty
 
 revision = "0006"
@@ -19,7 +20,7 @@ _ADDED: dict[str, tuple[str, ...]] = {
     "suspensions": ("key",),
 }
 """The legal tables of this revision, with what is unique among the live rows of each."""
-_WORKING = ("outside_roles", "role_lookups")
+_WORKING = ("outside_roles", "role_lookups", "directory", "acts")
 
 
 def upgrade() -> None:
@@ -146,6 +147,39 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_role_lookups")),
     )
+    exact = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    op.create_table(
+        "directory",
+        sa.Column("institution", sa.Text(), nullable=False),
+        sa.Column("word", exact, nullable=False, comment="folded, of the name or user ID; empty: the list itself"),
+        sa.Column("sort", exact, nullable=False, comment="the whole name, folded"),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("first_end", sa.Float(), comment="in the list itself: when the first live designation ends"),
+        sa.Column("last_end", sa.Float(), comment="and the last of them; NULL: there is none"),
+        sa.PrimaryKeyConstraint("institution", "word", "sort", "user_id", name=op.f("pk_directory")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_directory_user_id_word", "directory", ["user_id", "word"], unique=False)
+    op.create_table(
+        "acts",
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("institution", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False, comment="whose records the act was on"),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("mandate", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("objects", sa.Text(), nullable=False, comment="JSON: those of the ledger's line"),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_acts")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_acts_at"), "acts", ["at"], unique=False)
+    op.create_index("ix_acts_institution_seq", "acts", ["institution", "seq"], unique=False)
+    op.create_index("ix_acts_user_id_seq", "acts", ["user_id", "seq"], unique=False)
+    op.create_index("ix_mandates_institution", "mandates", ["institution"], unique=False)
+    fill_directory(op.get_bind())
     for table, unique in _ADDED.items():
         protect(op.get_bind(), table, unique)
 
@@ -163,5 +197,6 @@ def downgrade() -> None:
     for table in _WORKING:
         op.drop_table(table)
     unprotect(connection, "mandates")
+    op.drop_index("ix_mandates_institution", "mandates")
     op.drop_column("mandates", "authorisations")
     protect(connection, "mandates")
