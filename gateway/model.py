@@ -216,7 +216,11 @@ class UseGrant:
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
-    """The KSZ's written word for one institution and one transaction (E1, P1). `reference` is the deliberation."""
+    """The KSZ's written word for one institution and one transaction (E1, P1). `reference` is the deliberation.
+
+    Until `review_until` (Unix seconds; None: not at all) a person whom the head official has not reviewed yet stays under what this
+    one supersedes.
+    """
 
     reference: str
     transaction: str
@@ -226,6 +230,7 @@ class Authorisation:
     opinion: Opinion | None
     uses: tuple[UseGrant, ...]
     supersedes: tuple[str, ...] = ()
+    review_until: float | None = None
 
     def grant_for(self, use: Use) -> UseGrant | None:
         for grant in self.uses:

@@ -11,7 +11,14 @@ from collections.abc import Callable
 
 from gateway.decision.context import outside
 from gateway.decision.facts import SAFE_METHODS, Agent, Facts, PageOrigin
-from gateway.decision.ruling import activated, find_operation, newest_holding, ruling_authorisation, why_none_holds
+from gateway.decision.ruling import (
+    activated,
+    find_operation,
+    newest_holding,
+    ruling_authorisation,
+    under_review,
+    why_none_holds,
+)
 from gateway.decision.snapshot import Located, Snapshot
 from gateway.decision.suspensions import Scope, Suspended
 from gateway.model import (
@@ -167,12 +174,11 @@ def not_suspended(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 
     On our own pages a suspended person, or a person of a suspended institution, does nothing either.
     """
-    suspensions = facts.suspensions
-    if not suspensions:
-        return None
-    user = facts.user
+    user, suspensions = facts.user, facts.suspensions
     if user is None:
         return "suspended_by_ksz"
+    if not suspensions:
+        return None
     found.suspension = suspensions.of_person(user) or suspensions.of(Scope.INSTITUTION, user.institution)
     if found.suspension is None and found.authorisation is not None:
         found.suspension = suspensions.of(Scope.AUTHORISATION, found.authorisation.reference)
@@ -257,7 +263,13 @@ def authorised(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
         return "not_activated"
     if facts.now < grant.validity.start:
         return "not_yet_valid"
-    return None if facts.now < grant.validity.end else "expired"
+    if facts.now >= grant.validity.end:
+        return "expired"
+    if grant.review_until is not None:
+        review_seconds = snapshot.mandate_review_seconds
+        before = under_review(grant, grants, facts.user.designations, facts.now, review_seconds)
+        found.authorisation = grant if before is None else before
+    return None
 
 
 def designated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:

@@ -5,7 +5,7 @@ Never by the order of files or rows; only a transaction's operations have an ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gateway.model import Authorisation, Designation, Operation, Use
 
@@ -23,6 +23,37 @@ def ruling_authorisation(grants: tuple[Authorisation, ...], now: float) -> Autho
     return min(standing, key=lambda grant: _distance(grant, now), default=None)
 
 
+def under_review(
+    ruling: Authorisation,
+    grants: tuple[Authorisation, ...],
+    designations: Mapping[str, tuple[Designation, ...]],
+    now: float,
+    review_seconds: float,
+) -> Authorisation | None:
+    """What a person stays under whom the head official has not reviewed since `ruling` came into force (clauses P4, I3).
+
+    Nobody is carried over into new terms without that word; until the date that the KSZ set for it, whoever was designated under the
+    predecessor goes on under the predecessor's own terms, as long as both are in force. A designation under `ruling`, whatever
+    became of it, is the head official's word. None: `ruling` is what counts.
+    """
+    if ruling.review_until is None or now >= ruling.review_until or designations.get(ruling.reference):
+        return None
+    if not _in_force(ruling, now):
+        return None
+    before = [
+        grant
+        for grant in grants
+        if grant.reference in ruling.supersedes
+        and _in_force(grant, now)
+        and newest_holding(designations.get(grant.reference, ()), now, review_seconds) is not None
+    ]
+    return max(before, key=lambda grant: (grant.validity.start, grant.reference), default=None)
+
+
+def _in_force(grant: Authorisation, now: float) -> bool:
+    return grant.status == "active" and activated(grant) and grant.validity.holds(now)
+
+
 def activated(grant: Authorisation) -> bool:
     """The KSZ's opinion is favourable (I3). No table holds one dated after the first valid day."""
     return grant.opinion is not None and grant.opinion.favourable
@@ -34,8 +65,7 @@ def _supersedes(newer: Authorisation, older: Authorisation, now: float) -> bool:
 
 def _distance(grant: Authorisation, now: float) -> tuple[int, float, str]:
     if grant.validity.holds(now):
-        in_force = grant.status == "active" and activated(grant)
-        return (0 if in_force else 1, -grant.validity.start, grant.reference)
+        return (0 if _in_force(grant, now) else 1, -grant.validity.start, grant.reference)
     away = grant.validity.start - now if now < grant.validity.start else now - grant.validity.end
     return (2, away, grant.reference)
 

@@ -38,6 +38,8 @@ def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[f
         return
     for authorisation in snapshot.authorisations.get((user.institution, transaction.id), ()):
         yield from _ends(authorisation.validity)
+        if authorisation.review_until is not None:
+            yield authorisation.review_until
         yield from _designations(user, authorisation.reference, snapshot.mandate_review_seconds)
     for role in user.roles.get(transaction.role or "", ()):
         yield from _ends(role.validity)

@@ -164,6 +164,7 @@ def _authorisation(file: AuthorisationFile) -> Authorisation:
         opinion=None if opinion is None else Opinion(opinion.outcome == "favourable", opinion.on),
         uses=tuple(_grant(use) for use in file.use),
         supersedes=tuple(file.supersedes),
+        review_until=None if file.review_until is None else Validity.of_days(file.review_until, file.review_until).end,
     )
 
 

@@ -139,6 +139,18 @@ def _supersedes_its_like(file: str, authorisation: AuthorisationFile, ground: Gr
             yield Fault(file, where, f"{reference} supersedes this one too", "Leave one of the two out")
 
 
+def _review_has_its_time(file: str, authorisation: AuthorisationFile, ground: Ground) -> Iterator[Fault]:
+    """Nobody is carried over without the head official's word, and the time for it is the KSZ's to set (P4)."""
+    last, first, end = authorisation.review_until, authorisation.valid_from, authorisation.valid_until
+    if not readable(last) or last is None:
+        return
+    if readable(authorisation.supersedes) and not authorisation.supersedes:
+        yield Fault(file, "review_until", "it supersedes nothing, so there is nothing to review", "Remove it")
+    if readable(first) and readable(end) and not first <= last <= end:
+        what = "the review ends outside the time of this authorisation"
+        yield Fault(file, "review_until", what, "Name a day from valid_from to valid_until")
+
+
 def one_authorisation_at_a_time(ground: Ground) -> Iterator[Fault]:
     """Two in force together would leave open which one a person acts under."""
     groups: dict[tuple[str, str], list[tuple[Validity, str, AuthorisationFile]]] = {}
@@ -202,4 +214,5 @@ PER_AUTHORISATION = (
     _context_says_something,
     _uses_exist,
     _supersedes_its_like,
+    _review_has_its_time,
 )

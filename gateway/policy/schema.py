@@ -223,6 +223,7 @@ class AuthorisationFile(FileModel):
     deliberated_on: Day
     amendments: Annotated[list[Day], Field(default_factory=list)]
     supersedes: Annotated[list[Reference], Field(default_factory=list)]
+    review_until: Day | None = None
     granted_by: Words
     granted_on: Day
     derogation: Words

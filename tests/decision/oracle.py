@@ -96,6 +96,13 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         )
     )
 
+    suspended = {(str(one.scope), one.subject) for one in facts.suspensions.entries}
+    people = {one.person for one in facts.suspensions.entries if str(one.scope) == "person"}
+    held["I3 emergency"] = (
+        not suspended & {("all", ""), ("transaction", transaction.id), ("institution", user.institution)}
+        and not suspended & {("person", user.user_id)}
+        and user.person not in people
+    )
     known = user.institution in set(snapshot.institutions)
     grants = [
         one for one in snapshot.by_reference.values()
@@ -107,6 +114,15 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
     }  # fmt: skip
     forced = [one for one in grants if one.reference not in gone and _in_force(one, now)]
     held["E1 authorisation"] = bool(forced)
+    # Not reviewed yet: no word of the head official on the successor, and the time that the KSZ set for it runs.
+    waiting = [
+        old for new in forced for old in grants
+        if new.review_until is not None and now < new.review_until and old.reference in new.supersedes
+        and not user.designations.get(new.reference) and _in_force(old, now)
+        and any(_names(one, now, snapshot.mandate_review_seconds) for one in user.designations.get(old.reference, ()))
+    ]  # fmt: skip
+    forced = waiting or forced
+    held["I3 emergency"] &= not any(("authorisation", one.reference) in suspended for one in forced)
 
     named = [
         one for grant in forced for one in user.designations.get(grant.reference, ())

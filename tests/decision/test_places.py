@@ -127,8 +127,8 @@ def test_a_transaction_has_every_row_of_its_channel_in_order() -> None:
     rows = BY_PLACE[Place.TRANSACTION, Channel.USER]
     assert list(rows) == [row for row in CRITERIA if Channel.USER in row.channels]
     assert [row.clause for row in rows] == [
-        "B3", "B3", "B3", "B1", "E1", "P4", "I4", "I4", "B1", "I1", "P1", "B1", "P1", "P4", "P3", "P2", "P4", "P2", "I2", "I2",
-        "I2", "I5",
+        "B3", "B3", "B3", "B1", "I3", "E1", "P4", "I4", "I4", "B1", "I1", "P1", "B1", "P1", "P4", "I3", "P3", "P2", "P4", "P2",
+        "I2", "I2", "I2", "I5",
     ]  # fmt: skip
 
 

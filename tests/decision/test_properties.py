@@ -29,6 +29,7 @@ from gateway.decision import (
     place_of,
 )
 from gateway.decision.criteria import BY_PLACE
+from gateway.decision.suspensions import NOTHING_SUSPENDED, Scope, Suspended, Suspensions
 from gateway.model import (
     Acceptance,
     Channel,
@@ -76,6 +77,18 @@ NEXT = dc.replace(AUTHORISATION, reference="26/007", validity=Validity(NOW - DAY
 OTHER = dc.replace(
     TRANSACTION, id="pension", matches=(Match("dossier.localhost", "/dossier/pension/"),), role="PensionReader"
 )
+SUSPENDED = [
+    Suspended("20260615-00000001", Scope.ALL),
+    Suspended("20260615-00000002", Scope.TRANSACTION, "dossier"),
+    Suspended("20260615-00000003", Scope.TRANSACTION, "pension"),
+    Suspended("20260615-00000004", Scope.INSTITUTION, ELSEWHERE),
+    Suspended("20260615-00000005", Scope.INSTITUTION, KBO),
+    Suspended("20260615-00000006", Scope.AUTHORISATION, "24/123"),
+    Suspended("20260615-00000007", Scope.AUTHORISATION, "26/007"),
+    Suspended("20260615-00000008", Scope.PERSON, USER.user_id),
+    Suspended("20260615-00000009", Scope.PERSON, "another-id", USER.person),
+    Suspended("20260615-0000000a", Scope.PERSON, "peeters01", USER.person + 1),
+]
 OFFICE, VILLAGE = ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")
 WEEKDAYS = frozenset(range(5))
 TODAY = dt.date(2026, 6, 15)
@@ -110,6 +123,7 @@ REQUEST: dict[str, list[Any]] = {
                  ClientEvidence(100.0, since=NOW - 10 * MINUTE), ClientEvidence(100.0, since=NOW - 11 * MINUTE),
                  ClientEvidence(100.0, answered=True, since=NOW), ClientEvidence(0.0, (), ((Signal.MANY_CONNECTIONS, 999.0),), since=NOW)],
     "too_fast": [(), ("dossier",), ("pension",)],
+    "suspensions": [NOTHING_SUSPENDED, *(Suspensions([one]) for one in SUSPENDED), Suspensions(SUSPENDED[2:4])],
 }  # fmt: skip
 CONNECTION: dict[str, list[Any]] = {
     "channel": [Channel.USER, *Channel],
@@ -160,6 +174,7 @@ AUTHORISED: dict[str, list[Any]] = {
     "validity": VALIDITIES,
     "status": ["active", "suspended", "revoked"],
     "opinion": [AUTHORISATION.opinion, None, Opinion(False, AUTHORISATION.opinion.on)],  # type: ignore[union-attr]
+    "review_until": [None, NOW, NOW + 1],
 }
 NAMED: dict[str, list[Any]] = {
     "authorisation": ["24/123", "26/007"],
@@ -331,7 +346,9 @@ def lessened(world: World) -> list[tuple[str, World]]:
         all_of = [one for named in user.designations.values() for one in named]
         for one in all_of:
             kept = [other for other in all_of if other is not one]
-            less.append((f"designation {one.id}", world.designated(*kept)))
+            # A record ends and is never gone: under a successor whose review runs, it is the head official's word to the end.
+            over = dc.replace(one, validity=Validity(one.validity.start, min(one.validity.end, NOW)))
+            less.append((f"designation {one.id}", world.designated(*kept, over)))
             less += [
                 (f"{use} of designation {one.id}", world.designated(*kept, dc.replace(one, uses=one.uses - {use})))
                 for use in one.uses

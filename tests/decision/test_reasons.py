@@ -23,6 +23,7 @@ from gateway.decision import (
 )
 from gateway.decision.checks import MESSAGE_FAULTS
 from gateway.decision.criteria import CRITERIA
+from gateway.decision.suspensions import UNREADABLE, Scope, Suspended, Suspensions
 from gateway.model import Acceptance, Channel, Context, Means, Operation, Opinion, Role, Use, Validity
 from tests.decision.world import (
     AUTHORISATION,
@@ -68,6 +69,10 @@ def communication(world: World) -> World:
 
 def portal(path: str) -> Change:
     return lambda w: w.request(host="portal.localhost", path=path).connection(sni="portal.localhost")
+
+
+def suspended(scope: Scope, subject: str = "", person: int | None = None) -> Suspensions:
+    return Suspensions([Suspended("20260615-0123abcd", scope, subject, person)])
 
 
 def evidence(**members: Any) -> Change:
@@ -214,6 +219,20 @@ CASES: list[tuple[str, str, Change]] = [
     ("expired", "this very moment", lambda w: w.authorisation(validity=PAST)),
     ("suspended", "by the KSZ", lambda w: w.authorisation(status="suspended")),
     ("revoked", "by the KSZ", lambda w: w.authorisation(status="revoked")),
+    # in an emergency (I3)
+    ("suspended_by_ksz", "everything, whoever asks", lambda w: w.request(suspensions=suspended(Scope.ALL)).anonymous()),
+    ("suspended_by_ksz", "the transaction", lambda w: w.request(suspensions=suspended(Scope.TRANSACTION, "dossier"))),
+    ("suspended_by_ksz", "the institution", lambda w: w.request(suspensions=suspended(Scope.INSTITUTION, w.the_user.institution))),
+    ("suspended_by_ksz", "the authorisation", lambda w: w.request(suspensions=suspended(Scope.AUTHORISATION, "24/123"))),
+    ("suspended_by_ksz", "the person", lambda w: w.request(suspensions=suspended(Scope.PERSON, w.the_user.user_id))),
+    ("suspended_by_ksz", "the person, by another user ID", lambda w: w.request(suspensions=suspended(Scope.PERSON, "els.elsewhere", w.the_user.person))),
+    ("suspended_by_ksz", "our own pages too, for that person", lambda w: portal("/applications")(w.request(suspensions=suspended(Scope.PERSON, w.the_user.user_id)))),
+    ("suspended_by_ksz", "and for that institution", lambda w: portal("/administration")(w.request(suspensions=suspended(Scope.INSTITUTION, w.the_user.institution)))),
+    ("permitted", "our own pages stay open when everything is", lambda w: portal("/applications")(w.request(suspensions=suspended(Scope.ALL)))),
+    ("permitted", "signing in and out stays open", lambda w: portal("/sign-out")(w.request(suspensions=suspended(Scope.PERSON, w.the_user.user_id)))),
+    ("permitted", "another's suspension", lambda w: w.request(suspensions=suspended(Scope.PERSON, "jan.janssens", 4711))),
+    ("permitted", "another transaction's", lambda w: w.request(suspensions=suspended(Scope.TRANSACTION, "pension"))),
+    ("not_designated", "who is not designated learns nothing of it", lambda w: w.designated().request(suspensions=suspended(Scope.TRANSACTION, "dossier"))),
     # the designation (P4, P5)
     ("person_blocked", "blocked", lambda w: w.user(blocked=True)),
     ("person_blocked", "the user ID has ended", lambda w: w.user(validity=PAST)),
@@ -511,3 +530,60 @@ def test_a_designation_for_the_old_authorisation_does_not_carry_over_by_itself()
 def test_grants_of_other_institutions_never_matter() -> None:
     other = dc.replace(AUTHORISATION, reference="26/008", institution=ELSEWHERE, supersedes=("24/123",))
     assert WORLD.authorised(AUTHORISATION, other).code == "permitted"
+
+
+# --- until the head official has reviewed who is carried over --------------------------------------------------------------
+
+REVIEWED = dc.replace(NEW, review_until=NOW + 1)
+
+
+@pytest.mark.parametrize(("code", "reference", "grants", "designations"), [
+    # Nobody's word yet on the successor: the predecessor's terms, until the date.
+    ("permitted", "24/123", (OLD, REVIEWED), ON_BOTH[:1]),
+    ("not_designated", "26/007", (OLD, dc.replace(REVIEWED, review_until=NOW)), ON_BOTH[:1]),
+    ("not_designated", "26/007", (OLD, NEW), ON_BOTH[:1]),
+    # The word, whatever it says: carried over, or not any more.
+    ("permitted", "26/007", (OLD, REVIEWED), ON_BOTH),
+    ("designation_ended", "26/007", (OLD, REVIEWED), (ON_BOTH[0], dc.replace(ON_BOTH[1], validity=PAST))),
+    ("not_designated", "26/007", (OLD, REVIEWED), (dc.replace(ON_BOTH[0], validity=PAST),)),
+    # Never back to life: neither the predecessor's own end, nor a successor that is stopped.
+    ("not_designated", "26/007", (dc.replace(OLD, validity=PAST), REVIEWED), ON_BOTH[:1]),
+    ("not_designated", "26/007", (dc.replace(OLD, status="suspended"), REVIEWED), ON_BOTH[:1]),
+    ("suspended", "26/007", (OLD, dc.replace(REVIEWED, status="suspended")), ON_BOTH[:1]),
+])  # fmt: skip
+def test_who_is_not_reviewed_stays_under_the_predecessor_until_the_date(
+    code: str, reference: str, grants: tuple[Any, ...], designations: tuple[Any, ...]
+) -> None:
+    for order in (grants, grants[::-1]):
+        decision = WORLD.designated(*designations).authorised(*order).decide()
+        assert decision.authorisation is not None
+        assert (decision.reason.code, decision.authorisation.reference) == (code, reference)
+
+
+# --- emergency -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_suspends_is_carried_and_shown() -> None:
+    decision = WORLD.request(suspensions=suspended(Scope.INSTITUTION, WORLD.the_user.institution)).decide()  # type: ignore[union-attr]
+    assert (decision.suspension, decision.disclosed) == (
+        Suspended("20260615-0123abcd", Scope.INSTITUTION, "0403019261"), True
+    )  # fmt: skip
+
+
+def test_what_cannot_be_read_suspends_everything() -> None:
+    assert WORLD.request(suspensions=Suspensions([UNREADABLE])).code == "suspended_by_ksz"
+
+
+def test_of_suspended_persons_a_line_holds_nobody_but_its_own() -> None:
+    mine, other = (
+        Suspended("20260615-00000001", Scope.PERSON, "x", WORLD.the_user.person),
+        Suspended("20260615-00000002", Scope.PERSON, "y", 99),
+    )  # type: ignore[union-attr]
+    all_of_it = Suspended("20260615-00000000", Scope.TRANSACTION, "pension")
+    suspensions = Suspensions([other, mine, all_of_it])
+    assert suspensions.concerning(WORLD.the_user) == [all_of_it, mine]
+    assert suspensions.concerning(None) == [all_of_it]
+    assert suspensions == Suspensions([mine, other, all_of_it])
+    assert suspensions != Suspensions([mine])
+    assert suspensions != "these"
+    assert hash(suspensions) == hash(Suspensions([all_of_it, other, mine]))
