@@ -34,6 +34,9 @@ WRITE_HIGH_BYTES = 128 * 1024
 CARD_KEEP_ALIVE_SECONDS = 3.0
 """How long a connection of the eID door stays open between two requests: a page with its style sheet. The card was shown to the
 connection; who tries again with another one must come by a new one, and a browser takes what is open."""
+CARD_LIFE_SECONDS = 15.0
+"""How old a connection of the eID door gets, however busy it is: what a card proves there is believed to be of now. Long enough to ask
+whether it was revoked, and for a page with its style sheet."""
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 64 * 1024
 """How long, and how much, a refused client may go on sending before its connection is closed: a close on unread bytes resets
@@ -44,7 +47,7 @@ class ClientConnection(Receiver):
     """The protocol of one accepted connection, after its handshake."""
 
     __slots__ = (
-        "_discarded", "_farewell", "_given", "_keep_alive", "_left", "_lingering", "_observed", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
+        "_discarded", "_farewell", "_given", "_keep_alive", "_last_at", "_left", "_lingering", "_observed", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
         "address", "answered", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
@@ -74,6 +77,7 @@ class ClientConnection(Receiver):
         self._transport: asyncio.Transport | None = None
         self._keep_alive = gate.timeouts.keep_alive if channel is not Channel.EID else CARD_KEEP_ALIVE_SECONDS
         self._reading_paused = False
+        self._last_at = NEVER if channel is not Channel.EID else gate.loop.time() + CARD_LIFE_SECONDS
         self._lingering = False
         self._discarded = 0
         self._farewell: FrameFollower | None = None
@@ -329,7 +333,7 @@ class ClientConnection(Receiver):
     @property
     def last_request(self) -> bool:
         """Whether the request that is under way is the last of this connection."""
-        return self._requests >= self.gate.requests_per_connection
+        return self._requests >= self.gate.requests_per_connection or self.gate.loop.time() >= self._last_at
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

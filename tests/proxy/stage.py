@@ -172,6 +172,7 @@ def snapshot(origin: Origin, **changes: Any) -> tuple[Snapshot, Transaction]:
             regulations=(world.REGULATION,),
             hosts={HOST: {"/dossier/": (transaction, match)}},
             levels=(1, 1, 2, 2, 4),
+            eid_names=frozenset({HOST}),
         ),
         transaction,
     )
@@ -207,6 +208,7 @@ async def stage(
     rates: Rates | None = None,
     requests_per_connection: int = 10_000,
     clock: Callable[[], float] = lambda: world.NOW,
+    channel: Channel = Channel.USER,
     **changes: Any,
 ) -> AsyncIterator[Stage]:
     loop = asyncio.get_running_loop()
@@ -276,8 +278,8 @@ async def stage(
     acceptor = Acceptor(
         loop,
         sockets,
-        partial(ClientConnection, gate, Channel.USER, port),
-        Doorman(gate, Channel.USER),
+        partial(ClientConnection, gate, channel, port),
+        Doorman(gate, channel),
         Admission(Connections(), 1000),
         ServerContexts(table.names, read_certificates([pair]), 1),
     )
