@@ -142,11 +142,13 @@ class _Kept(Generic[_T]):
 
     async def get(self, ask: Callable[[], Awaitable[_T]], oldest: float) -> _T:
         """What is there, when it is no older than that (seconds); else what `ask` brings. Raises what `ask` raises, or raised last."""
+        # Before the lock: who finds it here waits for nobody that asks for something newer, such as a key of an invented name.
+        if (held := self._held(oldest)) is not None:
+            return held
         async with self._asking:
+            if (held := self._held(oldest)) is not None:
+                return held
             now = self._clock()
-            # A moment of the future is of no use: the clock was set back.
-            if self._value is not None and 0 <= now - self._at < oldest:
-                return self._value
             if 0 <= now - self._failed_at < FAILED_SECONDS:
                 raise CredentialError("provider_failed", self._failure)
             try:
@@ -156,3 +158,7 @@ class _Kept(Generic[_T]):
                 raise
             self._at = now
             return self._value
+
+    def _held(self, oldest: float) -> _T | None:
+        # A moment of the future is of no use: the clock was set back.
+        return self._value if 0 <= self._clock() - self._at < oldest else None

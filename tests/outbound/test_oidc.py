@@ -161,6 +161,23 @@ async def test_a_key_that_is_known_is_found_while_the_provider_is_silent() -> No
         assert (await place.desk.key(CURRENT)).kid == "r1"
 
 
+async def test_who_invents_names_of_keys_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can post a token that ends sessions, signed by a key that is not there."""
+    monkeypatch.setattr(oidc, "ASK_SECONDS", 1.0)
+    async with provider() as place:
+        await place.desk.key(CURRENT)
+        place.delay, place.now[0] = 60.0, NOW + RENEW_SECONDS
+        invented = asyncio.create_task(place.desk.key(Head("invented", "RS256")))
+        for _ in range(100):
+            if len(place.asked("/jwks")) == 2:
+                break
+            await asyncio.sleep(0.005)
+        assert (await place.desk.key(CURRENT)).kid == "r1"
+        assert not invented.done()
+        with pytest.raises(CredentialError, match="provider_failed"):
+            await invented
+
+
 @pytest.mark.parametrize(
     ("path", "status", "body", "detail"),
     [
