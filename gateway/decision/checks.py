@@ -155,8 +155,12 @@ def channel_serves(facts: Facts, snapshot: Snapshot, found: Found) -> str | None
 
 
 def table_loaded(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
-    """Without a good table only refusals are served, our own pages included (DESIGN section 5, THREATS row 10)."""
-    return None if snapshot.usable else "table_unavailable"
+    """Without a good table only refusals are served, our own pages included (DESIGN section 5, THREATS row 10); so it is with a signed
+    release that has expired, once its grace is over.
+    """
+    if not snapshot.usable:
+        return "table_unavailable"
+    return None if facts.now < snapshot.refused_from else "table_expired"
 
 
 def records_readable(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:

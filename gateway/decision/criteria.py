@@ -69,7 +69,10 @@ CRITERIA: tuple[Criterion, ...] = (
         "nothing but our own pages is open when all is suspended in an emergency", "I3",
         checks.nothing_suspends_all, ("suspended_by_ksz",), TRANSACTIONS, USER,
     ),
-    Criterion("a checked table is in force", "E1", checks.table_loaded, ("table_unavailable",), EVERYWHERE, USER | EID),
+    Criterion(
+        "a checked table is in force", "E1",
+        checks.table_loaded, ("table_unavailable", "table_expired"), EVERYWHERE, USER | EID,
+    ),
     Criterion("the records can be read", "P4", checks.records_readable, ("records_unavailable",), SESSION_NEEDED, USER),
     Criterion(
         "a person is signed in, and the session lives", "I4",

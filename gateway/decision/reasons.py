@@ -115,6 +115,7 @@ _ROWS = (
     _row("doubtful_client", "B1", _C, 401, Mender.PERSON, _NOTICE, "so much evidence speaks for a program that the person is asked"),
     # the gateway's own trouble
     _row("table_unavailable", "E1", _F, 503, Mender.OPERATOR, _ERROR, "no good table is loaded: nothing is permitted"),
+    _row("table_expired", "E1", _F, 503, Mender.KSZ, _ERROR, "the release of the table has expired, and its grace is over"),
     _row("records_unavailable", "P4", _F, 503, Mender.OPERATOR, _ERROR, "the records cannot be read, or are too old"),
     _row("ledger_unavailable", "T1", _F, 503, Mender.OPERATOR, _ERROR, "the security log cannot be written"),
     _row("gateway_error", "B2", _F, 503, Mender.OPERATOR, _ERROR, "an unexpected error of the gateway"),

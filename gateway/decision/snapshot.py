@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.model import Authorisation, GrantedRole, Institution, Match, Regulation, Transaction
+from gateway.model import FOR_EVER, Authorisation, GrantedRole, Institution, Match, Regulation, Transaction
 
 
 class Located(NamedTuple):
@@ -31,7 +31,8 @@ class Snapshot:
     transaction) to all there are, in no order that matters. `levels[sensitivity]` is the least level of means.
     Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there. `holidays` are the public
     holidays of the years of authorisations that name working days; `card_fresh_seconds` is how old the last good answer on a
-    card's revocation may be where no older one does.
+    card's revocation may be where no older one does. `release` is the number of a signed release (0: nobody signed it), which `expires`
+    at that moment and serves nobody from `refused_from` on, when its grace is over (Unix seconds).
     """
 
     hash: str
@@ -51,6 +52,9 @@ class Snapshot:
     eid_names: frozenset[str] = frozenset()
     holidays: frozenset[dt.date] = frozenset()
     card_fresh_seconds: float = 900.0
+    release: int = 0
+    expires: float = FOR_EVER
+    refused_from: float = FOR_EVER
     usable: bool = True
     _longest: Mapping[str, int] = field(init=False, repr=False)
 

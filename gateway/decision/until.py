@@ -26,6 +26,7 @@ def stands_until(facts: Facts, decision: Decision, snapshot: Snapshot) -> float:
 
 
 def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[float]:
+    yield snapshot.refused_from
     for regulation in snapshot.regulations:
         yield regulation.effective
     if facts.session is not None:

@@ -225,6 +225,13 @@ WORDS: Final[dict[str, Words]] = {
         Act.NONE,
         Where.GATEWAY,
     ),
+    "table_expired": Words(
+        _UNAVAILABLE,
+        N_("The authorisations have expired and were not renewed in time. Without them nothing may be passed on."),
+        (N_("Your help desk can tell you when the service is available again."),),
+        Act.NONE,
+        Where.GATEWAY,
+    ),
     "records_unavailable": Words(
         _UNAVAILABLE,
         N_(

@@ -62,7 +62,7 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         "B1 client": str(facts.agent) in {"browser", "office"} and not facts.signature_agent,
         "B1 credential": session is not None or (not facts.authorization and facts.credential is None),
         "B1 page": _page(facts),
-        "E1 table": snapshot.usable,
+        "E1 table": snapshot.usable and facts.now < snapshot.refused_from,
         "P4 records": facts.records_current,
         "I4 session": session is not None
         and user is not None

@@ -31,6 +31,7 @@ from gateway.decision import (
 from gateway.decision.criteria import BY_PLACE
 from gateway.decision.suspensions import NOTHING_SUSPENDED, Scope, Suspended, Suspensions
 from gateway.model import (
+    FOR_EVER,
     Acceptance,
     Channel,
     Context,
@@ -186,6 +187,7 @@ NAMED: dict[str, list[Any]] = {
 }
 TABLE: dict[str, list[Any]] = {
     "usable": [True, False],
+    "refused_from": [FOR_EVER, NOW, NOW + 1],
     "institutions": [{KBO: INSTITUTION}, {}, {ELSEWHERE: INSTITUTION}],
     "regulations": [(REGULATION,), (), (REGULATION, dc.replace(REGULATION, version="2027", effective=NOW + 1)),
                     (REGULATION, dc.replace(REGULATION, version="2026b", effective=NOW, sha256="11" * 32)),

@@ -156,6 +156,9 @@ CASES: list[tuple[str, str, Change]] = [
     # the gateway's own trouble
     ("table_unavailable", "no table", lambda w: w.table(usable=False)),
     ("table_unavailable", "no table: own pages neither", lambda w: portal("/sign-in")(w).table(usable=False)),
+    ("table_expired", "the release expired, and its grace is over", lambda w: w.table(expires=NOW - 100, refused_from=NOW)),
+    ("table_expired", "our own pages neither", lambda w: portal("/sign-in")(w).table(expires=NOW - 100, refused_from=NOW)),
+    ("permitted", "the release expired, and its grace runs", lambda w: w.table(expires=NOW - 100, refused_from=NOW + 1)),
     ("records_unavailable", "records too old", lambda w: w.request(records_current=False)),
     ("permitted", "an open page needs no records", lambda w: portal("/help")(w).request(records_current=False)),
     # who it is (I4, I1)

@@ -164,6 +164,7 @@ def test_where_and_when_is_said_to_who_is_outside(language: Language, hours: str
             "ledger_unavailable",
             "records_unavailable",
             "table_unavailable",
+            "table_expired",
             "gateway_error",
             "draining",
             "revocation_unknown",
