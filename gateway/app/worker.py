@@ -15,12 +15,14 @@ from aiohttp import web
 
 from gateway.app.cards import CardRules, Cards
 from gateway.app.doors import Doors
+from gateway.app.emergency import Emergency
 from gateway.app.federation import make_desks
 from gateway.app.prepared import Prepared
 from gateway.app.reloading import Outcome, checked_release, outcome_of, read_anew
 from gateway.app.siblings import TELL_SECONDS, Siblings
 from gateway.credentials.start import StartTokens
 from gateway.decision import Decision, Facts
+from gateway.decision.suspensions import Suspensions
 from gateway.edge.operator import Status, make_operator_app
 from gateway.errors import ConfigurationError, Fault, LedgerError, TableError
 from gateway.ledger.ledger import Ledger
@@ -41,6 +43,7 @@ from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import UNIX_SCHEME, Pool
 from gateway.proxy.pacing import Rates
 from gateway.records import Records
+from gateway.records.switch import Switch
 
 TICK_SECONDS = 0.25
 """Limits of time, what the clock ends and new tables are taken up four times a second: an access that ended ends within one."""
@@ -119,6 +122,7 @@ class Worker:
             catch_up=records.catch_up,
             rules=settings.evidence.rules,
         )
+        self._emergency = Emergency(Switch(settings.switch_directory), records, self._suspend)
         self._doors = Doors(prepared, number, self.gate)
 
     # --- start --------------------------------------------------------------------------------------------------------
@@ -128,8 +132,11 @@ class Worker:
         stack.push_async_callback(self.gate.pool.close)
         stack.push_async_callback(self._client.close)
         stack.push_async_callback(self._cards.close)
+        self._emergency.begin()
+        stack.push_async_callback(self._emergency.close)
         if self._number == 0:  # one worker is enough: what it learns is in the records
             self._cards.keep_watch()
+            self._emergency.keep_together()
         await self._open_portal(stack)
         await self._join(stack)
         await self._open_operator(stack)
@@ -173,6 +180,8 @@ class Worker:
             providers=make_desks(self._settings, self._prepared.client_secrets, self._client),
             card_profile=self._cards.profile,
             revocation=self._cards.revocation if self._settings.names_of(Channel.EID) else None,
+            switch=Switch(self._settings.switch_directory),
+            suspensions=lambda: self._emergency.running,
         )
         # What our reader took, aiohttp takes: its own answers to what it refuses, and its log, repeat what was sent.
         runner = web.AppRunner(
@@ -275,10 +284,14 @@ class Worker:
         if restart_for:
             _log.warning("restart_needed", settings=restart_for, effect="these changes wait for the next start")
 
+    def _suspend(self, suspensions: Suspensions) -> None:
+        self.gate.suspensions = suspensions
+
     # --- running and stopping -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._emergency.tick()
         self.gate.tick()
         self.gate.pool.tick(self._loop.time())
 

@@ -44,6 +44,8 @@ MODULES = {
     "reload": "check",
     "demo": "demo",
     "explain": "explain",
+    "suspend": "suspend",
+    "resume": "suspend",
     "log": "log",
     "certs": "certs",
 }

@@ -97,23 +97,29 @@ class Desk:
         """Writes the line; raises LedgerError when it cannot be made durable."""
         if self.ledger is None:
             raise Conflict("this command does not act")
-        act = change.by.act
-        written = {} if act is None else {"act_reference": act.reference, "act_date": act.on.isoformat()}
-        line = administration_record(
-            self.ledger.references(),
-            act=change.act,
-            actor=change.by.actor,
-            person=self.ledger.sealer.person(change.user_id, change.insz),
-            institution=change.institution,
-            on_behalf_of=change.by.mandate,
-            reason=change.by.reason,
-            objects={**change.details, **written},
-        )
-        self.ledger.write(line)
+        write_line(self.ledger, change)
 
     def table(self) -> Snapshot:
         """The granted table, checked. Raises TableError."""
         return load_release(self.settings, self.now).snapshot
+
+
+def write_line(ledger: CliLedger, change: Change) -> None:
+    """The line of an act by command line. Raises LedgerError when it cannot be made durable."""
+    act = change.by.act
+    written = {} if act is None else {"act_reference": act.reference, "act_date": act.on.isoformat()}
+    ledger.write(
+        administration_record(
+            ledger.references(),
+            act=change.act,
+            actor=change.by.actor,
+            person=ledger.sealer.person(change.user_id, change.insz),
+            institution=change.institution,
+            on_behalf_of=change.by.mandate,
+            reason=change.by.reason,
+            objects={**change.objects, **written},
+        )
+    )
 
 
 def at_desk(work: Callable[[Desk], Awaitable[T]], config: Path, *, acts: bool, as_json: bool) -> T:

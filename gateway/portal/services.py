@@ -15,13 +15,15 @@ from gateway.outbound.revocation import Revocation
 from gateway.portal.handed import Handed
 from gateway.portal.settings import PortalSettings
 from gateway.records import Records
+from gateway.records.switch import Suspension, Switch
 
 
 @dataclass(frozen=True, slots=True)
 class PortalServices:
     """`secret` is the gateway's own (at least 32 bytes); `jwks` the bytes of the key set document; `clock` gives Unix seconds;
     `random(n)` n bytes from a cryptographic source; `handed` finds a request by its id; `providers` are those of the federation, by id;
-    `card_profile` gives what a card is, and `revocation` asks about one: None where no listener asks for cards."""
+    `card_profile` gives what a card is, and `revocation` asks about one: None where no listener asks for cards. `switch`
+    is this machine's for emergencies, and `suspensions` gives what is in force on it: None when it cannot be read."""
 
     settings: PortalSettings
     snapshot: Callable[[], Snapshot]
@@ -37,3 +39,5 @@ class PortalServices:
     providers: Mapping[str, ProviderDesk] = field(default_factory=dict)
     card_profile: Callable[[], Profile | None] = lambda: None
     revocation: Revocation | None = None
+    switch: Switch | None = None
+    suspensions: Callable[[], list[Suspension] | None] = list

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.model import Session, UserRecords
+from gateway.records.switch import Suspension
 from gateway.records.values import MOVED, SessionEntry
 
 SAVE_SECONDS = 60.0
@@ -58,6 +59,8 @@ class Index:
         self._unsaved: dict[str, SessionEntry] = {}
         self._touched: dict[str, SessionEntry] = {}
         self._changed: Changed = _unheard
+        self.suspensions: tuple[Suspension, ...] = ()
+        """Those in force by the records; what is in force on this machine, the switch says as well."""
 
     # --- asked by the hot path
 

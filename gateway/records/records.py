@@ -19,14 +19,17 @@ from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
 from gateway.records.index import Index
 from gateway.records.lists import Lists
+from gateway.records.mandates import Mandates
 from gateway.records.means import MeansKnown
 from gateway.records.moved import MovedSessions
 from gateway.records.offices import Offices
 from gateway.records.pending import PendingSignIns
+from gateway.records.reviewing import Reviews
 from gateway.records.schema import credentials
 from gateway.records.sessions import Sessions
 from gateway.records.settings import RecordsKey, RecordsSettings
 from gateway.records.signin import SignIn
+from gateway.records.suspensions import SuspensionRecords
 from gateway.records.upgrade import check_schema
 from gateway.records.watch import Watch
 
@@ -43,9 +46,12 @@ class RecordsDesk(
     Credentials,
     MeansKnown,
     Federation,
+    Mandates,
     Grants,
+    Reviews,
     Offices,
     Lists,
+    SuspensionRecords,
 ):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""
 
@@ -53,11 +59,12 @@ class RecordsDesk(
     async def open(cls, settings: RecordsSettings, clock: Callable[[], float] = time.time) -> Self:
         """Checks the schema and the key. Raises SchemaMismatch (naming the command that mends it), ConfigurationError, RecordsError."""
         key = RecordsKey.read(settings.key_file)
-        database = Database(settings.path)
+        database = Database(settings)
         records = cls(database, key, Index(settings.stale_limit), clock)
+        records.rules = settings.rules
         try:
             await check_schema(database)
-            database.check_file()
+            database.check()
             await records._begin()
         except BaseException:
             await records._end_work()
@@ -99,6 +106,6 @@ class Records(Watch, RecordsDesk):
             used = set((await connection.execute(sealed.distinct())).scalars())
         if not used <= {self._key.id}:
             raise RecordsError(
-                f"{self._database.path}: secrets in it were sealed with another records key. Put that key file back; or, "
+                f"{self._database}: secrets in it were sealed with another records key. Put that key file back; or, "
                 "when it is lost, end each app, card and activation code that was made with it: gateway credential list, gateway credential end"
             )

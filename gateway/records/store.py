@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,22 +17,44 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import RecordsError
+from gateway.records.acts import note_act
 from gateway.records.database import Database
+from gateway.records.directory import fill_directory, refresh_ends
 from gateway.records.index import ENDED_KEPT_SECONDS, Index
 from gateway.records.loading import read_sessions, read_users
-from gateway.records.schema import changes, persons, user_ids
+from gateway.records.schema import changes, designations, persons, user_ids
 from gateway.records.settings import RecordsKey
-from gateway.records.values import BeforeCommit, Change
+from gateway.records.standing import DEFAULT_RULES
+from gateway.records.values import BeforeCommit, By, Change, Detail
+
+SAID: Mapping[str, tuple[str, ...]] = {
+    "user_ids": ("institution", "language", "blocked"),
+    "credentials": ("kind",),
+    "mandates": ("institution", "authorisations"),
+    "designations": ("authorisation", "uses", "mandate"),
+    "roles": ("role",),
+    "confirmations": ("kind", "subject", "mandate"),
+    "offices": ("institution", "office"),
+}
+"""What a line says of a record before and after an act, besides its number and its time: no names, no numbers of persons, no secrets."""
 
 
 class Write:
-    """A transaction under way. `change` is what the ledger is told before the commit, if this write is an administrative act."""
+    """A transaction under way. `change` is what the ledger is told before the commit, if this write is an administrative act; `also` are
+    acts that come before it in the same transaction (`told`). `listed` are user IDs of which the directory knows something else from
+    now on, `designated` those whose designations began or ended."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.change: Change | None = None
         self.users: dict[str, None] = {}
         self.sessions: dict[str, None] = {}
+        self.suspensions: list[str] = []
+        self.before: list[Mapping[str, Detail]] = []
+        self.after: list[Mapping[str, Detail]] = []
+        self.also: list[Change] = []
+        self.listed: dict[str, None] = {}
+        self.designated: dict[str, None] = {}
 
     async def execute(
         self, statement: sa.Executable, parameters: list[dict[str, object]] | None = None
@@ -42,9 +64,42 @@ class Write:
     async def insert(self, table: sa.Table, **values: object) -> int:
         """Adds a row to a table with a numbered key, and gives the number."""
         made = await self.connection.execute(sa.insert(table).values(**values).returning(table.c.id))
-        return int(made.scalar_one())
+        number = int(made.scalar_one())
+        if table.name in SAID:
+            self.after.append(_said(table, {**values, "id": number}))
+        self._mark(table, [str(values.get("user_id"))])
+        return number
 
-    async def words(self, statement: sa.Select[Any]) -> list[str]:
+    async def end(self, table: sa.Table, chosen: sa.ColumnElement[bool], by: By, now: float) -> None:
+        """The one update that a legal record knows, of the live ones among those chosen."""
+        live = sa.and_(chosen, table.c.ended_at.is_(None))
+        if table.name in SAID:
+            rows = (await self.connection.execute(sa.select(table).where(live))).all()
+            self.before += [_said(table, row._mapping) for row in rows]
+            self._mark(table, [row.user_id for row in rows])
+        end = {"ended_at": now, "ended_by": by.signature, "ended_reason": by.reason}
+        await self.execute(sa.update(table).where(live).values(**end))
+
+    def _mark(self, table: sa.Table, keys: Iterable[str]) -> None:
+        if table is user_ids:
+            self.listed.update(dict.fromkeys(keys))
+        elif table is designations:
+            self.designated.update(dict.fromkeys(keys))
+
+    def told(self) -> None:
+        """What was done so far is an act of its own, with a line of its own; another one follows."""
+        if self.change is not None:
+            self.also.append(self._whole(self.change))
+        self.change, self.before, self.after = None, [], []
+
+    def acts(self) -> list[Change]:
+        """All acts of this transaction, in their order, each with what stood before and stands after."""
+        return [*self.also, *([] if self.change is None else [self._whole(self.change)])]
+
+    def _whole(self, change: Change) -> Change:
+        return replace(change, before=tuple(self.before), after=tuple(self.after))
+
+    async def words(self, statement: sa.Executable) -> list[str]:
         """The first column of all rows."""
         return list((await self.connection.execute(statement)).scalars())
 
@@ -53,8 +108,16 @@ class Write:
         return row
 
 
+def _said(table: sa.Table, values: Mapping[Any, Any]) -> dict[str, Detail]:
+    columns = (*SAID[table.name], "valid_from", "valid_to", "act_reference")
+    known = {column: values[column] for column in columns if values.get(column) is not None}
+    return {"table": table.name, "id": values["id"], **known}
+
+
 class Store:
     """Base of the records' parts (sign-in, sessions, administration …); see `Records`."""
+
+    rules = DEFAULT_RULES
 
     def __init__(self, database: Database, key: RecordsKey, index: Index, clock: Callable[[], float]) -> None:
         self.index = index
@@ -69,13 +132,18 @@ class Store:
             write = Write(connection)
             yield write
             touched = [("user", key) for key in write.users] + [("session", key) for key in write.sessions]
+            touched += [("suspension", key) for key in write.suspensions]
             if touched:
                 at = self._clock()
                 await write.execute(sa.insert(changes), [{"at": at, "kind": kind, "key": key} for kind, key in touched])
-            if before_commit is not None and write.change is not None:
-                written = before_commit(await _with_insz(write, write.change))
-                if inspect.isawaitable(written):
-                    await written
+            await write.connection.run_sync(fill_directory, write.listed, self._clock())
+            await write.connection.run_sync(refresh_ends, write.designated, self._clock())
+            for change in write.acts():
+                await note_act(write, change)
+            if before_commit is not None:
+                # Together, so that a list of a thousand people waits for the disk a few times, not a thousand times.
+                written = [before_commit(await _with_insz(write, change)) for change in write.acts()]
+                await asyncio.gather(*(each for each in written if inspect.isawaitable(each)))
         try:
             await self._read_back(list(write.users), list(write.sessions))
         except RecordsError:
@@ -99,7 +167,7 @@ class Store:
         wanted = {user_id for user_id in users if index.holds(user_id)}
         wanted |= {row.session.user_id for row in rows if not index.holds(row.session.user_id)}
         # Sorted as the tables' indexes are: neighbours share pages of the file.
-        found = await read_users(connection, sorted(wanted))
+        found = await read_users(connection, sorted(wanted), self.rules)
         index.put_users(found)
         index.put_sessions(rows)
 

@@ -1,7 +1,7 @@
 """Keeps the index current: what other processes committed is seen within half a second, by the change table.
 
-SQLite tells that something was committed by `PRAGMA data_version`; PostgreSQL's LISTEN/NOTIFY will take its place there. Also here, in
-the background: last-seen times are saved, and working state that has served is thrown away.
+Whether something was committed, the database tells when it is asked (a `Lookout`); PostgreSQL also tells by itself that it is time to ask.
+Also here, in the background: last-seen times are saved, and working state that has served is thrown away.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import sqlalchemy as sa
 import structlog
 
 from gateway.errors import RecordsError
-from gateway.records.database import DataVersion
+from gateway.records.dialect import Lookout, Moment
 from gateway.records.eid_cards import forget_eid_cards
 from gateway.records.index import ENDED_KEPT_SECONDS
 from gateway.records.schema import changes, entry_codes, kept_forms, sessions
 from gateway.records.signin import forget_unknown
 from gateway.records.store import Store
+from gateway.records.suspensions import read_suspensions
 
 POLL_SECONDS = 0.25
 """A change must be known within 1 s (revocation), the reading included."""
@@ -40,8 +41,8 @@ log = structlog.get_logger("gateway.records")
 class Watch(Store):
     """The background work of the records."""
 
-    _version: DataVersion | None = None
-    _seen_version = -1
+    _lookout: Lookout | None = None
+    _seen = Moment("", "")
     _seen_change = 0
     _seen_last_seen = 0.0
     _tasks: tuple[asyncio.Task[None], ...] = ()
@@ -66,10 +67,10 @@ class Watch(Store):
 
     async def _begin(self) -> None:
         """Fills the index, and begins to watch. Raises RecordsError."""
-        version = DataVersion(self._database.path)
-        await version.open()
-        self._version = version
         self._wake = asyncio.Event()
+        lookout = self._database.lookout(self._wake.set)
+        await lookout.open()
+        self._lookout = lookout
         await self._read_everything()
         self._tasks = (asyncio.create_task(self._watch()), asyncio.create_task(self._keep_house()))
         for task in self._tasks:
@@ -82,8 +83,8 @@ class Watch(Store):
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._version is not None:
-            await self._version.close()
+        if self._lookout is not None:
+            await self._lookout.close()
         try:
             await self._save_last_seen(self.index.take_unsaved(all_of_them=True))
         except RecordsError as error:
@@ -91,26 +92,27 @@ class Watch(Store):
 
     async def _read_everything(self) -> None:
         began = self._clock()
-        version = await self._data_version()
+        moment = await self._look()
         # Nothing of the index is garbage: collections while it grows would take three quarters of the time.
         gc.disable()
         try:
             await self._read_whole_index(began)
         finally:
             gc.enable()
-        self._seen_version = version
+        self._seen = moment
 
     async def _read_whole_index(self, began: float) -> None:
         async with self._reading_back, self._database.reading() as connection:
             last = await connection.scalar(sa.select(sa.func.max(changes.c.seq)))
             await self._take(connection, self.index.held(), None)
+            self.index.suspensions = await read_suspensions(connection)
         self._seen_change, self._seen_last_seen = last or 0, began
         self.index.read_at(began)
 
-    async def _data_version(self) -> int:
-        if self._version is None:
-            raise RecordsError(f"{self._database.path}: not open")
-        return await self._version.read()
+    async def _look(self) -> Moment:
+        if self._lookout is None:
+            raise RecordsError(f"{self._database}: not open")
+        return await self._lookout.read()
 
     async def _watch(self) -> None:
         failing = False
@@ -140,16 +142,15 @@ class Watch(Store):
 
     async def _poll(self) -> None:
         began = self._clock()
-        self._database.check_file()
-        version = await self._data_version()
-        if self.index.age(began) > CHANGES_KEPT_SECONDS / 2:
+        moment = await self._look()
+        if moment.line != self._seen.line or self.index.age(began) > CHANGES_KEPT_SECONDS / 2:
             await self._read_everything()
             return
-        if version != self._seen_version:
+        if moment != self._seen:
             while await self._read_changes():
                 pass
             await self._read_last_seen(began)
-            self._seen_version = version
+            self._seen = moment
         self.index.read_at(began)
 
     async def _read_changes(self) -> bool:
@@ -160,6 +161,8 @@ class Watch(Store):
             users = {row.key for row in rows if row.kind == "user"}
             session_ids = dict.fromkeys(row.key for row in rows if row.kind == "session")
             await self._take(connection, users, list(session_ids))
+            if any(row.kind == "suspension" for row in rows):
+                self.index.suspensions = await read_suspensions(connection)
         if rows:
             self._seen_change = rows[-1].seq
         return len(rows) == _CHANGES_AT_ONCE

@@ -1,0 +1,110 @@
+"""Emergency suspensions, for one worker: from the switch of this machine and the records to what each decision asks.
+
+Four times a second it looks whether the switch or the records changed; so a suspension holds in every process of the machine within half
+a second, and on other machines within a second, open exchanges included (`proxy.standing`). In the background, what the switch alone
+has goes to the records, and what the records say has ended leaves the switch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateway.decision.suspensions import UNREADABLE, Suspensions
+from gateway.errors import RecordsError
+from gateway.records import Records
+from gateway.records.suspensions import merged
+from gateway.records.switch import Suspension, Switch
+
+SETTLED_SECONDS = 1.0
+"""A directory's time of change does not tell two changes of one clock tick apart: it is read again until its last change is this old."""
+RETRY_SECONDS = 2.0
+"""Between two attempts to bring the switch and the records together."""
+
+log = structlog.get_logger("gateway.emergency")
+
+
+class Emergency:
+    """One a worker; `tick` from its loop. `put` takes what is suspended, whenever that changes."""
+
+    def __init__(self, switch: Switch, records: Records, put: Callable[[Suspensions], None]) -> None:
+        self._switch = switch
+        self._records = records
+        self._put = put
+        self._seen: tuple[int, ...] | None = None
+        self._files: list[Suspension] | None = []
+        self._known: tuple[Suspension, ...] = ()
+        self._current: Suspensions | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Before the first request. Raises RecordsError when there is no switch and none can be made."""
+        self._switch.make()
+        self.tick()
+
+    @property
+    def running(self) -> list[Suspension] | None:
+        """What is in force here; None when the switch cannot be read, and so everything is suspended."""
+        return None if self._files is None else merged(self._files, self._known)
+
+    def tick(self) -> None:
+        known = self._records.index.suspensions
+        if not self._look() and known is self._known and self._current is not None:
+            return
+        self._known = known
+        running = self.running
+        now = Suspensions([UNREADABLE] if running is None else [each.entry for each in running])
+        if now != self._current:
+            self._current = now
+            self._put(now)
+            log.warning("suspensions", running=[f"{entry.scope}: {entry.key}" for entry in sorted(now.entries)])
+
+    def _look(self) -> bool:
+        """Whether the switch may have changed, and was read again."""
+        try:
+            version = self._switch.version()
+            if version == self._seen:
+                return False
+            self._files = self._switch.read()
+            settled = time.time_ns() - version[-1] > SETTLED_SECONDS * 1e9
+            self._seen = version if settled else None
+        except RecordsError as error:
+            if self._files is not None:
+                log.critical("emergency_switch_unreadable", error=str(error), effect="everything is suspended")
+            self._files, self._seen = None, None
+        return True
+
+    # --- the switch and the records: in one worker of the machine ------------------------------------------------------
+
+    def keep_together(self) -> None:
+        """Begins to bring what the switch alone has to the records, and the other way what has ended."""
+        self._task = asyncio.get_running_loop().create_task(self._again_and_again())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            with contextlib.suppress(RecordsError):  # the records' own watch tells that they cannot be reached
+                await self.bring_together()
+
+    async def bring_together(self) -> None:
+        """Raises RecordsError; then the switch goes on as it is."""
+        live = {each.entry.key for each in self._records.index.suspensions}
+        for each in self._files or ():
+            if each.recorded and each.entry.key in live:
+                continue
+            recorded = await self._records.add_suspension(each)
+            if recorded is None:
+                self._switch.remove(each.entry.key)
+                log.warning("suspension_ended_elsewhere", key=each.entry.key)
+            elif recorded != each:
+                self._switch.write(recorded)

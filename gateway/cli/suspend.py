@@ -1,0 +1,197 @@
+"""`gateway suspend` and `gateway resume`: the emergency stop (clause I3). They work without a database, and with a faulty table."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from gateway.cli.acting import SHELL, write_line
+from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Moment, done, fail, reporting, show
+from gateway.decision import Snapshot
+from gateway.decision.suspensions import Scope, Suspended
+from gateway.errors import Conflict, GatewayError, RecordsError, TableError
+from gateway.ledger import CliLedger
+from gateway.policy.release import load_release
+from gateway.policy.settings import Settings, load_settings
+from gateway.records import By, RecordsDesk
+from gateway.records.emergency import checked_reason, resume, suspend
+from gateway.records.suspensions import merged
+from gateway.records.switch import Suspension, Switch, new_key
+
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stays with it and in the ledger.")]
+T = TypeVar("T")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("suspend")(suspend_command)
+    app.command("resume")(resume_command)
+
+
+def suspend_command(
+    reason: ReasonOption = "",
+    authorisation: Annotated[
+        str | None, typer.Option("--authorisation", metavar="REFERENCE", help="All use of it.")
+    ] = None,
+    institution: Annotated[
+        str | None, typer.Option("--institution", metavar="KBO", help="Everybody who acts for it.")
+    ] = None,
+    transaction: Annotated[str | None, typer.Option("--transaction", metavar="ID", help="All access to it.")] = None,
+    person: Annotated[
+        str | None, typer.Option("--person", metavar="USER_ID", help="The natural person, by any user ID of theirs.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All transactions, for everybody.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show what is suspended.")] = False,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Suspend at once, in an emergency: open streams end within a second. It lasts until `gateway resume`, over restarts and releases.
+
+    Example: gateway suspend --transaction dossier --reason "origin compromised, ticket 4711"
+    """
+    if listed:
+        _list(config, as_json=as_json)
+        return
+    asked = {
+        Scope.AUTHORISATION: authorisation,
+        Scope.INSTITUTION: institution,
+        Scope.TRANSACTION: transaction,
+        Scope.PERSON: person,
+        Scope.ALL: "" if everything else None,
+    }
+    chosen = [(scope, subject) for scope, subject in asked.items() if subject is not None]
+    if len(chosen) != 1:
+        fail("name one: --authorisation, --institution, --transaction, --person or --all", WRONG_USE, as_json=as_json)
+    scope, subject = chosen[0]
+
+    async def work(desk: _Door) -> Suspension:
+        checked_reason(reason)
+        table = desk.table()
+        if table is not None and not _is_there(scope, subject, table):
+            raise Conflict(f"{scope.value} {subject} is not in the table; nothing was suspended")
+        now = time.time()
+        day = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d}"
+        wanted = Suspension(Suspended(new_key(day), scope, subject), reason.strip(), SHELL, now)
+        return await suspend(desk.switch, desk.records, wanted, desk.before_commit)
+
+    made = _at_the_door(work, config, as_json=as_json)
+    what = f"{scope.value} {subject}".strip()
+    elsewhere = "" if made.recorded else (
+        "\nThe records could not be reached: it holds on this machine, and other machines learn of it when they are back. "
+        "Until then, run the same there."
+    )  # fmt: skip
+    done(
+        f"suspended: {what}. To end it: gateway resume {made.entry.key} --reason …{elsewhere}",
+        _row(made),
+        as_json=as_json,
+    )
+
+
+def resume_command(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `gateway suspend --list` shows it.")],
+    reason: ReasonOption,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """End a suspension.
+
+    Example: gateway resume 20261128-0123abcd --reason "origin rebuilt, ticket 4711"
+    """
+
+    async def work(desk: _Door) -> Suspension:
+        by = By(SHELL, reason.strip())
+        return await resume(desk.switch, desk.records, key, by, time.time(), desk.before_commit)
+
+    ended = _at_the_door(work, config, as_json=as_json)
+    done(f"{ended.entry.scope.value} {ended.entry.subject} is open again", _told(ended), as_json=as_json)
+
+
+class _Door:
+    """What the two commands work with: `records` is None when the database cannot be reached."""
+
+    def __init__(self, settings: Settings, records: RecordsDesk | None, ledger: CliLedger) -> None:
+        self.records = records
+        self.switch = Switch(settings.switch_directory)
+        self._settings = settings
+        self.before_commit = partial(write_line, ledger)
+
+    def table(self) -> Snapshot | None:
+        """What could be suspended; None when the table has faults, which must not keep anybody from suspending."""
+        try:
+            return load_release(self._settings, time.time()).snapshot
+        except TableError:
+            return None
+
+
+def _at_the_door(work: Callable[[_Door], Awaitable[T]], config: Path, *, as_json: bool) -> T:
+    async def go(settings: Settings, ledger: CliLedger) -> T:
+        try:
+            records = await RecordsDesk.open(settings.records_settings)
+        except GatewayError:
+            records = None
+        try:
+            door = _Door(settings, records, ledger)
+            door.switch.make()
+            return await work(door)
+        finally:
+            if records is not None:
+                await records.close()
+
+    with reporting(as_json=as_json):
+        settings = load_settings(config)
+        with CliLedger(settings.ledger_settings) as ledger:
+            return asyncio.run(go(settings, ledger))
+
+
+def _list(config: Path, *, as_json: bool) -> None:
+    async def known(settings: Settings) -> tuple[Suspension, ...]:
+        try:
+            records = await RecordsDesk.open(settings.records_settings)
+        except GatewayError:
+            return ()
+        try:
+            return await records.running_suspensions()
+        except RecordsError:
+            return ()
+        finally:
+            await records.close()
+
+    with reporting(as_json=as_json):
+        settings = load_settings(config)
+        switch = Switch(settings.switch_directory)
+        on_switch = switch.read() if switch.directory.exists() else []
+        running = merged(on_switch, asyncio.run(known(settings)))
+        show([_row(each) for each in running], "nothing is suspended", as_json=as_json)
+
+
+def _row(suspension: Suspension) -> Mapping[str, object]:
+    entry = suspension.entry
+    return {
+        "key": entry.key,
+        "scope": entry.scope.value,
+        "subject": entry.subject,
+        "since": Moment(suspension.since),
+        "by": suspension.by,
+        "reason": suspension.reason,
+        "recorded": suspension.recorded,
+    }
+
+
+def _told(suspension: Suspension) -> Mapping[str, object]:
+    entry = suspension.entry
+    return {"key": entry.key, "scope": entry.scope.value, "subject": entry.subject, "recorded": suspension.recorded}
+
+
+def _is_there(scope: Scope, subject: str, table: Snapshot) -> bool:
+    known = {
+        Scope.TRANSACTION: table.transactions,
+        Scope.INSTITUTION: table.institutions,
+        Scope.AUTHORISATION: table.by_reference,
+    }.get(scope)
+    return known is None or subject in known

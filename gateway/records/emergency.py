@@ -1,0 +1,106 @@
+"""Suspending and resuming in an emergency: the same order for the command line and the duty officer's page (clause I3).
+
+The ledger's line first, then the switch of this machine, which is what counts here; then the records, by which other machines
+learn of it. Without records it holds here all the same, and a running gateway brings it to them as soon as they are back.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Protocol
+
+from gateway.decision.suspensions import Scope
+from gateway.errors import Conflict, RecordsError
+from gateway.model import UserRecords
+from gateway.records.suspensions import merged, suspension_change
+from gateway.records.switch import MAX_REASON_CHARACTERS, Suspension, Switch
+from gateway.records.values import BeforeCommit, By, Change
+
+
+class Known(Protocol):
+    """What is asked of the records."""
+
+    async def user(self, user_id: str) -> UserRecords | None: ...
+    async def add_suspension(self, suspension: Suspension) -> Suspension | None: ...
+    async def end_suspension(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None: ...
+    async def running_suspensions(self) -> tuple[Suspension, ...]: ...
+
+
+async def suspend(
+    switch: Switch, records: Known | None, suspension: Suspension, before_commit: BeforeCommit
+) -> Suspension:
+    """Puts it into force; gives it as it stands, `recorded` unless the records could not be reached.
+
+    Raises Conflict for a user ID that nobody has and a reason that is none, LedgerError and RecordsError when the line or the switch
+    cannot be written: then nothing is suspended.
+    """
+    checked_reason(suspension.reason)
+    entry = suspension.entry
+    change = suspension_change("suspension add", suspension, suspension.since)
+    if entry.scope is Scope.PERSON and records is not None:
+        try:
+            user = await records.user(entry.subject)
+        except RecordsError:
+            records = None
+        else:
+            if user is None:
+                raise Conflict(f"user ID {entry.subject} does not exist; see `gateway user-id list`")
+            suspension = replace(suspension, entry=entry._replace(person=user.person))
+            change = replace(change, insz=user.insz)
+    await _tell(before_commit, change)
+    switch.write(suspension)
+    if records is None:
+        return suspension
+    try:
+        recorded = await records.add_suspension(suspension)
+        if recorded is not None:
+            switch.write(recorded)
+            return recorded
+    except RecordsError:
+        pass  # the gateway brings it there when they are back; here it holds
+    return suspension
+
+
+async def resume(
+    switch: Switch, records: Known | None, key: str, by: By, now: float, before_commit: BeforeCommit
+) -> Suspension:
+    """Ends it, and gives what it was.
+
+    Raises Conflict when there is none of this key; RecordsError when the records have it and cannot be reached, since it would go on
+    by them; LedgerError. Then it stays in force.
+    """
+    checked_reason(by.reason)
+    on_switch = switch.read()
+    known: tuple[Suspension, ...] = ()
+    unreachable: RecordsError | None = None
+    try:
+        known = () if records is None else await records.running_suspensions()
+    except RecordsError as error:
+        records, unreachable = None, error
+    found = next((each for each in merged(on_switch, known) if each.entry.key == key), None)
+    if found is None:
+        raise Conflict(f"suspension {key} is not in force; see `gateway suspend --list`")
+    if any(each.entry.key == key for each in known) and records is not None:
+        await records.end_suspension(key, by, now, before_commit)
+    elif found.recorded and records is None:
+        raise RecordsError(
+            f"suspension {key} is in the records too, and they cannot be reached: it stays in force"
+            + ("" if unreachable is None else f" ({unreachable})")
+        )
+    else:
+        await _tell(before_commit, suspension_change("suspension end", found, now, by))
+    switch.remove(key)
+    return found
+
+
+def checked_reason(reason: str) -> None:
+    """Raises Conflict unless it says why."""
+    if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS or not reason.isprintable():
+        raise Conflict(f"say why: 1 to {MAX_REASON_CHARACTERS} printable characters")
+
+
+async def _tell(before_commit: BeforeCommit, change: Change) -> None:
+    written = before_commit(change)
+    if inspect.isawaitable(written):
+        await written
