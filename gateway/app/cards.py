@@ -153,7 +153,7 @@ class Cards:
                 person=self._ledger.sealer.person(change.user_id, change.insz),
                 institution=change.institution,
                 reason=change.by.reason,
-                objects=dict(change.details),
+                objects=change.objects,
             )
         )
 

@@ -139,7 +139,7 @@ class _Population:
                 institution=change.institution,
                 on_behalf_of=change.by.mandate,
                 reason=change.by.reason,
-                objects=change.details,
+                objects=change.objects,
             )
         )
 

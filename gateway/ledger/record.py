@@ -8,7 +8,7 @@ moments as Unix seconds just as they were compared, records by id with their val
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
@@ -458,12 +458,13 @@ def administration_record(
     institution: str | None = None,
     on_behalf_of: int | None = None,
     reason: str | None = None,
-    objects: Mapping[str, str | int | float | bool | Sequence[str] | None] | None = None,
+    objects: Mapping[str, object] | None = None,
 ) -> Record:
     """An act on records, written before it is committed.
 
     `act` is a noun and a verb (`designation end`), `actor` where it came from (`shell`, `portal`), `by` who did it, `person` whom it
-    concerns, `on_behalf_of` a mandate's id, `objects` the ids and values of what changes (never an INSZ or a secret).
+    concerns, `on_behalf_of` a mandate's id, `objects` the ids and values of what changes (never an INSZ or a secret), with what stood `before`
+    and what stands `after`.
     """
     return {
         "kind": "administration",

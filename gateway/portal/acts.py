@@ -29,7 +29,7 @@ def own_act(ask: Ask, user_id: str, insz: str) -> BeforeCommit:
                 person=identity,
                 institution=change.institution,
                 reason=change.by.reason,
-                objects=dict(change.details),
+                objects=change.objects,
             )
         )
 

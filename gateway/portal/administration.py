@@ -103,7 +103,7 @@ def line_of(ask: Ask, who: Administrator, login: Login, by: By) -> BeforeCommit:
                 institution=login.institution,
                 on_behalf_of=by.mandate,
                 reason=by.reason,
-                objects=change.details,
+                objects=change.objects,
             )
         )
 

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz
 from gateway.model import FOR_EVER, LANGUAGES, Language, Validity
-from gateway.records.loading import Row, effective, root
+from gateway.records.loading import Row, accepted_at, effective, root
 from gateway.records.schema import mandates, persons, user_ids
 from gateway.records.schema import sessions as session_table
 from gateway.records.sessions import end_sessions
+from gateway.records.standing import mandate_validity
 from gateway.records.store import Store, Write
 from gateway.records.values import USER_ID, BeforeCommit, By, Change
 
@@ -53,7 +54,9 @@ class Administration(Store):
                 raise Conflict("this INSZ belongs to another recorded person; the two cannot be joined by a change")
             await end_row(write, persons, current.id, by, now)
             row = await write.insert(persons, same_as=person, insz=insz, name=name, **recorded(by, now))
-            write.users.update(dict.fromkeys(await _user_ids_of(write, person)))
+            theirs = dict.fromkeys(await _user_ids_of(write, person))
+            write.users.update(theirs)
+            write.listed.update(theirs)
             write.change = Change("person change", now, by, insz=insz, details={"person": person, "record": row})
 
     async def end_person(self, person: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
@@ -171,20 +174,46 @@ def recorded(by: By, now: float, validity: Validity | None = None) -> dict[str, 
     }
 
 
-async def check_mandate(write: Write, by: By, institution: str | None, now: float) -> None:
-    """When something is done under a mandate, it is one of this institution (None: of any), in force now, and its holder may act."""
+async def check_mandate(
+    write: Write, by: By, institution: str | None, now: float, authorisation: str | None = None
+) -> None:
+    """When something is done under a mandate, it is one of this institution (None: of any), in force now, and its holder may act.
+
+    In force is one that its holder has accepted. With an `authorisation`, that is one that the mandate is for.
+    """
     if by.mandate is None:
         return
-    row = await write.one(sa.select(mandates).where(mandates.c.id == by.mandate))
+    row = await write.one(sa.select(mandates, accepted_at().label("accepted")).where(mandates.c.id == by.mandate))
     if row is None:
         raise Conflict(f"mandate {by.mandate} does not exist; see `gateway mandate list`")
-    if not effective(row).holds(now):
+    if row.accepted is None and row.ended_at is None:
+        raise Conflict(f"mandate {by.mandate} waits for {row.user_id} to accept it; see `gateway mandate accept`")
+    if not mandate_validity(effective(row), row.accepted).holds(now):
         raise Conflict(f"mandate {by.mandate} is not in force; the head official can give a new one")
+    if by.actor.startswith("user:") and by.actor != f"user:{row.user_id}":
+        raise Conflict(f"mandate {by.mandate} is {row.user_id}'s, and nobody acts under another's")
     if institution is not None and row.institution != institution:
         raise Conflict(f"mandate {by.mandate} is for institution {row.institution}, not for {institution}")
     holder = await newest_user_id(write, row.user_id)
     if holder.blocked or not effective(holder).holds(now):
         raise Conflict(f"mandate {by.mandate}: its holder {row.user_id} is blocked or has ended")
+    if authorisation is not None and not within(row.authorisations, authorisation):
+        raise Conflict(f"mandate {by.mandate} is for {row.authorisations}, not for authorisation {authorisation}")
+
+
+def within(scope: str | None, authorisation: str) -> bool:
+    """Whether a mandate with this scope, as it is recorded, is for an authorisation."""
+    return scope is None or authorisation in scope.split(",")
+
+
+async def check_not_self(write: Write, by: By, person: int) -> None:
+    """Nobody names, or gives anything to, themself: neither who acts nor the holder of the mandate, by whatever user ID."""
+    acting = {by.actor.removeprefix("user:")} if by.actor.startswith("user:") else set()
+    if by.mandate is not None:
+        acting.update(await write.words(sa.select(mandates.c.user_id).where(mandates.c.id == by.mandate)))
+    for user_id in acting:
+        if (await newest_user_id(write, user_id)).person == person:
+            raise Conflict("nobody can designate themself, or give themself anything; somebody else has to")
 
 
 async def _check_mandate_for_all_of(write: Write, by: By, person: int, now: float) -> None:
@@ -196,9 +225,7 @@ async def _check_mandate_for_all_of(write: Write, by: By, person: int, now: floa
 
 
 async def end_row(write: Write, table: sa.Table, row_id: int, by: By, now: float) -> None:
-    """The one update that a legal record knows."""
-    end = {"ended_at": now, "ended_by": by.signature, "ended_reason": by.reason}
-    await write.execute(sa.update(table).where(table.c.id == row_id).values(**end))
+    await write.end(table, table.c.id == row_id, by, now)
 
 
 async def live_row(write: Write, table: sa.Table, row_id: int, what: str) -> Row:
@@ -226,9 +253,7 @@ async def live_user_id(write: Write, user_id: str) -> Row:
 
 async def end_user_id(write: Write, user_id: str, by: By, now: float) -> None:
     """Ends a live user ID with its sessions."""
-    live = sa.and_(user_ids.c.user_id == user_id, user_ids.c.ended_at.is_(None))
-    end = {"ended_at": now, "ended_by": by.signature, "ended_reason": by.reason}
-    await write.execute(sa.update(user_ids).where(live).values(**end))
+    await write.end(user_ids, user_ids.c.user_id == user_id, by, now)
     await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "user ID ended")
     write.users[user_id] = None
 

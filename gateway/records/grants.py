@@ -1,4 +1,4 @@
-"""The administration of mandates, designations and roles: only narrower than what the KSZ granted (clauses P4, P5).
+"""The administration of designations and roles: only narrower than what the KSZ granted (clauses P3, P4).
 
 See `administration` for what the acts have in common.
 """
@@ -6,56 +6,30 @@ See `administration` for what the acts have in common.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from gateway.errors import Conflict
 from gateway.model import Authorisation, Use, Validity
-from gateway.records.administration import check_mandate, end_row, live_row, live_user_id, newest_user_id, recorded
+from gateway.records.administration import (
+    check_mandate,
+    check_not_self,
+    end_row,
+    live_row,
+    live_user_id,
+    newest_user_id,
+    recorded,
+)
 from gateway.records.loading import write_uses
-from gateway.records.schema import designations, mandates, roles
-from gateway.records.store import Store
+from gateway.records.reviewing import LAPSED, standings
+from gateway.records.schema import designations, roles
+from gateway.records.store import Store, Write
 from gateway.records.values import BeforeCommit, By, Change, Detail
 
 
 class Grants(Store):
-    """Mandates, designations and roles."""
-
-    async def add_mandate(
-        self,
-        user_id: str,
-        by: By,
-        now: float,
-        validity: Validity | None = None,
-        before_commit: BeforeCommit | None = None,
-    ) -> int:
-        """The head official mandates the holder of a user ID as local administrator of its institution, by a written act (P5)."""
-        if by.act is None:
-            raise Conflict("a mandate is the head official's own act: give its reference and date")
-        if by.mandate is not None:
-            raise Conflict("a mandate is given by the head official, never under another mandate")
-        async with self._write(before_commit) as write:
-            user = await live_user_id(write, user_id)
-            row = await write.insert(
-                mandates, user_id=user_id, institution=user.institution, **recorded(by, now, validity)
-            )
-            write.change = Change(
-                "mandate add", now, by, user_id, institution=user.institution, details={"record": row}
-            )
-        return row
-
-    async def end_mandate(self, mandate: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
-        """Designations made under it go on until the review time is over."""
-        if by.mandate is not None:
-            raise Conflict("a mandate is ended by the head official, never under another mandate")
-        async with self._write(before_commit) as write:
-            row = await live_row(write, mandates, mandate, "mandate")
-            await end_row(write, mandates, mandate, by, now)
-            under_it = sa.select(designations.c.user_id).where(designations.c.mandate == mandate).distinct()
-            write.users.update(dict.fromkeys(await write.words(under_it)))
-            write.change = Change(
-                "mandate end", now, by, row.user_id, institution=row.institution, details={"record": mandate}
-            )
+    """Designations and roles."""
 
     async def add_designation(
         self,
@@ -92,13 +66,9 @@ class Grants(Store):
                     f"authorisation {word} was granted to institution {authorisation.institution}, "
                     f"and {user_id} acts for {user.institution}"
                 )
-            await check_mandate(write, by, user.institution, now)
-            live = sa.and_(designations.c.user_id == user_id, designations.c.authorisation == word)
-            same = await write.one(sa.select(designations.c.id).where(live, *_unended(designations, now)))
-            if same is not None:
-                raise Conflict(
-                    f"{user_id} is designated for {word} already (designation {same.id}); end that one first"
-                )
+            await check_mandate(write, by, user.institution, now, word)
+            await check_not_self(write, by, user.person)
+            await self._end_lapsed(write, user_id, word, by, now)
             values = {"user_id": user_id, "authorisation": word, "uses": write_uses(wanted)}
             row = await write.insert(designations, **values, **recorded(by, now, validity))
             write.users[user_id] = None
@@ -133,6 +103,7 @@ class Grants(Store):
         async with self._write(before_commit) as write:
             user = await live_user_id(write, user_id)
             await check_mandate(write, by, user.institution, now)
+            await check_not_self(write, by, user.person)
             mine = sa.and_(roles.c.user_id == user_id, roles.c.role == role, roles.c.ended_at.is_(None))
             same = await write.one(sa.select(roles.c.id).where(mine))
             if same is not None:
@@ -147,19 +118,27 @@ class Grants(Store):
         """Takes a role away, by the number of its record."""
         await self._end_record(roles, role, "role", by, now, before_commit)
 
+    async def _end_lapsed(self, write: Write, user_id: str, authorisation: str, by: By, now: float) -> None:
+        """A designation that lapsed makes room for a new one, and its end is recorded; one that stands is in the way."""
+        table = designations.c
+        same = sa.and_(table.user_id == user_id, table.authorisation == authorisation, table.ended_at.is_(None))
+        for row, stands in await standings(write, same, self.rules):
+            if now < stands.over(self.rules.review):
+                raise Conflict(
+                    f"{user_id} is designated for {authorisation} already (designation {row.id}); end that one first"
+                )
+            if row.valid_to is None or now < row.valid_to:
+                await write.end(designations, table.id == row.id, replace(by, reason=LAPSED), now)
+
     async def _end_record(
         self, table: sa.Table, row_id: int, what: str, by: By, now: float, before_commit: BeforeCommit | None
     ) -> None:
         async with self._write(before_commit) as write:
             row = await live_row(write, table, row_id, what)
             user = await newest_user_id(write, row.user_id)
-            await check_mandate(write, by, user.institution, now)
+            await check_mandate(write, by, user.institution, now, getattr(row, "authorisation", None))
             await end_row(write, table, row_id, by, now)
             write.users[row.user_id] = None
             write.change = Change(
                 f"{what} end", now, by, row.user_id, institution=user.institution, details={"record": row_id}
             )
-
-
-def _unended(table: sa.Table, now: float) -> tuple[sa.ColumnElement[bool], ...]:
-    return table.c.ended_at.is_(None), sa.or_(table.c.valid_to.is_(None), table.c.valid_to > now)

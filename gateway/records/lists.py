@@ -13,12 +13,13 @@ from gateway.model import UserRecords, Validity
 from gateway.records.loading import Row, effective, parse_uses, read_users, root
 from gateway.records.schema import acceptances, credentials, designations, mandates, persons, roles, user_ids
 from gateway.records.store import Store
+from gateway.records.values import USER_ID
 
 KINDS: Mapping[str, tuple[sa.Table, tuple[str, ...]]] = MappingProxyType(
     {
         "user-id": (user_ids, ("language", "blocked")),
         "credential": (credentials, ("kind",)),
-        "mandate": (mandates, ()),
+        "mandate": (mandates, ("authorisations",)),
         "designation": (designations, ("authorisation", "uses")),
         "role": (roles, ("role",)),
         "acceptance": (acceptances, ("version", "sha256")),
@@ -44,7 +45,7 @@ class Entry:
     record: int
     user_id: str
     institution: str
-    says: Mapping[str, str | bool | list[str]]
+    says: Mapping[str, str | bool | list[str] | None]
     validity: Validity
     recorded_at: float
     actor: str
@@ -70,8 +71,10 @@ class Lists(Store):
 
     async def user(self, user_id: str) -> UserRecords | None:
         """Everything that the records say of a user ID, ended and blocked ones too."""
+        if not USER_ID.fullmatch(user_id):
+            return None
         async with self._database.reading() as connection:
-            return (await read_users(connection, [user_id]))[user_id]
+            return (await read_users(connection, [user_id], self.rules))[user_id]
 
     async def persons(self, institution: str | None = None, *, ended: bool = False) -> list[Person]:
         """Persons by number; of one institution (by a user ID that they have, or had, there), or all."""

@@ -30,6 +30,7 @@ from gateway.model import (
 from gateway.records.index import CookieRow, SessionRow
 from gateway.records.schema import (
     acceptances,
+    confirmations,
     designations,
     mandates,
     persons,
@@ -38,6 +39,7 @@ from gateway.records.schema import (
     sessions,
     user_ids,
 )
+from gateway.records.standing import ACCEPTED, DEFAULT_RULES, Rules, Said, designation_standing, mandate_validity
 
 KEYS_AT_ONCE = 500
 """Below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
@@ -76,18 +78,20 @@ def root() -> sa.ColumnElement[int]:
     return sa.func.coalesce(persons.c.same_as, persons.c.id)
 
 
-async def read_users(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, UserRecords | None]:
+async def read_users(
+    connection: AsyncConnection, keys: Sequence[str], rules: Rules = DEFAULT_RULES
+) -> dict[str, UserRecords | None]:
     """The records of these user IDs; a word that nobody has becomes None."""
     found: dict[str, UserRecords | None] = dict.fromkeys(keys)
     for chunk in _chunks(keys):
-        found.update(await connection.run_sync(_read_users, chunk))
+        found.update(await connection.run_sync(_read_users, chunk, rules))
     return found
 
 
-def _read_users(connection: sa.Connection, keys: Sequence[str]) -> dict[str, UserRecords]:
+def _read_users(connection: sa.Connection, keys: Sequence[str], rules: Rules) -> dict[str, UserRecords]:
     shared = _Shared()
     people = _read_people(connection, keys)
-    designated = _read_designations(connection, keys, shared)
+    designated = _read_designations(connection, keys, shared, rules)
     holds: dict[str, dict[str, tuple[Role, ...]]] = {}
     columns = (roles.c.id, roles.c.user_id, roles.c.role, *_validity_of(roles))
     for number, user_id, name, start, end, ended in connection.execute(_of(roles, columns, keys)):
@@ -132,23 +136,54 @@ def _read_people(connection: sa.Connection, keys: Sequence[str]) -> dict[int, tu
 
 
 def _read_designations(
-    connection: sa.Connection, keys: Sequence[str], shared: _Shared
+    connection: sa.Connection, keys: Sequence[str], shared: _Shared, rules: Rules
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
-    mandated = sa.select(designations.c.mandate).where(designations.c.user_id.in_(keys))
-    mandate_of: dict[int | None, Mandate] = {}
-    query = sa.select(mandates.c.id, *_validity_of(mandates)).where(mandates.c.id.in_(mandated))
-    for number, start, end, ended in connection.execute(query):
-        mandate_of[number] = Mandate(number, _validity(start, end, ended))
-
+    mine = designations.c.user_id.in_(keys)
+    said = read_said(connection, confirmations.c.user_id.in_(keys))
+    mandate_of = read_mandates(connection, mine)
     designated: dict[str, dict[str, tuple[Designation, ...]]] = {}
     table = designations.c
     columns = (table.id, table.user_id, table.authorisation, table.uses, table.mandate, table.recorded_at)
     query = _of(designations, (*columns, table.act_reference.is_not(None), *_validity_of(designations)), keys)
-    for number, user_id, word, uses, mandate, at, confirmed, start, end, ended in connection.execute(query):
-        validity = _validity(start, end, ended)
-        named = Designation(number, shared(word), parse_uses(uses), validity, at, mandate_of.get(mandate), confirmed)
+    for number, user_id, word, uses, mandate, at, by_act, start, end, ended in connection.execute(query):
+        given = _validity(start, end, ended)
+        stands = designation_standing(given, at, mandate, by_act, said.get(number, ()), mandate_of, rules)
+        rests_on, confirmed = stands.mandate, stands.confirmed
+        named = Designation(
+            number, shared(word), parse_uses(uses), stands.validity, stands.made_at, rests_on, confirmed
+        )
         _add(designated, user_id, named.authorisation, named)
     return designated
+
+
+def read_said(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> dict[int, list[Said]]:
+    """What was said of designations since they were made, oldest first, by the designation."""
+    table, said = confirmations.c, dict[int, list[Said]]()
+    query = sa.select(table.subject, table.kind, table.recorded_at, table.mandate).order_by(table.id)
+    query = query.where(chosen, table.kind != ACCEPTED, table.ended_at.is_(None))
+    for subject, kind, at, mandate in connection.execute(query):
+        said.setdefault(subject, []).append(Said(kind, at, mandate))
+    return said
+
+
+def read_mandates(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> dict[int | None, Mandate]:
+    """The mandates that these designations, or what was said of them, rest on, from when their holders accepted them."""
+    made_under = sa.select(designations.c.mandate).where(chosen)
+    subject = confirmations.c.subject.in_(sa.select(designations.c.id).where(chosen))
+    said_under = sa.select(confirmations.c.mandate).where(subject, confirmations.c.kind != ACCEPTED)
+    columns = (mandates.c.id, *_validity_of(mandates), accepted_at())
+    query = sa.select(*columns).where(mandates.c.id.in_(made_under.union(said_under)))
+    return {
+        number: Mandate(number, mandate_validity(_validity(start, end, ended), accepted))
+        for number, start, end, ended, accepted in connection.execute(query)
+    }
+
+
+def accepted_at() -> sa.ScalarSelect[float]:
+    """When the holder of a row of mandates accepted it; NULL: not yet."""
+    table = confirmations.c
+    mine = sa.and_(table.kind == ACCEPTED, table.subject == mandates.c.id, table.ended_at.is_(None))
+    return sa.select(sa.func.min(table.valid_from)).where(mine).correlate(mandates).scalar_subquery()
 
 
 async def read_sessions(

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 # What the key is mixed into is pure, and verified with it: a room of the same floor.
 from gateway.credentials.peppered import Pepper
 from gateway.errors import ConfigurationError, RecordsError
+from gateway.records.server import Server
+from gateway.records.standing import DEFAULT_RULES, Rules
 
 KEY_BYTES = 32
 """AES-256."""
@@ -25,21 +27,26 @@ _NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class RecordsSettings:
-    """`database` is the SQLite file; `key_file` holds 32 random bytes; `stale_limit` is seconds.
+    """`database` is an SQLite file or a PostgreSQL server; `key_file` holds 32 random bytes; `stale_limit` is seconds, 0 for none: then
+    each request waits for a look at the database of its own; `rules` are those of designations.
 
     Raises ConfigurationError for a stale limit out of bounds.
     """
 
-    database: Path | str
+    database: Path | str | Server
     key_file: Path
     stale_limit: float = DEFAULT_STALE_SECONDS
+    rules: Rules = DEFAULT_RULES
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.stale_limit <= MAX_STALE_SECONDS:
-            raise ConfigurationError(f"records: stale_limit must lie between 1 and {MAX_STALE_SECONDS:.0f} seconds")
+        if not 0.0 <= self.stale_limit <= MAX_STALE_SECONDS:
+            raise ConfigurationError(f"records: stale_limit must lie between 0 and {MAX_STALE_SECONDS:.0f} seconds")
 
     @property
     def path(self) -> Path:
+        """The SQLite file."""
+        if isinstance(self.database, Server):
+            raise TypeError("a server has no path")
         return Path(self.database)
 
 

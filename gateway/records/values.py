@@ -117,12 +117,16 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """On whose word something is done: who acts (`shell`, `user:<user ID>`, …), why, and under which mandate or written act."""
+    """On whose word something is done: who acts (`shell`, `user:<user ID>`, …), why, and under which mandate or written act.
+
+    `seen` is the last act on the user ID (`acts`) that they had before their eyes; None: they were shown nothing that could be old.
+    """
 
     actor: str
     reason: str
     mandate: int | None = None
     act: Act | None = None
+    seen: int | None = None
 
     @property
     def signature(self) -> str:
@@ -138,6 +142,7 @@ class Change:
     """An act on the records, checked and about to be committed: what the ledger writes first.
 
     `act` is a noun and a verb (`designation end`); `user_id` and `insz` may stand in a line only sealed; `details` hold neither names nor secrets.
+    `before` are the records as they stood that it ends, `after` those that it makes, each with what may be known of it.
     """
 
     act: str
@@ -147,6 +152,15 @@ class Change:
     insz: str | None = field(default=None, repr=False)
     institution: str | None = None
     details: Mapping[str, Detail] = field(default_factory=dict)
+    before: tuple[Mapping[str, Detail], ...] = ()
+    after: tuple[Mapping[str, Detail], ...] = ()
+
+    @property
+    def objects(self) -> dict[str, object]:
+        """As they stand in the line."""
+        then: dict[str, object] = {} if not self.before else {"before": [dict(each) for each in self.before]}
+        now: dict[str, object] = {} if not self.after else {"after": [dict(each) for each in self.after]}
+        return {**self.details, **then, **now}
 
 
 BeforeCommit = Callable[[Change], Awaitable[None] | None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -20,6 +22,8 @@ _ADDED: dict[str, tuple[str, ...]] = {
     "suspensions": ("key",),
 }
 """The legal tables of this revision, with what is unique among the live rows of each."""
+_ACTOR = "gateway upgrade"
+"""Who says what an upgrade has to say for nothing to stop."""
 _WORKING = ("outside_roles", "role_lookups", "directory", "acts")
 
 
@@ -180,8 +184,22 @@ def upgrade() -> None:
     op.create_index("ix_acts_user_id_seq", "acts", ["user_id", "seq"], unique=False)
     op.create_index("ix_mandates_institution", "mandates", ["institution"], unique=False)
     fill_directory(op.get_bind())
+    _go_on()
     for table, unique in _ADDED.items():
         protect(op.get_bind(), table, unique)
+
+
+def _go_on() -> None:
+    """Nobody loses anything by the upgrade: mandates of before were accepted in the written act that each rests on, and the period after
+    which a designation is to be confirmed again begins now."""
+    connection, now = op.get_bind(), time.time()
+    columns = "kind, subject, user_id, valid_from, recorded_at, actor, reason"
+    for kind, table, since, reason in (
+        ("accepted", "mandates", "valid_from", "given before acceptance was recorded"),
+        ("recertified", "designations", ":now", "made before designations were recertified"),
+    ):
+        of_it = f"SELECT '{kind}', id, user_id, {since}, :now, '{_ACTOR}', '{reason}' FROM {table} WHERE ended_at IS NULL"  # noqa: S608 - words of a migration
+        connection.execute(sa.text(f"INSERT INTO confirmations ({columns}) {of_it} ORDER BY id"), {"now": now})
 
 
 def downgrade() -> None:
@@ -189,7 +207,7 @@ def downgrade() -> None:
     column it would be for all."""
     connection = op.get_bind()
     for table in _ADDED:
-        must_be_empty(connection, table)
+        must_be_empty(connection, table, f"actor <> '{_ACTOR}'")
     must_be_empty(connection, "mandates", "authorisations IS NOT NULL", "scopes of mandates")
     for table in _ADDED:
         unprotect(connection, table)

@@ -1,0 +1,88 @@
+"""How long a mandate and a designation stand, after all that was said of them since (clauses P4, P5).
+
+A mandate is in force once its holder has accepted it. A designation stands until it ends, or until nobody has confirmed for a period
+that it is still needed; who confirms one whose mandate has ended takes it over. Computed when the records are read, so that nothing has
+to run for a refusal to happen, and the decision and its line hold what came of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from gateway.model import Mandate, Validity
+
+HALF_A_YEAR: Final = 182 * 86_400.0
+MONTH: Final = 30 * 86_400.0
+ACCEPTED: Final = "accepted"
+CONFIRMED: Final = "confirmed"
+RECERTIFIED: Final = "recertified"
+
+
+class Rules(NamedTuple):
+    """What a deployment asks: `recertify` is for how many seconds a designation stands without being confirmed again, `warn` how many
+    before that those concerned are told, `review` for how many it outlives its mandate; `confirm_designations` that one without the head
+    official's written act waits for their confirmation, where otherwise the mandate is enough."""
+
+    recertify: float = HALF_A_YEAR
+    warn: float = MONTH
+    review: float = MONTH
+    confirm_designations: bool = True
+
+
+DEFAULT_RULES: Final = Rules()
+
+
+class Said(NamedTuple):
+    """A confirmation of a designation: `kind` is `CONFIRMED` (the head official's word) or `RECERTIFIED`, `at` Unix seconds."""
+
+    kind: str
+    at: float
+    mandate: int | None
+
+
+class Standing(NamedTuple):
+    """What a designation rests on now. `made_at` is the act that counts for the mandate; `validity` ends with the period too, and `lapses` is
+    when that does."""
+
+    validity: Validity
+    made_at: float
+    mandate: Mandate | None
+    confirmed: bool
+    lapses: float
+
+    def over(self, review: float) -> float:
+        """When it names nobody any more: at its end, when its period is over, or when its mandate has been gone for the time of review."""
+        return self.validity.end if self.mandate is None else min(self.validity.end, self.mandate.validity.end + review)
+
+
+def mandate_validity(given: Validity, accepted_at: float | None) -> Validity:
+    """From when its holder accepted it; one that nobody accepted was never in force."""
+    return Validity(max(given.start, math.inf if accepted_at is None else accepted_at), given.end)
+
+
+def designation_standing(
+    given: Validity,
+    made_at: float,
+    mandate: int | None,
+    by_act: bool,
+    said: Iterable[Said],
+    mandates: Mapping[int | None, Mandate],
+    rules: Rules,
+) -> Standing:
+    """From a designation's row (`given`, `made_at`, `mandate`, `by_act`: that it bears the written act) and what was said since, oldest first."""
+    confirmed = by_act or (mandate is not None and not rules.confirm_designations)
+    rests_on, certified_at = mandates.get(mandate), made_at
+    for one in said:
+        over = certified_at + rules.recertify
+        if rests_on is not None:
+            over = min(over, rests_on.validity.end + rules.review)
+        if one.at >= over:
+            break  # it had lapsed by then: nobody brings it back
+        certified_at = one.at
+        confirmed = confirmed or one.kind == CONFIRMED
+        if rests_on is not None and not rests_on.validity.holds(one.at):
+            rests_on, made_at = mandates.get(one.mandate), one.at
+    lapses = certified_at + rules.recertify
+    return Standing(Validity(given.start, min(given.end, lapses)), made_at, rests_on, confirmed, lapses)
