@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.credentials.start import Start
 from gateway.model import Session, UserRecords
 from gateway.portal.ask import Ask
-from gateway.portal.hand_over import changes_page, onward, open_start, regulation_page
+from gateway.portal.hand_over import MAX_START_CHARACTERS, changes_page, onward, open_start, regulation_page
 
 STEP_UP: Final = "step-up"
 """The value of the field `errand` in the forms of a step-up; a sign-in has none."""
@@ -29,8 +29,9 @@ class Errand(NamedTuple):
 
     @classmethod
     def of(cls, named: Mapping[str, str]) -> Errand:
-        """From the fields of a form, or the query of a page."""
-        return cls(named.get("errand") == STEP_UP, {name: named[name] for name in _AGAIN if named.get(name)})
+        """From the fields of a form, or the query of a page. What is longer than a start is nothing of ours, and would be kept and sent on."""
+        again = {name: value for name in _AGAIN if 0 < len(value := named.get(name, "")) <= MAX_START_CHARACTERS}
+        return cls(named.get("errand") == STEP_UP, again)
 
     @property
     def fields(self) -> dict[str, str]:

@@ -18,11 +18,13 @@ from gateway.records.loading import Row
 from gateway.records.schema import pending
 from gateway.records.store import Store
 
-PendingKind = Literal["code_card", "eid", "eid_result", "oidc", "activation", "app"]
+PendingKind = Literal["code_card", "eid", "eid_result", "oidc", "activation", "app", "import"]
 MOST_BYTES = 64 * 1024 * 1024
 """Of all together, in bytes: some 20,000 people who sign in at one moment, each with a way back of 2 KiB."""
 MOST_OF_A_NETWORK = 2000
 """Waiting at once for one client network: an office of 500 behind one address, four tries each. A flood fills nobody else's room."""
+MOST_BYTES_OF_A_NETWORK = MOST_BYTES // 8
+"""In bytes, the same of the long ones: what a person sends along is theirs to make long."""
 ROW_BYTES = 512
 """What a row costs beside its content, rounded up, in bytes."""
 
@@ -47,11 +49,14 @@ class PendingSignIns(Store):
         waiting = sa.select(
             sa.func.coalesce(sa.func.sum(pending.c.bytes), 0).label("bytes"),
             sa.func.count().filter(pending.c.network == theirs).label("theirs"),
+            sa.func.coalesce(sa.func.sum(pending.c.bytes).filter(pending.c.network == theirs), 0).label("their_bytes"),
         )
         async with self._write() as write:
             await write.execute(sa.delete(pending).where(pending.c.expires_at <= now))
             room = await write.one(waiting)
             if room is None or room.bytes + size > MOST_BYTES or room.theirs >= MOST_OF_A_NETWORK:
+                return False
+            if room.their_bytes + size > MOST_BYTES_OF_A_NETWORK:
                 return False
             values = {"kind": kind, "browser": browser_hash, "network": theirs, "sealed": sealed, "bytes": size}
             await write.execute(sa.insert(pending).values(key=key_hash, expires_at=now + seconds, **values))

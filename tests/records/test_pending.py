@@ -52,6 +52,14 @@ async def test_a_network_fills_nobody_elses_room(records: Records, monkeypatch: 
     assert await records.new_pending(b"2" * 32, "oidc", BROWSER, PAYLOAD, 60, network="198.51.100.0/24")
 
 
+async def test_nor_does_it_with_long_ones(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "MOST_BYTES_OF_A_NETWORK", 8 * pending.ROW_BYTES)
+    long = PAYLOAD | {"start": "x" * 6 * pending.ROW_BYTES}
+    assert await records.new_pending(KEY, "eid", BROWSER, long, 60, network="192.0.2.0/24")
+    assert not await records.new_pending(b"2" * 32, "oidc", BROWSER, PAYLOAD | long, 60, network="192.0.2.0/24")
+    assert await records.new_pending(b"2" * 32, "oidc", BROWSER, PAYLOAD | long, 60, network="198.51.100.0/24")
+
+
 async def test_the_database_shows_nothing_of_it(records: Records, settings: RecordsSettings) -> None:
     await records.new_pending(KEY, "eid", BROWSER, {"verifier": "a-secret-word"}, 60, network="192.0.2.0/24")
     with closing(sqlite3.connect(settings.path)) as connection:
