@@ -1,9 +1,17 @@
-"""What every test shares: the long rounds, and how hypothesis searches."""
+"""What every test shares: the long rounds, how hypothesis searches, and the demo's world."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.postgresql import Cluster
 
 # The same examples every time, so that a green suite stays green on a slow machine; `make soak` searches further, and at random.
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +38,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def soak(request: pytest.FixtureRequest) -> bool:
     """Whether this is `make soak`: `rounds = 100 if soak else 5`."""
     return bool(request.config.getoption("--soak"))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's world with its people, to be copied whole."""
+    from tests.template import made_once  # here, as most tests start no demo and need not know one
+
+    own = tmp_path_factory.getbasetemp()
+    return made_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server, started for the first test that asks."""
+    from tests.postgresql import Cluster  # here, as most tests need none
+
+    made = Cluster()
+    yield made
+    made.remove()

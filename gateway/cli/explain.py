@@ -327,7 +327,7 @@ def _with_means(facts: Facts, means: Means, snapshot: Snapshot) -> str:
 
 
 async def _records_of(settings: Settings, user_id: str) -> UserRecords | None:
-    database = Database(settings.records_settings.path)
+    database = Database(settings.records_settings)
     try:
         await check_schema(database)
         async with database.reading() as connection:

@@ -17,6 +17,7 @@ from gateway.records.eid_cards import EidCards
 from gateway.records.federation import Federation
 from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
+from gateway.records.importing import Imports
 from gateway.records.index import Index
 from gateway.records.lists import Lists
 from gateway.records.mandates import Mandates
@@ -24,8 +25,10 @@ from gateway.records.means import MeansKnown
 from gateway.records.moved import MovedSessions
 from gateway.records.offices import Offices
 from gateway.records.pending import PendingSignIns
+from gateway.records.recent import Recent
 from gateway.records.reviewing import Reviews
 from gateway.records.schema import credentials
+from gateway.records.search import Search
 from gateway.records.sessions import Sessions
 from gateway.records.settings import RecordsKey, RecordsSettings
 from gateway.records.signin import SignIn
@@ -35,6 +38,9 @@ from gateway.records.watch import Watch
 
 
 class RecordsDesk(
+    Imports,
+    Search,
+    Recent,
     SignIn,
     Sessions,
     MovedSessions,

@@ -11,6 +11,7 @@ The statements are SQL that PostgreSQL takes as well; what keeps legal records a
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -318,7 +319,7 @@ Index("ix_directory_user_id_word", directory.c.user_id, directory.c.word)
 acts = Table(
     "acts",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False, index=True),
     Column("institution", Text, nullable=False),
     Column("user_id", Text, nullable=False, comment="whose records the act was on"),
@@ -334,7 +335,7 @@ Index("ix_acts_user_id_seq", acts.c.user_id, acts.c.seq)
 changes = Table(
     "changes",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False, index=True),
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),

@@ -36,7 +36,8 @@ class Server:
 
     def __str__(self) -> str:
         if self.is_socket:
-            return f"postgresql://{self.user}@/{self.name}?host={self.hosts[0][0]}"
+            directory, port = self.hosts[0]
+            return f"postgresql://{self.user}@/{self.name}?host={directory}" + (f"&port={port}" if port != PORT else "")
         places = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
         return f"postgresql://{self.user}@{places}/{self.name}"
 
@@ -94,14 +95,12 @@ def read_url(text: str) -> Server:
     name = unquote(parts.path[1:])
     if not who or not name or "/" in name or parts.fragment:
         raise ValueError(f'the user or the name of the database is missing. Write "{EXAMPLE}"')
-    directories = [value for key, value in query if key == "host"]
-    if len(directories) != len(query) or len(directories) > 1:
-        raise ValueError("only host, the directory of a UNIX socket, may follow the '?'. Take the rest out")
-    if directories and not directories[0].startswith("/"):
-        raise ValueError("host is the directory of a UNIX socket. Write a server's name between '@' and '/'")
-    if directories and places:
-        raise ValueError("a server and the directory of a UNIX socket are both named. Keep one")
-    hosts = ((directories[0], PORT),) if directories else tuple(_host(place) for place in places.split(","))
+    options = dict(query)
+    if len(options) != len(query) or not options.keys() <= {"host", "port"}:
+        raise ValueError("only host, the directory of a UNIX socket, and port may follow the '?'. Take the rest out")
+    if options and (places or not options.get("host", "").startswith("/")):
+        raise ValueError("after the '?' stands a UNIX socket's directory. Write a server's name between '@' and '/'")
+    hosts = ((options["host"], _port(options.get("port", ""))),) if options else tuple(map(_host, places.split(",")))
     return Server(hosts, unquote(who), name)
 
 
@@ -111,6 +110,12 @@ def _host(text: str) -> tuple[str, int]:
         port = rest.removeprefix(":")
     else:
         host, _, port = text.partition(":")
-    if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
-        raise ValueError(f'a host or its port is missing or wrong. Write "{EXAMPLE}"')
-    return host, int(port or PORT)
+    if not host:
+        raise ValueError(f'a host is missing. Write "{EXAMPLE}"')
+    return host, _port(port)
+
+
+def _port(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise ValueError("a port is a number from 1 to 65535. Correct it")
+    return int(text or PORT)

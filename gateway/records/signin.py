@@ -189,4 +189,4 @@ async def recover(write: Write, person: int, now: float) -> None:
 async def forget_unknown(write: Write) -> None:
     """Lets go of the counters of unknown user IDs that were tried longest ago, beyond `UNKNOWN_KEPT`."""
     unknown = sa.select(failures.c.person).where(failures.c.person < NOBODY).order_by(failures.c.last_at.desc())
-    await write.execute(sa.delete(failures).where(failures.c.person.in_(unknown.offset(UNKNOWN_KEPT).limit(-1))))
+    await write.execute(sa.delete(failures).where(failures.c.person.in_(unknown.offset(UNKNOWN_KEPT))))

@@ -1,93 +1,115 @@
-"""The schema's version: made and raised by `gateway records upgrade`, checked at every start."""
+"""The schema's version: raised by `gateway records upgrade`, taken back by `downgrade`, checked at every start."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import RecordsError, SchemaMismatch
-from gateway.records.database import Database, prepare_engine
+from gateway.errors import Conflict, SchemaMismatch
+from gateway.records.database import Database
 from gateway.records.settings import RecordsSettings
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision, oldest first. This version of the gateway speaks the last one and no other."""
+BASE = "base"
+"""No schema at all."""
 MEND = "gateway records upgrade"
+
+Versions = tuple[str | None, str | None]
+"""Before and after; None: no schema."""
 
 
 async def check_schema(database: Database) -> None:
     """Raises SchemaMismatch, naming the command that mends it, unless the schema is the one that this version speaks."""
-    if not database.path.exists():
-        raise SchemaMismatch(f"{database.path}: there is no database yet; make it with `{MEND}`")
+    if not database.exists():
+        raise SchemaMismatch(f"{database}: there is no database yet; make it with `{MEND}`")
     async with database.reading() as connection:
-        known = await connection.scalar(sa.text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"))
-        version = await connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if known else None
-    _compare(version, database.path)
+        compare(await version_of(connection), database)
 
 
-def _compare(version: str | None, path: object) -> None:
+async def version_of(connection: AsyncConnection) -> str | None:
+    """The revision of the schema, None when there is none."""
+    return await connection.run_sync(_version)
+
+
+def compare(version: str | None, place: object) -> None:
+    """Raises SchemaMismatch unless `version` is the last one."""
     if version == REVISIONS[-1]:
         return
     if version is None:
-        raise SchemaMismatch(f"{path}: the database has no schema yet; make it with `{MEND}`")
+        raise SchemaMismatch(f"{place}: the database has no schema yet; make it with `{MEND}`")
     if version in REVISIONS:
         raise SchemaMismatch(
-            f"{path}: schema {version} is older than this version's {REVISIONS[-1]}; raise it with `{MEND}`"
+            f"{place}: schema {version} is older than this version's {REVISIONS[-1]}; raise it with `{MEND}`"
         )
     raise SchemaMismatch(
-        f"{path}: schema {version} is newer than this version's {REVISIONS[-1]}, and does not go back; install the version "
-        "of the gateway that made it (`pip install --upgrade ksz-gateway`)"
+        f"{place}: schema {version} is newer than this version's {REVISIONS[-1]}; install the version of the gateway that made it "
+        f"(`pip install --upgrade ksz-gateway`), or let that one take it back (`gateway records downgrade --to {REVISIONS[-1]}`)"
     )
 
 
-def upgrade_schema(settings: RecordsSettings) -> tuple[str | None, str]:
-    """Makes the database, or raises its schema to this version's, in one transaction. Gives the versions before and after.
+def upgrade_schema(settings: RecordsSettings, to: str = REVISIONS[-1]) -> Versions:
+    """Makes the database, or raises its schema to this version's or to `to`, in one transaction.
 
-    Nobody but the owner may read the file. Raises RecordsError; then nothing was changed.
+    An SQLite file is made, and nobody but the owner may read it. Raises Conflict for a revision that is none, or older than the schema;
+    RecordsError; then nothing was changed.
     """
-    path = settings.path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        _use_wal(settings)
-    except (OSError, sqlite3.Error) as error:
-        raise RecordsError(f"{path}: the database cannot be made or opened ({error})") from error
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
-    prepare_engine(engine)
-    try:
-        with engine.connect().execution_options(gateway_write=True) as connection, connection.begin():
-            before = _version(connection)
+
+    async def work(database: Database) -> Versions:
+        database.make()
+        async with database.writing() as connection:
+            before = await version_of(connection)
             if before is not None and before not in REVISIONS:
-                _compare(before, path)
-            config = Config()
-            config.set_main_option("script_location", str(resources.files("gateway.records") / "migrations"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, REVISIONS[-1])
-    except SQLAlchemyError as error:
-        raise RecordsError(
-            f"{path}: the schema could not be raised ({getattr(error, 'orig', None) or error})"
-        ) from error
-    finally:
-        engine.dispose()
-    return before, REVISIONS[-1]
+                compare(before, database)
+            if to not in REVISIONS or (before is not None and before > to):
+                raise Conflict(f"{to!r} is no revision above {before}; there are {', '.join(REVISIONS)}")
+            await connection.run_sync(migrate, to)
+        return before, to
+
+    return _apart(settings, work)
 
 
-def _use_wal(settings: RecordsSettings) -> None:
-    """Write-ahead log: readers and the writer do not wait for each other. A property of the file, set once."""
-    connection = sqlite3.connect(settings.path)
-    try:
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    finally:
-        connection.close()
-    if mode != "wal":
-        raise RecordsError(
-            f"{settings.path}: this file system cannot hold SQLite's write-ahead log (journal mode {mode})"
-        )
+def downgrade_schema(settings: RecordsSettings, to: str, now: float) -> Versions:
+    """Takes the schema back to `to`, in one transaction; `base` takes all of it away. Every session is ended at `now`.
+
+    What the sessions of a later schema hang on (a card, the client that a cookie was given to) an earlier one does not know: they
+    would be bound to less. Raises Conflict for a revision that is none or not older; RecordsError when a legal record would be lost;
+    then nothing was changed.
+    """
+
+    async def work(database: Database) -> Versions:
+        async with database.writing() as connection:
+            before = await version_of(connection)
+            if before is None or before not in REVISIONS:
+                compare(before, database)
+            if to not in (BASE, *REVISIONS) or (to != BASE and to >= str(before)):
+                raise Conflict(f"{to!r} is no revision below {before}; there are {', '.join((BASE, *REVISIONS))}")
+            end = "UPDATE sessions SET ended_at = :now, ended_by = 'shell', ended_reason = 'schema taken back'"
+            await connection.execute(sa.text(f"{end} WHERE ended_at IS NULL"), {"now": now})
+            await connection.run_sync(migrate, to)
+        return before, None if to == BASE else to
+
+    return _apart(settings, work)
+
+
+def migrate(connection: sa.Connection, to: str) -> None:
+    """Brings the schema to `to`, upwards or downwards, in the transaction of `connection`."""
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("gateway.records") / "migrations"))
+    config.attributes["connection"] = connection
+    at = _version(connection)
+    if to != BASE and (at is None or at <= to):
+        command.upgrade(config, to)
+    else:
+        command.downgrade(config, to)
 
 
 def _version(connection: sa.Connection) -> str | None:
@@ -95,3 +117,17 @@ def _version(connection: sa.Connection) -> str | None:
         return None
     version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return version
+
+
+def _apart(settings: RecordsSettings, work: Callable[[Database], Coroutine[Any, Any, Versions]]) -> Versions:
+    """Does `work` in an event loop of its own: whoever asks may have none, or one that runs."""
+
+    async def done() -> Versions:
+        database = Database(settings, patient=True)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, done()).result()

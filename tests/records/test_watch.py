@@ -272,7 +272,7 @@ async def test_a_file_that_was_replaced_is_not_the_database(
 async def test_a_locked_database_refuses_and_changes_nothing(
     open_records: Opener, settings: RecordsSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.records.database.PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr("gateway.records.sqlite.PRAGMAS", ("PRAGMA busy_timeout = 50",))
     records = await open_records()
     blocker = sqlite3.connect(settings.path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
@@ -449,7 +449,7 @@ async def test_who_asks_in_vain_is_told_no_in_time(open_records: Opener, monkeyp
 async def test_a_locked_database_is_known(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.records.watch.SAVE_EVERY_SECONDS", 0.05)
     records = await open_records()
-    with sqlite3.connect(records._database.path, isolation_level=None) as other:
+    with sqlite3.connect(str(records._database), isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         await within(lambda: not records.writable, 6.0)
         other.execute("ROLLBACK")

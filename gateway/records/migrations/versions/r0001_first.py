@@ -25,6 +25,14 @@ _UNIQUE_WHILE_LIVE: dict[str, tuple[str, ...]] = {
     "roles": ("user_id", "role"),
     "acceptances": ("user_id", "version", "sha256"),
 }
+_TELLS = (
+    (
+        "CREATE OR REPLACE FUNCTION gateway_told() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_notify('gateway_changes', ''); RETURN NULL; END$$"
+    ),
+    "CREATE TRIGGER changes_told AFTER INSERT ON changes FOR EACH STATEMENT EXECUTE FUNCTION gateway_told()",
+)
+"""Who listens is woken by each commit with changes; what changed is in the table."""
 
 
 def upgrade() -> None:
@@ -347,6 +355,9 @@ def upgrade() -> None:
     )
     for table, unique in _UNIQUE_WHILE_LIVE.items():
         protect(op.get_bind(), table, unique)
+    if op.get_bind().dialect.name == "postgresql":
+        for statement in _TELLS:
+            op.get_bind().exec_driver_sql(statement)
 
 
 def downgrade() -> None:
@@ -356,6 +367,8 @@ def downgrade() -> None:
         must_be_empty(connection, table)
     for table in ("entry_codes", "session_cookies", "sessions", "totp_steps", "failures", "changes"):
         op.drop_table(table)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("DROP FUNCTION gateway_told()")
     for table in ("acceptances", "roles", "designations", "credentials", "user_ids", "persons", "mandates"):
         unprotect(connection, table)
         op.drop_table(table)
