@@ -21,6 +21,7 @@ from gateway.portal import (
     applications,
     card,
     changes,
+    duty,
     eid,
     eid_door,
     federation,
@@ -42,7 +43,7 @@ from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
 from gateway.portal.forms import FormTokens, Notes, UserTags
 from gateway.portal.hashing import HashingPool
-from gateway.portal.own_pages import APP_PAGE, PASSWORD_PAGE
+from gateway.portal.own_pages import APP_PAGE, DUTY_PAGE, PASSWORD_PAGE
 from gateway.portal.papers import ACTIVATION_PAGE
 from gateway.portal.services import PortalServices
 
@@ -86,6 +87,14 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", "/forgotten", own_password.forgotten),
     ("GET", "/changes", changes.show),
     ("POST", "/changes", changes.acknowledge),
+    ("GET", DUTY_PAGE, duty.show),
+    # Where an act's answer stands: to switch the language there is to go back to the list.
+    ("GET", f"{DUTY_PAGE}/suspend", duty.show),
+    ("GET", f"{DUTY_PAGE}/resume", duty.show),
+    ("POST", f"{DUTY_PAGE}/suspend", duty.begin),
+    ("POST", f"{DUTY_PAGE}/resume", duty.end),
+    ("GET", f"{DUTY_PAGE}/sessions", duty.sessions),
+    ("POST", f"{DUTY_PAGE}/sessions", duty.sessions),
     ("GET", "/methods", methods.show),
     ("POST", "/methods/sessions", methods.end_sessions),
     ("GET", PASSWORD_PAGE, own_password.form_page),
