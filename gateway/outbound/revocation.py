@@ -134,7 +134,9 @@ class Revocation:
             if now >= self._resting.get(place, 0.0):  # of many at once, one says so
                 log.warning("a responder gave no answer that counts", place=str(place), why=error.reason)
             if isinstance(error, OutboundError):
-                self._resting[place] = now + REST_SECONDS
+                # From when it was given up: `now` is when it was asked, and a question may take longer than the rest.
+                waited = self._settings.ocsp if error.reason == "timeout" else 0.0
+                self._resting[place] = now + waited + REST_SECONDS
             return None
         said = CardStatus(answer.status, now if answer.status is Status.GOOD else None, "ocsp")
         self._keep(certificate.thumbprint, min(now + self._settings.ocsp_kept, answer.next_update), said)

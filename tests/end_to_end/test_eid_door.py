@@ -18,36 +18,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from yarl import URL
 
-from gateway.demo.card_office import keep, open_tree
+from gateway.demo.card_office import keep
 from gateway.demo.cards import DAY, Draft, Issued, Tree, make_tree
 from gateway.portal.eid_words import WORDS
 from gateway.proxy.client import CARD_KEEP_ALIVE_SECONDS
 from tests.edge.hellos import openssl_hello
-from tests.end_to_end.client import Person, connected, hidden_fields, person, trusting
+from tests.end_to_end.cards import showing, take_the_card, tree_of
+from tests.end_to_end.client import connected, person
 from tests.end_to_end.house import House
 
 MILA = "mila.vermeulen"
 NAMES = ("Mila", "Vermeulen")
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-
-
-def tree_of(demo: House) -> Tree:
-    return open_tree(demo.home.cards, demo.plan.ports.revocation_url, time.time())
-
-
-def showing(demo: House, card: Path | None, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
-    context = trusting(demo.ca)
-    context.maximum_version = version
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # a card of 1024 bits is shown too
-    if card is not None:
-        context.load_cert_chain(card)
-    return context
-
-
-async def take_the_card(browser: Person, url: str, user_id: str = MILA) -> aiohttp.ClientResponse:
-    form = await browser.get(url)
-    fields = hidden_fields(await form.text()) | {"user_id": user_id}
-    return await browser.submit(str(form.url.join(URL("/eid"))), fields)
 
 
 def own_card(demo: House) -> Path:
@@ -58,7 +40,7 @@ def own_card(demo: House) -> Path:
 async def test_a_card_opens_what_is_its_holders(demo: House, version: ssl.TLSVersion) -> None:
     url = demo.url("benefits")
     async with person(demo.ca, tls=showing(demo, own_card(demo), version)) as mila:
-        answer = await take_the_card(mila, url)
+        answer = await take_the_card(mila, url, MILA)
         assert (answer.status, str(answer.url)) == (200, url)
         names = {urlsplit(str(one.url)).hostname for one in answer.history}
         assert "eid.localhost" in names
@@ -103,7 +85,7 @@ async def test_whatever_is_shown_there_is_a_page(
         card = tmp_path / "card.pem"
         card.write_bytes(ODD[reason](tree, insz, now).pem())
     async with person(demo.ca, tls=showing(demo, card, version)) as mila:
-        answer = await take_the_card(mila, demo.url("benefits"))
+        answer = await take_the_card(mila, demo.url("benefits"), MILA)
         text = await answer.text()
         assert answer.status == 403
         assert WORDS[reason].title in html.unescape(text)
@@ -119,7 +101,7 @@ async def test_another_try_is_another_handshake(demo: House) -> None:
     """The connection that was judged is closed soon: who puts a card in and tries again in the same browser shows it."""
     tls = showing(demo, None)
     async with person(demo.ca, tls=tls) as mila:
-        answer = await take_the_card(mila, demo.url("benefits"))
+        answer = await take_the_card(mila, demo.url("benefits"), MILA)
         again = re.search(r'href="(/\.gateway/eid\?[^"]+)">Try again', await answer.text())
         assert again is not None
         tls.load_cert_chain(own_card(demo))
@@ -137,7 +119,7 @@ async def test_broken_handshakes_are_lines_and_nothing_else(demo: House) -> None
             writer.write(openssl_hello("eid.localhost"))
             assert await reader.read(3) == b"\x16\x03\x03"
     async with person(demo.ca, tls=showing(demo, own_card(demo))) as mila:
-        assert (await take_the_card(mila, demo.url("benefits"))).status == 200
+        assert (await take_the_card(mila, demo.url("benefits"), MILA)).status == 200
     found: list[dict[str, Any]] = []
     for _ in range(100):
         found = [line for line in demo.lines.decisions("tls_failed") if line["channel"] == "eid"]
