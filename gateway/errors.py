@@ -103,6 +103,10 @@ class Conflict(RecordsError):
     """An act on records that is not possible as asked (unknown, ended, exists already, outside the grant). Shown to the operator."""
 
 
+class ChangedMeanwhile(Conflict):
+    """Somebody else changed the records between the moment that whoever acts looked at them and the act. Nothing was done."""
+
+
 class ConfigurationError(GatewayError):
     """Settings, keys or certificates that stop the start. The message says what, where, and what to do."""
 

@@ -12,7 +12,7 @@ from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz
 from gateway.model import FOR_EVER, LANGUAGES, Language, Validity
 from gateway.records.loading import Row, accepted_at, effective, root
-from gateway.records.schema import mandates, persons, user_ids
+from gateway.records.schema import credentials, designations, mandates, offices, persons, roles, user_ids
 from gateway.records.schema import sessions as session_table
 from gateway.records.sessions import end_sessions
 from gateway.records.standing import mandate_validity
@@ -148,7 +148,7 @@ class Administration(Store):
             )
 
     async def end_user_id(self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
-        """The person no longer acts for this institution: the user ID and its sessions end."""
+        """The person no longer acts for this institution: the user ID ends with its designations, roles, means, offices, mandates and sessions."""
         async with self._write(before_commit) as write:
             current = await live_user_id(write, user_id)
             await check_mandate(write, by, current.institution, now)
@@ -252,8 +252,18 @@ async def live_user_id(write: Write, user_id: str) -> Row:
 
 
 async def end_user_id(write: Write, user_id: str, by: By, now: float) -> None:
-    """Ends a live user ID with its sessions."""
-    await write.end(user_ids, user_ids.c.user_id == user_id, by, now)
+    """Ends a live user ID with all that hangs on it: were the word given again, nothing of before would come back.
+
+    A mandate of theirs ends too, so that what they set under it is reviewed.
+    """
+    theirs = await write.words(
+        sa.select(mandates.c.id).where(mandates.c.user_id == user_id, mandates.c.ended_at.is_(None))
+    )
+    for table in (designations, roles, credentials, offices, mandates, user_ids):
+        await write.end(table, table.c.user_id == user_id, by, now)
+    if theirs:
+        under_them = sa.select(designations.c.user_id).where(designations.c.mandate.in_(theirs)).distinct()
+        write.users.update(dict.fromkeys(await write.words(under_them)))
     await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "user ID ended")
     write.users[user_id] = None
 

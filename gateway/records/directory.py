@@ -20,6 +20,8 @@ LAST_CHARACTER = "\U0010ffff"
 """Behind every other one, in the order of the columns."""
 KEYS_AT_ONCE = 500
 """Below the 999 parameters that the oldest SQLite takes in one statement."""
+MOST_LAPSED = 5_000
+"""Looked at in one go: whoever writes meanwhile waits for some tenths of a second."""
 _PARTS = re.compile(r"[^\W_]+")
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i"})
 """Those that Unicode does not take apart."""
@@ -76,6 +78,12 @@ def refresh_ends(connection: sa.Connection, keys: Iterable[str], now: float) -> 
     for chunk in _chunks(list(keys)):
         mine = sa.and_(directory.c.user_id.in_(chunk), directory.c.word == "")
         connection.execute(sa.update(directory).where(mine).values(first_end=first, last_end=last))
+
+
+def refresh_lapsed(connection: sa.Connection, now: float) -> None:
+    """The same for those of whom the first designation has ended by itself since."""
+    passed = sa.select(directory.c.user_id).where(directory.c.first_end <= now).limit(MOST_LAPSED)
+    refresh_ends(connection, connection.execute(passed).scalars().all(), now)
 
 
 def _listed(keys: Sequence[str]) -> sa.Select[Any]:

@@ -10,8 +10,9 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -125,9 +126,14 @@ class Store:
         self._key = key
         self._clock = clock
         self._reading_back = asyncio.Lock()
+        self._joined: Write | None = None
 
     @asynccontextmanager
     async def _write(self, before_commit: BeforeCommit | None = None) -> AsyncIterator[Write]:
+        if self._joined is not None:
+            yield self._joined
+            self._joined.told()
+            return
         async with self._database.writing() as connection:
             write = Write(connection)
             yield write
@@ -149,6 +155,14 @@ class Store:
         except RecordsError:
             self.index.out_of_date()
             raise
+
+    @asynccontextmanager
+    async def together(self, before_commit: BeforeCommit | None = None) -> AsyncIterator[Self]:
+        """Records whose acts are one transaction: all of them, each with its line, or none."""
+        async with self._write(before_commit) as write:
+            joined = copy(self)
+            joined._joined = write
+            yield joined
 
     async def _read_back(self, users: list[str], session_ids: list[str]) -> None:
         """Brings what changed into the index. One at a time, so that what was read earlier never overwrites what was read later."""

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 import structlog
 
 from gateway.errors import RecordsError
+from gateway.records.acts import ACTS_KEPT_SECONDS
 from gateway.records.dialect import Lookout, Moment
+from gateway.records.directory import refresh_lapsed
 from gateway.records.eid_cards import forget_eid_cards
 from gateway.records.index import ENDED_KEPT_SECONDS
-from gateway.records.schema import changes, entry_codes, kept_forms, sessions
+from gateway.records.schema import acts, changes, entry_codes, kept_forms, sessions
 from gateway.records.signin import forget_unknown
 from gateway.records.store import Store
 from gateway.records.suspensions import read_suspensions
@@ -213,6 +215,8 @@ class Watch(Store):
             await forget_unknown(write)
             await forget_eid_cards(write, now)
             await write.execute(sa.delete(kept_forms).where(kept_forms.c.expires_at < now))
+            await write.execute(sa.delete(acts).where(acts.c.at < now - ACTS_KEPT_SECONDS))
+            await write.connection.run_sync(refresh_lapsed, now)
             await write.execute(
                 sa.delete(sessions).where(sa.or_(sessions.c.expires_at < long_gone, sessions.c.ended_at < long_gone))
             )

@@ -1,0 +1,50 @@
+"""The acts on an institution's people as the ledger was told of them, for those who have no key to the ledger: what changed lately and by whom,
+what a person is told at their next sign-in, and whether something changed while a form stood open.
+
+Working state, written in the act's own transaction and kept for a year; the legal records and the ledger are the history.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import sqlalchemy as sa
+
+from gateway.errors import ChangedMeanwhile
+from gateway.records.schema import acts, user_ids
+from gateway.records.values import Change
+
+if TYPE_CHECKING:
+    from gateway.records.store import Write
+
+ACTS_KEPT_SECONDS: Final = 366 * 86_400.0
+
+
+async def note_act(write: Write, change: Change) -> None:
+    """Notes the act for each user ID that it was on. Raises ChangedMeanwhile when whoever acts had not seen what was done to it before."""
+    concerned = [change.user_id] if change.user_id is not None else list(write.users)
+    objects = orjson.dumps(change.objects).decode()
+    for user_id in concerned:
+        newest = sa.select(user_ids.c.institution).where(user_ids.c.user_id == user_id)
+        row = await write.one(newest.order_by(user_ids.c.id.desc()).limit(1))
+        if row is None:
+            continue
+        if change.by.seen is not None and await last_act(write, user_id) > change.by.seen:
+            raise ChangedMeanwhile(f"the records of {user_id} were changed meanwhile")
+        by = change.by
+        values = {"act": change.act, "actor": by.actor, "mandate": by.mandate, "reason": by.reason, "objects": objects}
+        await write.execute(
+            sa.insert(acts).values(at=change.at, institution=row.institution, user_id=user_id, **values)
+        )
+
+
+async def last_act(write: Write, user_id: str) -> int:
+    """The number of the last act on a user ID by somebody else than the person; 0 without any."""
+    row = await write.one(sa.select(sa.func.max(acts.c.seq).label("last")).where(by_others(user_id)))
+    return 0 if row is None or row.last is None else int(row.last)
+
+
+def by_others(user_id: str) -> sa.ColumnElement[bool]:
+    """Acts on a user ID that neither the person nor the service itself did."""
+    return sa.and_(acts.c.user_id == user_id, acts.c.actor.not_in((f"user:{user_id}", "gateway")))

@@ -1,0 +1,349 @@
+"""Bringing in a list of people with their user IDs, designations and roles: first what it would do and every fault of every row, then all of it
+in one transaction, or nothing.
+
+A row adds what is not there yet, and changes nothing that is: what stands already is left as it is, and what stands otherwise is a fault.
+So a list that was exported and is brought in again does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+
+from gateway.identifiers import IdentifierError, check_insz
+from gateway.model import FOR_EVER, LANGUAGES, Authorisation, Language, Use, Validity
+from gateway.records.administration import Administration
+from gateway.records.grants import Grants
+from gateway.records.loading import Row as DatabaseRow
+from gateway.records.loading import parse_uses, root
+from gateway.records.narrowing import Terms, designation_terms, last_day_of, read_day, read_days
+from gateway.records.schema import designations, persons, roles, user_ids
+from gateway.records.table_file import Fault, Row
+from gateway.records.values import USER_ID, BeforeCommit, By
+
+MOST_NAME: Final = 200
+MOST_REASON: Final = 200
+_AT_ONCE: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What whoever brings a list in may give: the `authorisations` of their `institution` that their mandate is for and that are in the table,
+    by reference, the `roles` that those ask for; `language` is the institution's, `person` who they are themself."""
+
+    institution: str
+    language: Language
+    authorisations: Mapping[str, Authorisation]
+    roles: frozenset[str]
+    person: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one row does. `adds` says that the user ID is new; `terms` and `role` are None where nothing of it is to be done."""
+
+    line: int
+    user_id: str
+    adds: bool
+    person: int | None
+    insz: str = field(repr=False)
+    name: str = field(repr=False)
+    language: Language
+    authorisation: str
+    terms: Terms | None
+    role: str | None
+    role_validity: Validity | None
+    reason: str
+
+    @property
+    def does(self) -> bool:
+        return self.adds or self.terms is not None or self.role is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a list would do, row by row, or its faults: with one, nothing is done."""
+
+    steps: tuple[Step, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def digest(self) -> str:
+        """The same for lists that do the same, moments left out: a begin that is now is another one when the list is applied."""
+        told = [
+            (
+                step.user_id, step.adds, step.person, step.insz, step.name, step.language, step.authorisation,
+                None if step.terms is None else sorted(step.terms.uses), step.role, step.reason,
+            )
+            for step in self.steps
+        ]  # fmt: skip
+        return sha256(orjson.dumps(told)).hexdigest()
+
+    def count(self, what: str) -> int:
+        """How many user IDs, designations or roles it adds, or rows it leaves as they are (`user_ids`, `designations`, `roles`, `nothing`)."""
+        match what:
+            case "user_ids":
+                return sum(step.adds for step in self.steps)
+            case "designations":
+                return sum(step.terms is not None for step in self.steps)
+            case "roles":
+                return sum(step.role is not None for step in self.steps)
+            case _:
+                return sum(not step.does for step in self.steps)
+
+
+@dataclass
+class _Known:
+    """What the records hold of whom a list names."""
+
+    user_ids: dict[str, DatabaseRow]
+    people: dict[str, int]
+    numbers: dict[int, set[str]]
+    here: dict[int, str]
+    designated: dict[tuple[str, str], DatabaseRow]
+    held: set[tuple[str, str]]
+
+
+class Imports(Administration, Grants):
+    """Checking and applying. Everything raises RecordsError."""
+
+    async def plan_import(self, rows: Sequence[Row], bounds: Bounds, reason: str, now: float) -> Plan:
+        """What these rows would do, and their faults. `reason` is for rows that give none."""
+        known = await self._known(rows, bounds.institution, now)
+        checker = _Checker(known, bounds, " ".join(reason.split()), now)
+        steps = [checker.step(row) for row in rows]
+        return Plan(tuple(steps), tuple(checker.faults))
+
+    async def apply_import(self, plan: Plan, bounds: Bounds, by: By, now: float, before_commit: BeforeCommit) -> None:
+        """Does it, all in one transaction. Raises Conflict, or whatever `before_commit` does: then nothing was done."""
+        async with self.together(before_commit) as joined:
+            made: dict[str, int] = {}
+            for step in plan.steps:
+                word = By(by.actor, step.reason, by.mandate, by.act)
+                if step.adds:
+                    person = step.person or made.get(step.insz)
+                    if person is None:
+                        person = made[step.insz] = await joined.add_person(step.insz, step.name, word, now)
+                    await joined.add_user_id(step.user_id, person, bounds.institution, step.language, word, now)
+                if step.terms is not None:
+                    granted = bounds.authorisations[step.authorisation]
+                    validity = Validity(max(now, step.terms.validity.start), step.terms.validity.end)
+                    await joined.add_designation(step.user_id, granted, step.terms.uses, word, now, validity)
+                if step.role is not None:
+                    await joined.add_role(step.user_id, step.role, word, now, step.role_validity)
+
+    async def _known(self, rows: Sequence[Row], institution: str, now: float) -> _Known:
+        named = sorted({row.cells["user_id"] for row in rows})
+        numbers = sorted({digits for row in rows if (digits := _digits(row.cells["insz"]))})
+        found = _Known({}, {}, {}, {}, {}, set())
+        async with self._database.reading() as connection:
+            for chunk in _chunks(named):
+                newest = sa.select(user_ids).where(user_ids.c.user_id.in_(chunk)).order_by(user_ids.c.id)
+                found.user_ids.update({row.user_id: row for row in await connection.execute(newest)})
+                live = sa.select(designations).where(
+                    designations.c.user_id.in_(chunk), designations.c.ended_at.is_(None), designations.c.valid_to > now
+                )
+                for row in await connection.execute(live):
+                    found.designated[row.user_id, row.authorisation] = row
+                theirs = sa.select(roles.c.user_id, roles.c.role).where(
+                    roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None)
+                )
+                found.held.update((row.user_id, row.role) for row in await connection.execute(theirs))
+            for chunk in _chunks(numbers):
+                known = sa.select(root().label("person"), persons.c.insz).where(persons.c.insz.in_(chunk))
+                found.people.update({row.insz: row.person for row in await connection.execute(known)})
+            people = {row.person for row in found.user_ids.values()} | set(found.people.values())
+            for few in _chunks(sorted(people)):
+                all_of = sa.select(root().label("person"), persons.c.insz).where(root().in_(few))
+                for row in await connection.execute(all_of):
+                    found.numbers.setdefault(row.person, set()).add(row.insz)
+                at_work = sa.select(user_ids.c.person, user_ids.c.user_id).where(
+                    user_ids.c.person.in_(few), user_ids.c.institution == institution, user_ids.c.ended_at.is_(None)
+                )
+                found.here.update({row.person: row.user_id for row in await connection.execute(at_work)})
+        return found
+
+
+class _Checker:
+    """Goes through the rows in their order; what an earlier row adds is there for the later ones."""
+
+    def __init__(self, known: _Known, bounds: Bounds, reason: str, now: float) -> None:
+        self.faults: list[Fault] = []
+        self._known = known
+        self._bounds = bounds
+        self._reason = reason
+        self._now = now
+        self._added: dict[str, tuple[str, str]] = {}
+        self._numbers: dict[str, str] = {}
+        self._seen: set[tuple[str, str, str]] = set()
+        self._line = 0
+
+    def step(self, row: Row) -> Step:
+        self._line = row.line
+        cells = row.cells
+        user_id = cells["user_id"]
+        adds, person, insz = self._user_id(cells)
+        terms = self._designation(cells)
+        role, role_validity = self._role(cells)
+        reason = " ".join(cells["reason"].split()) or self._reason
+        if not reason:
+            self._fault("reason", "no_reason")
+        elif len(reason) > MOST_REASON:
+            self._fault("reason", "too_long")
+        if (what := (user_id, cells["authorisation"], cells["role"])) in self._seen:
+            self._fault("user_id", "row_twice", user_id)
+        self._seen.add(what)
+        name = " ".join(cells["name"].split())
+        language: Any = cells["language"].lower() or self._bounds.language
+        return Step(
+            row.line,
+            user_id,
+            adds,
+            person,
+            insz,
+            name,
+            language,
+            cells["authorisation"],
+            terms,
+            role,
+            role_validity,
+            reason,
+        )
+
+    def _fault(self, column: str, code: str, value: str = "") -> None:
+        self.faults.append(Fault(self._line, column, code, value))
+
+    def _user_id(self, cells: Mapping[str, str]) -> tuple[bool, int | None, str]:
+        """Whether the row adds a user ID, to which recorded person, and the number of a new one."""
+        user_id, insz = cells["user_id"], self._insz(cells["insz"])
+        if not user_id:
+            self._fault("user_id", "no_user_id")
+        elif not USER_ID.fullmatch(user_id):
+            self._fault("user_id", "user_id_shape", user_id)
+        if cells["language"] and cells["language"].lower() not in LANGUAGES:
+            self._fault("language", "language", cells["language"])
+        current = self._known.user_ids.get(user_id)
+        if current is not None and current.ended_at is None:
+            self._present(current, user_id, insz)
+            return False, None, ""
+        if user_id in self._added:
+            if insz is not None and insz != self._added[user_id][0]:
+                self._fault("insz", "insz_differs")
+            name = " ".join(cells["name"].split())
+            if name and name != self._added[user_id][1]:
+                self._fault("name", "name_differs")
+            return False, None, ""
+        return self._newcomer(cells, current, insz)
+
+    def _present(self, current: DatabaseRow, user_id: str, insz: str | None) -> None:
+        if current.institution != self._bounds.institution:
+            # The same as for any word that is somebody else's: nothing of the other institution shows.
+            self._fault("user_id", "user_id_taken", user_id)
+        elif current.person == self._bounds.person:
+            self._fault("user_id", "oneself")
+        elif insz is not None and insz not in self._known.numbers.get(current.person, set()):
+            self._fault("insz", "insz_other")
+
+    def _newcomer(
+        self, cells: Mapping[str, str], earlier: DatabaseRow | None, insz: str | None
+    ) -> tuple[bool, int | None, str]:
+        user_id, name = cells["user_id"], " ".join(cells["name"].split())
+        if not cells["insz"]:
+            self._fault("insz", "no_insz")
+        if not name:
+            self._fault("name", "no_name")
+        elif len(name) > MOST_NAME:
+            self._fault("name", "too_long")
+        if insz is None:
+            return True, None, ""
+        person = self._known.people.get(insz)
+        if earlier is not None and (earlier.institution, earlier.person) != (self._bounds.institution, person):
+            self._fault("user_id", "user_id_taken", user_id)
+        if person is not None and person == self._bounds.person:
+            self._fault("insz", "oneself")
+        elif person is not None and person in self._known.here:
+            self._fault("insz", "here_already", self._known.here[person])
+        elif self._numbers.setdefault(insz, user_id) != user_id:
+            self._fault("insz", "insz_twice", self._numbers[insz])
+        self._added[user_id] = (insz, name)
+        return True, person, insz
+
+    def _insz(self, text: str) -> str | None:
+        if not text:
+            return None
+        digits = _digits(text)
+        if not digits:
+            short = text.isascii() and text.isdecimal() and 8 <= len(text) < 11
+            self._fault("insz", "insz_short" if short else "insz_shape")
+            return None
+        try:
+            return check_insz(digits)
+        except IdentifierError:
+            self._fault("insz", "insz_wrong")
+            return None
+
+    def _designation(self, cells: Mapping[str, str]) -> Terms | None:
+        reference, uses = cells["authorisation"], cells["uses"].lower().replace(",", " ").replace("+", " ").split()
+        if not reference:
+            for column in ("uses", "until" if not cells["role"] else ""):
+                if column and cells[column]:
+                    self._fault("authorisation", "no_authorisation")
+                    break
+            return None
+        granted = self._bounds.authorisations.get(reference)
+        if granted is None:
+            self._fault("authorisation", "authorisation_unknown", reference)
+            return None
+        for word in uses:
+            if word not in {use.value for use in Use}:
+                self._fault("uses", "use_unknown", word)
+                return None
+        current = self._known.designated.get((cells["user_id"], reference))
+        if current is not None:
+            if not self._stands(current, cells, frozenset(map(Use, uses))):
+                self._fault("authorisation", "designated_otherwise", reference)
+            return None
+        terms, wrong = designation_terms(granted, uses, cells["from"], cells["until"], self._now)
+        for column, code in wrong:
+            self._fault(column, code, cells[column])
+        return terms
+
+    def _stands(self, current: DatabaseRow, cells: Mapping[str, str], uses: frozenset[Use]) -> bool:
+        """Whether the row says what stands already: then it does nothing."""
+        try:
+            last = read_day(cells["until"])
+        except ValueError:
+            return False
+        stands = last_day_of(Validity(current.valid_from, current.valid_to))
+        return parse_uses(current.uses) == uses and last in (None, stands)
+
+    def _role(self, cells: Mapping[str, str]) -> tuple[str | None, Validity | None]:
+        role = cells["role"]
+        if not role:
+            return None, None
+        if (cells["user_id"], role) in self._known.held:
+            return None, None
+        if role not in self._bounds.roles:
+            self._fault("role", "role_unknown", role)
+            return None, None
+        if cells["authorisation"]:
+            # The days of such a row are the designation's; the role does not end before it.
+            return role, None
+        validity, wrong = read_days(cells["from"], cells["until"], self._now)
+        for column, code in wrong:
+            self._fault(column, code, cells[column])
+        return role, None if validity is None or validity.end == FOR_EVER else validity
+
+
+def _digits(text: str) -> str:
+    plain = text.replace(".", "").replace("-", "").replace(" ", "")
+    return plain if len(plain) == 11 and plain.isascii() and plain.isdecimal() else ""
+
+
+def _chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE))

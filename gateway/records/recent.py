@@ -1,0 +1,77 @@
+"""Reading the acts of an institution: see `acts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+
+from gateway.records.acts import by_others
+from gateway.records.loading import Row
+from gateway.records.schema import acts, credentials, told
+from gateway.records.store import Store
+
+TOLD_ACTS: Final = frozenset(
+    {
+        "designation add", "designation end", "role add", "role end", "user-id block", "user-id unblock",
+        "user-id change", "person change",
+    }
+)  # fmt: skip
+"""What a person is told of besides their means (`means`)."""
+MOST_TOLD: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ActDone:
+    """One act: `act` is a noun and a verb, `objects` those of the ledger's line, `actor` who did it (`user:<user ID>`, `shell` …)."""
+
+    seq: int
+    at: float
+    user_id: str
+    act: str
+    actor: str
+    mandate: int | None
+    reason: str
+    objects: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def by_user(self) -> str | None:
+        """The user ID of who did it, where it was a person in the portal."""
+        return self.actor.removeprefix("user:") if self.actor.startswith("user:") else None
+
+
+class Recent(Store):
+    """Everything raises RecordsError."""
+
+    async def recent_acts(self, institution: str, most: int, before: int | None = None) -> list[ActDone]:
+        """The newest acts on people of an institution, newest first; of those, the ones ahead of number `before`."""
+        query = sa.select(acts).where(acts.c.institution == institution)
+        if before is not None:
+            query = query.where(acts.c.seq < before)
+        async with self._database.reading() as connection:
+            return [_done(row) for row in await connection.execute(query.order_by(acts.c.seq.desc()).limit(most))]
+
+    async def acts_on(self, user_id: str, most: int, after: int = 0) -> list[ActDone]:
+        """The newest acts of others on a user ID, newest first: those behind number `after`."""
+        query = sa.select(acts).where(by_others(user_id), acts.c.seq > after).order_by(acts.c.seq.desc()).limit(most)
+        async with self._database.reading() as connection:
+            return [_done(row) for row in await connection.execute(query)]
+
+    async def untold_acts(self, user_id: str) -> list[ActDone]:
+        """What others did to a user ID since the person was last told (`mark_told`), oldest first: of the kinds of `TOLD_ACTS`."""
+        first = sa.select(sa.func.min(credentials.c.recorded_at)).where(credentials.c.user_id == user_id)
+        async with self._database.reading() as connection:
+            until = await connection.scalar(sa.select(told.c.until).where(told.c.user_id == user_id))
+            since = await connection.scalar(first) if until is None else until
+            if since is None:
+                return []
+            query = sa.select(acts).where(by_others(user_id), acts.c.at > since, acts.c.act.in_(TOLD_ACTS))
+            rows = (await connection.execute(query.order_by(acts.c.seq.desc()).limit(MOST_TOLD))).all()
+        return [_done(row) for row in reversed(rows)]
+
+
+def _done(row: Row) -> ActDone:
+    return ActDone(row.seq, row.at, row.user_id, row.act, row.actor, row.mandate, row.reason, orjson.loads(row.objects))
