@@ -77,7 +77,7 @@ class Line:
         self._told: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def attach(self, stop: Stop, reload: Callable[[], Awaitable[Outcome]]) -> None:
+    def attach(self, stop: Stop, reload: Callable[[str], Awaitable[Outcome]]) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.asked.set)
         self._keep(loop.create_task(self._take_orders(stop, reload)))
@@ -85,6 +85,9 @@ class Line:
     def ready(self, table: str) -> None:
         self._tell({"ready": table})
         self._keep(asyncio.get_running_loop().create_task(self._beat()))
+
+    def changed(self, cause: str) -> None:
+        self._tell({"changed": cause})
 
     def counted(self, decisions: Counter[str]) -> None:
         if decisions != self._told:
@@ -100,10 +103,10 @@ class Line:
         except OSError:
             _log.warning("supervisor_not_told")  # it is gone: nobody is left to be told
 
-    async def _take_orders(self, stop: Stop, reload: Callable[[], Awaitable[Outcome]]) -> None:
+    async def _take_orders(self, stop: Stop, reload: Callable[[str], Awaitable[Outcome]]) -> None:
         while order := await self._next():
             if "reload" in order:
-                self._keep(asyncio.get_running_loop().create_task(self._reload(order["reload"], reload)))
+                self._keep(asyncio.get_running_loop().create_task(self._reload(order, reload)))
             elif order.get("stop") == "now":
                 stop.asked.set()
                 stop.now.set()
@@ -125,8 +128,8 @@ class Line:
             return None
         return orjson.loads(line) if line else None
 
-    async def _reload(self, number: int, reload: Callable[[], Awaitable[Outcome]]) -> None:
-        self._tell({"reload": number, "outcome": await reload()})
+    async def _reload(self, order: dict[str, Any], reload: Callable[[str], Awaitable[Outcome]]) -> None:
+        self._tell({"reload": order["reload"], "outcome": await reload(order["cause"])})
 
     def _tell(self, what: dict[str, object]) -> None:
         self._writer.write(orjson.dumps(what) + b"\n")

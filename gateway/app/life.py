@@ -47,10 +47,13 @@ class Inheritance:
 class Master(Protocol):
     """Whoever a worker works for: the operator's signals, or the supervisor."""
 
-    def attach(self, stop: Stop, reload: Callable[[], Awaitable[Outcome]]) -> None:
+    def attach(self, stop: Stop, reload: Callable[[str], Awaitable[Outcome]]) -> None:
         """From now on orders are taken; those to reload wait for `ready`."""
 
     def ready(self, table: str) -> None: ...
+    def changed(self, cause: str) -> None:
+        """Every worker should read the table again; why."""
+
     def counted(self, decisions: Counter[str]) -> None:
         """These counts were told to somebody: a successor must not begin below them."""
 
@@ -62,8 +65,8 @@ async def live(prepared: Prepared, number: int, inheritance: Inheritance, master
     stop = Stop()
     begun: asyncio.Future[Worker] = loop.create_future()
 
-    async def reload() -> Outcome:
-        return await (await asyncio.shield(begun)).reload()
+    async def reload(cause: str) -> Outcome:
+        return await (await asyncio.shield(begun)).reload(cause)
 
     master.attach(stop, reload)
     async with contextlib.AsyncExitStack() as stack:
@@ -75,7 +78,9 @@ async def live(prepared: Prepared, number: int, inheritance: Inheritance, master
         gc.collect()
         gc.freeze()
         siblings = Siblings(settings, number, prepared.workers)
-        worker = Worker(prepared, number, inheritance.decisions, ledger, records, siblings, master.counted)
+        worker = Worker(
+            prepared, number, inheritance.decisions, ledger, records, siblings, master.counted, master.changed
+        )
         await worker.load_table(inheritance.table)
         await worker.open(stack)
         begun.set_result(worker)

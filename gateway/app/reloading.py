@@ -16,41 +16,59 @@ from gateway.edge.tls import read_certificates
 from gateway.errors import Fault, TableError
 from gateway.policy.cards import read_profile
 from gateway.policy.material import require_material
-from gateway.policy.release import Release, keep_release, load_release
+from gateway.policy.release import Release, load_release, note_release
 from gateway.policy.settings import Listener, Settings, load_settings
 
-TAKEN = frozenset({"levels", "sessions.idle", "mandates.review", "listener", "eid", "revocation.check_every"})
+TAKEN = frozenset(
+    {
+        "levels",
+        "sessions.idle",
+        "mandates.review",
+        "listener",
+        "eid",
+        "revocation.check_every",
+        "table.release",
+        "table.root",
+        "table.grace",
+    }
+)
 """The settings that a reload takes: what decisions read (it is part of the release), the certificates, and what a card is. Of `listener` see `_rest`."""
 
 
 class Outcome(TypedDict):
-    """How a reload went, as `gateway reload` reads it from `reload.json`. `hash` is the table's that runs now."""
+    """How a reload went, as `gateway reload` reads it from `reload.json`. `hash` is the table's that runs now; `code` says why a signed
+    release was refused; `waiting` which one begins later, by its number and moment (Unix seconds).
+    """
 
     at: float
     ok: bool
     hash: str
     faults: list[dict[str, str]]
     restart_for: list[str]
+    code: str | None
+    waiting: dict[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """Good as a whole. `restart_for` names the settings that differ from the running ones and wait for the next start."""
+    """Good as a whole. `settings` are those of the files; `restart_for` names the settings that differ from the running ones and wait for the next start."""
 
+    settings: Settings
     release: Release
     certificates: list[NewCertificates]
     card_rules: CardRules
     restart_for: list[str]
 
 
-def read_anew(prepared: Prepared) -> Renewed:
-    """Raises TableError, SettingsError or ConfigurationError; nothing is changed yet. Reads files: to be called in a thread."""
+def read_anew(prepared: Prepared, *, begins: bool = False) -> Renewed:
+    """`begins`: the release that waited shall serve. Raises TableError, SettingsError or ConfigurationError; nothing is changed yet. Reads files: to be called in a thread."""
     settings = load_settings(prepared.config)
     require_material(settings, time.time())
     profile = read_profile(settings)
     certificates = certificates_anew(prepared, settings, profile)
     return Renewed(
-        checked_release(settings),
+        settings,
+        checked_release(settings, begins=begins),
         certificates,
         CardRules(profile, settings.revocation.check_every),
         waiting_for_a_start(prepared.settings, settings),
@@ -67,14 +85,13 @@ def certificates_anew(prepared: Prepared, settings: Settings, profile: Profile |
     ]
 
 
-def checked_release(settings: Settings) -> Release:
-    """The release, kept by its hash before it is served: else a line could name a table that nobody finds any more.
-
-    Raises TableError.
+def checked_release(settings: Settings, *, begins: bool = False) -> Release:
+    """The release, kept by its hash and remembered before it is served: else a line could name a table that nobody finds any more, or the
+    next start take an older one. Raises TableError.
     """
-    release = load_release(settings, time.time())
+    release = load_release(settings, time.time(), kept=begins)
     try:
-        keep_release(release, settings.table.releases)
+        note_release(release, settings)
     except OSError as error:
         what = f"the release cannot be kept ({error.strerror})"
         raise TableError([Fault(str(settings.table.releases), "", what, "Make room, or mend the rights")]) from None
@@ -102,16 +119,32 @@ def _rest(settings: Settings) -> dict[str, object]:
     return flat
 
 
-def outcome_of(table: str, faults: Iterable[Fault], restart_for: Sequence[str] = ()) -> Outcome:
+def outcome_of(
+    table: str,
+    faults: Iterable[Fault],
+    restart_for: Sequence[str] = (),
+    code: str | None = None,
+    waiting: Release | None = None,
+) -> Outcome:
     told = [fault.as_dict() for fault in faults]
-    return Outcome(at=time.time(), ok=not told, hash=table, faults=told, restart_for=list(restart_for))
+    later = None if waiting is None or waiting.signed is None else waiting.signed.verified
+    return Outcome(
+        at=time.time(),
+        ok=not told,
+        hash=table,
+        faults=told,
+        restart_for=list(restart_for),
+        code=code,
+        waiting=None if later is None else {"release": later.number, "from": later.starts},
+    )
 
 
 def write_outcome(path: Path, outcome: Outcome) -> None:
-    """For `gateway reload`, which waits for the file: written whole, then renamed. `restart_for` only when there is some."""
+    """For `gateway reload`, which waits for the file: written whole, then renamed. What there is none of is left out."""
     told: dict[str, Any] = dict(outcome)
-    if not told["restart_for"]:
-        del told["restart_for"]
+    for key in ("restart_for", "code", "waiting"):
+        if not told[key]:
+            del told[key]
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps(told))
     draft.replace(path)
@@ -130,6 +163,8 @@ def merged(outcomes: Sequence[Outcome]) -> Outcome:
         hash=next(iter(tables), ""),
         faults=[fault for number, fault in enumerate(faults) if fault not in faults[:number]],
         restart_for=sorted({key for outcome in outcomes for key in outcome["restart_for"]}),
+        code=next((outcome["code"] for outcome in outcomes if outcome["code"]), None),
+        waiting=next((outcome["waiting"] for outcome in outcomes if outcome["waiting"]), None),
     )
 
 

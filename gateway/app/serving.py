@@ -14,7 +14,7 @@ import uvloop
 from gateway.app.life import Inheritance, Stop, live
 from gateway.app.prepared import Prepared
 from gateway.app.reloading import Outcome, write_outcome
-from gateway.app.supervisor import Supervisor
+from gateway.app.supervisor import HANG_UP, Supervisor
 
 
 def serve(prepared: Prepared, ready: Callable[[], None]) -> None:
@@ -49,17 +49,22 @@ class Signals:
         self._reload_file: Path = prepared.settings.reload_file
         self._ready = ready
         self._reloads: set[asyncio.Task[None]] = set()
+        self._reload: Callable[[str], Awaitable[Outcome]] | None = None
         self._known = False
 
-    def attach(self, stop: Stop, reload: Callable[[], Awaitable[Outcome]]) -> None:
+    def attach(self, stop: Stop, reload: Callable[[str], Awaitable[Outcome]]) -> None:
         loop = asyncio.get_running_loop()
+        self._reload = reload
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, reload)
+        loop.add_signal_handler(signal.SIGHUP, self.changed, HANG_UP)
 
-    def _reload(self, reload: Callable[[], Awaitable[Outcome]]) -> None:
+    def changed(self, cause: str) -> None:
+        reload = self._reload
+
         async def told() -> None:
-            write_outcome(self._reload_file, await reload())
+            if reload is not None:
+                write_outcome(self._reload_file, await reload(cause))
 
         task = asyncio.get_running_loop().create_task(told())
         self._reloads.add(task)

@@ -43,6 +43,8 @@ SLACK_SECONDS = 20.0
 SILENT_BEATS = 10
 """A ready worker that misses so many in a row hangs, and with it every connection that it took: it is killed, and another takes its place.
 More than the longest pause that was ever seen of one at work (2 s)."""
+HANG_UP = "SIGHUP"
+"""Why a reload is asked for, in the ledger: the operator did."""
 _READ_BYTES = 65_536
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -94,7 +96,7 @@ class Supervisor:
         self._failed: GatewayError | None = None
         self._table = ""
         self._reload_number = 0
-        self._reload_wanted = False
+        self._reload_wanted = ""
         self._reloading: dict[int, Outcome | None] = {}
         self._reload_until = float("inf")
 
@@ -167,7 +169,7 @@ class Supervisor:
 
     def _act_on(self, number: int) -> None:
         if number == signal.SIGHUP:
-            self._reload_wanted = True
+            self._reload_wanted = HANG_UP
             self._begin_reload()
         elif number in (signal.SIGTERM, signal.SIGINT):
             self.stop(now=self._stopping)
@@ -252,13 +254,16 @@ class Supervisor:
             post.ready = True
             self._table = self._table or said["ready"]
             if said["ready"] != self._table:
-                self._reload_wanted = True  # the files, or the table, changed while it began
+                self._reload_wanted = "changed"  # the files, or the table, changed while it began
             if self._all_were_ready:
                 _log.info("worker_ready", worker=post.number, pid=post.pid)
             elif all(one.ready for one in self._posts):
                 self._all_were_ready = True
                 self._settings.pid_file.write_text(f"{os.getpid()}\n")
                 self._tell_ready()
+            self._begin_reload()
+        elif "changed" in said:
+            self._reload_wanted = self._reload_wanted or said["changed"]
             self._begin_reload()
         elif "decisions" in said:
             post.decisions = Counter(said["decisions"])
@@ -337,11 +342,11 @@ class Supervisor:
         """One at a time; what is wanted meanwhile, or before all are ready, comes after."""
         if self._reload_until < float("inf") or not self._reload_wanted or not self._all_were_ready or self._stopping:
             return
-        self._reload_wanted = False
+        cause, self._reload_wanted = self._reload_wanted, ""
         self._reload_number += 1
         self._reload_until = time.monotonic() + RELOAD_SECONDS
         # Whoever is not ready yet begins with the table that the others run, and is asked again if that is another by then.
-        order: dict[str, object] = {"reload": self._reload_number}
+        order: dict[str, object] = {"reload": self._reload_number, "cause": cause}
         self._reloading = {post.number: None for post in self._posts if post.ready and self._order(post, order)}
 
     def _end_reload(self) -> None:

@@ -18,6 +18,7 @@ from gateway.app.doors import Doors
 from gateway.app.emergency import Emergency
 from gateway.app.federation import make_desks
 from gateway.app.prepared import Prepared
+from gateway.app.releases import BEGINS, Releases
 from gateway.app.reloading import Outcome, checked_release, outcome_of, read_anew
 from gateway.app.siblings import TELL_SECONDS, Siblings
 from gateway.credentials.start import StartTokens
@@ -31,6 +32,7 @@ from gateway.ledger.reference import ReferenceSource
 from gateway.message import Limits
 from gateway.model import Channel, Origin
 from gateway.outbound.http import Client
+from gateway.policy.refusals import code_of
 from gateway.policy.release import Release, load_kept, refusing_snapshot
 from gateway.policy.settings import SettingsError
 from gateway.portal.app import make_app
@@ -63,8 +65,10 @@ class Worker:
         records: Records,
         siblings: Siblings,
         counted: Callable[[Counter[str]], None],
+        changed: Callable[[str], None],
     ) -> None:
-        """`decisions` are those of the worker whose place this one takes; `counted` is told what was told to the operator."""
+        """`decisions` are those of the worker whose place this one takes; `counted` is told what was told to the operator, `changed` that
+        every worker should read the table again, and why."""
         settings = self._settings = prepared.settings
         self._prepared = prepared
         self._number = number
@@ -72,6 +76,7 @@ class Worker:
         self._records = records
         self._siblings = siblings
         self._counted = counted
+        self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._handed: dict[str, Handed] = {}
         self._reloading = asyncio.Lock()
@@ -124,6 +129,7 @@ class Worker:
         )
         self._emergency = Emergency(Switch(settings.switch_directory), records, self._suspend)
         self._doors = Doors(prepared, number, self.gate)
+        self._releases = Releases(settings, ledger, time.time, lambda: self.gate.snapshot)
 
     # --- start --------------------------------------------------------------------------------------------------------
 
@@ -137,6 +143,7 @@ class Worker:
         if self._number == 0:  # one worker is enough: what it learns is in the records
             self._cards.keep_watch()
             self._emergency.keep_together()
+            stack.callback(self._loop.create_task(self._releases.keep_watch(self._changed)).cancel)
         await self._open_portal(stack)
         await self._join(stack)
         await self._open_operator(stack)
@@ -181,7 +188,7 @@ class Worker:
             card_profile=self._cards.profile,
             revocation=self._cards.revocation if self._settings.names_of(Channel.EID) else None,
             switch=Switch(self._settings.switch_directory),
-            suspensions=lambda: self._emergency.running,
+            suspensions=self._emergency.running,
         )
         # What our reader took, aiohttp takes: its own answers to what it refuses, and its log, repeat what was sent.
         runner = web.AppRunner(
@@ -230,45 +237,61 @@ class Worker:
         try:
             if running:
                 self.gate.snapshot = await asyncio.to_thread(load_kept, self._settings.table.releases, running)
+                if self._number == 0:
+                    await asyncio.to_thread(self._releases.look_for_waiting)
                 return
+            await asyncio.to_thread(self._releases.about_to_read)
             release = await asyncio.to_thread(checked_release, self._settings)
         except TableError as error:
-            for fault in error.faults:
-                _log.error("table_fault", **fault.as_dict())
             _log.critical("no_good_table", effect="every request is refused", do="gateway check, then gateway reload")
+            await self._record_reload("", error.faults, "start", code_of(error))
             return
         self._take(release)
 
-    async def reload(self) -> Outcome:
-        """Load table and certificates anew: checked whole, then swapped; what is faulty is refused and the running one stays."""
+    async def reload(self, cause: str) -> Outcome:
+        """Load table and certificates anew: checked whole, then swapped; what is faulty is refused and the running one stays.
+
+        `cause` says for the ledger who asked: SIGHUP, `watch` (another release lies there), or that one `begins`.
+        """
         async with self._reloading:
             before = self.gate.snapshot.hash
             faults: list[Fault] = []
             restart_for: list[str] = []
+            code: str | None = None
+            waiting: Release | None = None
+            await asyncio.to_thread(self._releases.about_to_read)
             try:
-                renewed = await asyncio.to_thread(read_anew, self._prepared)
-            except (TableError, SettingsError) as error:
+                renewed = await asyncio.to_thread(read_anew, self._prepared, begins=cause == BEGINS)
+            except TableError as error:
+                faults, code = error.faults, code_of(error)
+            except SettingsError as error:
                 faults = error.faults
             except ConfigurationError as error:
                 faults = [Fault("gateway.toml", "", str(error), "Run: gateway check")]
             else:
+                self._releases.settings = renewed.settings
                 self._take(renewed.release)
-                restart_for = renewed.restart_for
+                restart_for, waiting = renewed.restart_for, renewed.release.waiting
                 self._doors.renew(renewed.certificates)
                 self._cards.rules = renewed.card_rules
                 self.gate.pool.drop()
-            await self._record_reload(before, faults, restart_for)
-            return outcome_of(self.gate.snapshot.hash, faults, restart_for)
+            await self._record_reload(before, faults, cause, code)
+            if restart_for:
+                _log.warning("restart_needed", settings=restart_for, effect="these changes wait for the next start")
+            return outcome_of(self.gate.snapshot.hash, faults, restart_for, code, waiting)
 
     def _take(self, release: Release) -> None:
         for warning in release.warnings:
             _log.warning("table", warning=warning)
         self.gate.snapshot = release.snapshot
+        self._releases.took(release)
 
-    async def _record_reload(self, before: str, faults: list[Fault], restart_for: list[str]) -> None:
+    async def _record_reload(self, before: str, faults: list[Fault], cause: str, code: str | None) -> None:
         """To the ledger and to the operational log."""
         for fault in faults:
-            _log.error("reload_refused", **fault.as_dict())
+            _log.error("table_fault" if cause == "start" else "reload_refused", **fault.as_dict())
+        if code is not None:
+            self._releases.refuse(code)
         now_runs = self.gate.snapshot.hash
         # When the ledger cannot be written it tells so itself, and nothing is forwarded meanwhile.
         with contextlib.suppress(LedgerError):
@@ -277,12 +300,12 @@ class Worker:
                 before=before,
                 after=None if faults else now_runs,
                 faults=len(faults),
-                cause="SIGHUP",
+                cause=cause,
+                code=code,
+                release=self.gate.snapshot.release or None,
             )
         if not faults:
             _log.info("reloaded", table=now_runs)
-        if restart_for:
-            _log.warning("restart_needed", settings=restart_for, effect="these changes wait for the next start")
 
     def _suspend(self, suspensions: Suspensions) -> None:
         self.gate.suspensions = suspensions
@@ -301,6 +324,8 @@ class Worker:
         reasons = list(self._ledger.reasons())
         if not gate.snapshot.usable:
             reasons.append("table_unavailable")
+        elif time.time() >= gate.snapshot.refused_from:
+            reasons.append("table_expired")
         if not gate.index.current(time.time()):
             reasons.append("records_unavailable")
         elif not self._records.writable:
@@ -318,6 +343,9 @@ class Worker:
             [(*which, count) for which, count in self._client.counts.items()],
             [(*which, count) for which, count in self._cards.revocation.counts.items()],
             [(header.url, header.this_update, header.next_update) for header in self._cards.lists.headers()],
+            gate.snapshot.release,
+            gate.snapshot.expires if gate.snapshot.release else 0.0,
+            dict(self._releases.refused),
         )
 
     async def _status_of_all(self) -> Status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -15,7 +16,8 @@ class Status(NamedTuple):
     """What the port tells. `not_ready` lists why the gateway is not ready; empty means it is. Of each server certificate
     `certificates` has the listener's address, the file, the kind of key, and when it ends (Unix seconds). `asked` counts the gateway's
     own questions by place and outcome, `revocation` what came of those about cards by source and state; `revocation_lists` has the
-    address of each list, and from when and until when it holds (Unix seconds).
+    address of each list, and from when and until when it holds (Unix seconds). `release` is the number of the signed release that serves,
+    which ends at `release_end` (Unix seconds; 0 and 0: nobody signed it); `releases_refused` counts those that were not taken, by code.
     """
 
     not_ready: tuple[str, ...]
@@ -28,6 +30,9 @@ class Status(NamedTuple):
     asked: Sequence[tuple[str, str, int]] = ()
     revocation: Sequence[tuple[str, str, int]] = ()
     revocation_lists: Sequence[tuple[str, float, float]] = ()
+    release: int = 0
+    release_end: float = 0.0
+    releases_refused: Mapping[str, int] = MappingProxyType({})
 
     @staticmethod
     def of_all(answers: Mapping[int, Sequence[Any] | None]) -> Status:
@@ -50,6 +55,7 @@ class Status(NamedTuple):
         asked: Counter[tuple[str, str]] = Counter()
         revocation: Counter[tuple[str, str]] = Counter()
         lists: dict[str, tuple[float, float]] = {}
+        refused: Counter[str] = Counter()
         for status in each.values():
             for listener, file, kind, end in status.certificates:
                 ends[listener, file, kind] = min(end, ends.get((listener, file, kind), end))
@@ -60,6 +66,7 @@ class Status(NamedTuple):
                 asked.update({(place, outcome): count for place, outcome, count in status.asked})
                 revocation.update({(source, state): count for source, state, count in status.revocation})
             lines.update(status.ledger_lines)
+            refused |= Counter(status.releases_refused)  # the workers are asked together, and refuse the same
         return Status(
             tuple(reasons),
             decisions,
@@ -71,6 +78,9 @@ class Status(NamedTuple):
             [(*which, count) for which, count in asked.items()],
             [(*which, count) for which, count in revocation.items()],
             [(url, *times) for url, times in lists.items()],
+            min(status.release for status in each.values()),
+            min(status.release_end for status in each.values()),
+            refused,
         )
 
 
@@ -128,6 +138,19 @@ class _Collector:
             since.add_metric([url], issued)
             until.add_metric([url], end)
         yield from (since, until)
+        refused = CounterMetricFamily(
+            "gateway_releases_refused", "Signed releases of the table that were not taken.", labels=["code"]
+        )
+        for code, count in status.releases_refused.items():
+            refused.add_metric([code], count)
+        yield refused
+        if status.release:
+            yield GaugeMetricFamily(
+                "gateway_release", "Number of the signed release that serves.", value=status.release
+            )
+            yield GaugeMetricFamily(
+                "gateway_release_expiry_seconds", "When that release expires, Unix seconds.", value=status.release_end
+            )
         yield GaugeMetricFamily(
             "gateway_start_time_seconds", "When the process started, Unix seconds.", value=status.started
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -126,12 +126,33 @@ class Ledger:
         """
         return self._flood.count(network_of(client), reason, reference, self._clock())
 
-    async def reload(self, *, outcome: str, before: str, after: str | None, faults: int, cause: str) -> None:
+    async def reload(
+        self,
+        *,
+        outcome: str,
+        before: str,
+        after: str | None,
+        faults: int,
+        cause: str,
+        code: str | None = None,
+        release: int | None = None,
+    ) -> None:
         """Writes that the table was read again to the streams whose lines rest on it. Raises `LedgerError`."""
         record = reload_record(
-            self.references(), outcome=outcome, before=before, after=after, faults=faults, cause=cause
+            self.references(),
+            outcome=outcome,
+            before=before,
+            after=after,
+            faults=faults,
+            cause=cause,
+            code=code,
+            release=release,
         )
         await asyncio.gather(self.user.write(record), self.admin.write(record))
+
+    def alarm(self, alarm: str, text: str, values: Mapping[str, int | float | str]) -> None:
+        """Writes something that somebody must look at; nobody waits for the line."""
+        self.admin.append(alarm_record(self.references(), alarm=alarm, text=text, values=values), _nobody_waits)
 
     async def close(self, cause: str = "stopped") -> None:
         """Writes what waits and a `stop` line to each stream, and gives them back. Takes at most three deadlines."""
@@ -173,8 +194,7 @@ class Ledger:
             text = "the disk of the security log fills up; below the reserve only permits are written"
             _log.critical("ledger_space_alarm", free_bytes=space.free, reserve_bytes=reserve)
             values = {"free_bytes": space.free, "reserve_bytes": reserve, "total_bytes": space.total}
-            record = alarm_record(self.references(), alarm="space", text=text, values=values)
-            self.admin.append(record, _nobody_waits)
+            self.alarm("space", text, values)
 
 
 def _nobody_waits(error: LedgerError | None) -> None:

@@ -69,9 +69,21 @@ def stop_record(reference: str, *, cause: str, heads: Mapping[str, Head]) -> Rec
     return {"kind": "stop", "id": reference, "cause": cause, "heads": _heads(heads)}
 
 
-def reload_record(reference: str, *, outcome: str, before: str, after: str | None, faults: int, cause: str) -> Record:
-    """The table was asked to be read again: `outcome` is `loaded` or `refused`, the hashes are the table's, `cause` who asked."""
-    return {
+def reload_record(
+    reference: str,
+    *,
+    outcome: str,
+    before: str,
+    after: str | None,
+    faults: int,
+    cause: str,
+    code: str | None = None,
+    release: int | None = None,
+) -> Record:
+    """The table was asked to be read again: `outcome` is `loaded` or `refused`, the hashes are the table's, `cause` who asked; `code` says
+    why a signed release was refused, `release` is the number of the one that serves.
+    """
+    record: dict[str, object] = {
         "kind": "reload",
         "id": reference,
         "outcome": outcome,
@@ -80,6 +92,11 @@ def reload_record(reference: str, *, outcome: str, before: str, after: str | Non
         "faults": faults,
         "cause": cause,
     }
+    if code is not None:
+        record["code"] = code
+    if release is not None:
+        record["release"] = release
+    return record
 
 
 def alarm_record(reference: str, *, alarm: str, text: str, values: Mapping[str, int | float | str]) -> Record:

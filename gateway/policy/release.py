@@ -1,4 +1,5 @@
-"""The one function that yields a checked release of the table: `load_release`. Signatures will be verified behind it.
+"""The one function that yields a checked release of the table: `load_release`. Signatures are verified behind it (`trust`), and that
+nobody leads back to an older one (`memory`).
 
 A release is one canonical JSON document: the table's files as they stand, and what the decision reads of gateway.toml. Its hash
 is the SHA-256 of that document, so `sha256sum` verifies one that was kept, and years later a ledger line finds its table. The
@@ -7,9 +8,9 @@ document names its format: a later one gets another number, and this one keeps b
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,32 +24,53 @@ from gateway.errors import Fault, TableError
 from gateway.model import BRUSSELS
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
+from gateway.policy.container import SUFFIX, Container, archive, read_container
 from gateway.policy.faults import FileModel, run_checks
-from gateway.policy.files import read_files
+from gateway.policy.files import Found, read_files
+from gateway.policy.making import write_over
 from gateway.policy.material import inspect_origins
+from gateway.policy.memory import Memory, admit, recall, remember
+from gateway.policy.refusals import ReleaseFaulty, ReleaseRefused
 from gateway.policy.settings import SETTINGS_FILE, Settings
 from gateway.policy.table import DecisionSettings, Table, parse_table
+from gateway.policy.trust import Verified, verify
 from gateway.policy.working_days import holidays_of
 
 ENDING_SOON_SECONDS = 60 * 86400.0
 """How long before its end an authorisation is warned of: a new deliberation takes about two months."""
+EXPIRING_SOON_SECONDS = 30 * 86400.0
+"""How long before its end a release is warned of: two people must meet it."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed release as it was found: what its signatures say, and everything that was in it."""
+
+    verified: Verified
+    container: Container
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """One checked release. `hash` is the hex SHA-256 of `document`; `files` maps names to contents."""
+    """One checked release. `hash` is the hex SHA-256 of `document`; `files` maps names to contents.
+
+    `signed` is there unless nobody signed it. `waiting` is a newer one that is good and begins later: then this is the one that serves
+    until that moment.
+    """
 
     snapshot: Snapshot
     hash: str
     files: Mapping[str, bytes]
     warnings: list[str]
     document: bytes
+    signed: Signed | None = None
+    waiting: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What is in the configured directory, and everything that is wrong with it."""
+    """What is in the table, and everything that is wrong with it."""
 
     files: Mapping[str, bytes]
     table: Table
@@ -58,41 +80,103 @@ class Inspected:
 
 def inspect_table(settings: Settings, now: float) -> Inspected:
     """Read and check the table. `now` is Unix seconds; `settings` may have faults of their own (see `read_settings`)."""
-    found = read_files(settings.table.directory)
+    if not settings.table.unsafe_unsigned:
+        try:
+            return _inspect(Found(dict(_offered(settings, now)[0].verified.files)), settings, now)
+        except ReleaseRefused as refused:
+            return Inspected({}, Table(), refused.faults, [])
+    inspected = _inspect(read_files(settings.table.directory), settings, now)
+    inspected.warnings.insert(
+        0, "table.unsafe_unsigned is true: nobody signed this table, whoever can write its files grants access"
+    )
+    return inspected
+
+
+def _inspect(found: Found, settings: Settings, now: float) -> Inspected:
     table, faults = parse_table(found.files, settings.directory, found.unread)
     faults += found.faults
     faults += run_checks((_cross_check,), table, settings, now)
     faults += inspect_origins(table, settings.directory, now)
-    warnings = list(found.warnings)
-    if settings.table.unsafe_unsigned:
-        warnings.insert(
-            0, "table.unsafe_unsigned is true: nobody signed this table, whoever can write its files grants access"
-        )
-    else:
-        mend = "Set table.unsafe_unsigned = true, on a machine whose files nobody else can write"
-        what = "signed releases are not supported yet, and unsigned ones are not allowed"
-        faults.append(Fault(SETTINGS_FILE, "table.unsafe_unsigned", what, mend))
-    return Inspected(found.files, table, sorted(faults, key=lambda fault: fault.file), warnings)
+    return Inspected(found.files, table, sorted(faults, key=lambda fault: fault.file), list(found.warnings))
 
 
 def _cross_check(table: Table, settings: Settings, now: float) -> Iterator[Fault]:
     yield from check_table(table, DecisionSettings.of(settings), now)
 
 
-def load_release(settings: Settings, now: float) -> Release:
-    """The table in the configured directory, checked whole. `now` is Unix seconds.
+def load_release(settings: Settings, now: float, *, kept: bool = False) -> Release:
+    """The release that the configuration names, verified and checked whole. `now` is Unix seconds.
 
-    Raises TableError with every fault found.
+    Of a signed one that begins later, the one that serves until then, with it as `waiting`. `kept`: the newest that was ever good, from
+    where it is kept, whatever lies in its place by now: so one that waited begins.
+
+    Raises TableError with every fault found: ReleaseRefused or ReleaseFaulty, each with a code, of a signed one.
     """
-    inspected = inspect_table(settings, now)
+    if settings.table.unsafe_unsigned:
+        inspected = inspect_table(settings, now)
+        if inspected.faults:
+            raise TableError(inspected.faults)
+        return _release(inspected, settings, now)
+    offered, memory = _offered(settings, now, kept=kept)
+    release = _checked(offered, settings, now)
+    serves = None if memory is None else memory.running
+    if offered.verified.starts <= now or offered.verified.signed == serves:
+        return release
+    if serves is None:
+        raise ReleaseRefused("not_begun", "", f"release {offered.verified.number}: {_day(offered.verified.starts)}")
+    container = read_container(_as_signed(settings.table.releases, serves))
+    running = Signed(verify(container, _trusted_root(settings)), container)
+    return dataclasses.replace(_checked(running, settings, now), waiting=release)
+
+
+def _offered(settings: Settings, now: float, *, kept: bool = False) -> tuple[Signed, Memory | None]:
+    """The signed release that lies there, and what is remembered of earlier ones. Raises ReleaseRefused."""
+    if settings.table.release is None:
+        raise ReleaseRefused("not_named", SETTINGS_FILE)
+    trusted = _trusted_root(settings)
+    memory = recall(settings.table_memory, settings.table.releases, trusted, now)
+    path = settings.table.release
+    if kept and memory is not None:
+        path = _as_signed(settings.table.releases, memory.highest.signed)
+    container = read_container(path)
+    offered = Signed(verify(container, trusted), container)
+    admit(offered.verified, memory, now)
+    return offered, memory
+
+
+def _trusted_root(settings: Settings) -> bytes:
+    path = settings.table.root
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReleaseRefused("no_trusted_root", path.name, error.strerror or "") from None
+
+
+def _checked(signed: Signed, settings: Settings, now: float) -> Release:
+    """Raises ReleaseFaulty."""
+    inspected = _inspect(Found(dict(signed.verified.files)), settings, now)
     if inspected.faults:
-        raise TableError(inspected.faults)
+        raise ReleaseFaulty(inspected.faults)
+    release = _release(inspected, settings, now, signed)
+    left = signed.verified.expires - now
+    if left < EXPIRING_SOON_SECONDS:
+        when = f"expires on {_day(signed.verified.expires)}" if left > 0 else "has expired"
+        release.warnings.insert(0, f"release {signed.verified.number} {when}: have a new one signed and published")
+    return release
+
+
+def _day(moment: float) -> str:
+    return f"{dt.datetime.fromtimestamp(moment, BRUSSELS):%Y-%m-%d %H:%M}"
+
+
+def _release(inspected: Inspected, settings: Settings, now: float, signed: Signed | None = None) -> Release:
     decision = decision_settings(settings, inspected.table)
-    document = _document(inspected.files, decision)
+    term = None if signed is None else Term.of(signed.verified, settings.table.grace)
+    document = _document(inspected.files, decision, term)
     digest = hashlib.sha256(document).hexdigest()
-    snapshot = build_snapshot(inspected.table, decision, digest)
+    snapshot = _with_term(build_snapshot(inspected.table, decision, digest), term)
     warnings = [*inspected.warnings, *_ending_soon(snapshot, now)]
-    return Release(snapshot, digest, inspected.files, warnings, document)
+    return Release(snapshot, digest, inspected.files, warnings, document, signed)
 
 
 def decision_settings(settings: Settings, table: Table) -> DecisionSettings:
@@ -121,23 +205,34 @@ def refusing_snapshot(settings: Settings) -> Snapshot:
 
 
 def keep_release(release: Release, directory: Path) -> Path:
-    """Keep a release by its hash, as `<hash>.json`: written whole, made durable, then renamed. Raises OSError."""
+    """Keep a release by its hash, as `<hash>.json`, and a signed one as it was signed, by the hash of what was signed, as `<hash>.tar`:
+    written whole, made durable, then renamed. Raises OSError.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if release.signed is not None:
+        as_signed = _as_signed(directory, release.signed.verified.signed)
+        if not as_signed.exists():
+            write_over(as_signed, archive(release.signed.container))
     path = directory / f"{release.hash}.json"
-    if path.exists():
-        return path
-    partial = directory / f".{release.hash}.{os.getpid()}"
-    with partial.open("wb") as file:
-        file.write(release.document)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)  # the name, too, outlives a power cut
-    finally:
-        os.close(descriptor)
+    if not path.exists():
+        write_over(path, release.document)
     return path
+
+
+def _as_signed(directory: Path, signed: str) -> Path:
+    return directory / f"{signed}{SUFFIX}"
+
+
+def note_release(release: Release, settings: Settings) -> None:
+    """Keep a release that is taken, and one that waits, and remember them. Raises OSError; ReleaseRefused when another process has seen
+    a newer one meanwhile.
+    """
+    if release.waiting is not None:
+        keep_release(release.waiting, settings.table.releases)
+    keep_release(release, settings.table.releases)
+    newest = release if release.waiting is None else release.waiting
+    if newest.signed is not None and release.signed is not None:
+        remember(settings.table_memory, newest.signed.verified, release.signed.verified.signed)
 
 
 def load_kept(directory: Path, digest: str) -> Snapshot:
@@ -160,10 +255,32 @@ def load_kept(directory: Path, digest: str) -> Snapshot:
     return _read_document(name, document, digest)
 
 
+class Term(FileModel):
+    """What a kept document says of a signed release: `signed` is the hash of what was signed, moments are Unix seconds.
+
+    It `expires` by its signers' word; `refused_from` is when the grace of this gateway's settings is over.
+    """
+
+    number: int
+    signed: str
+    expires: float
+    refused_from: float
+
+    @staticmethod
+    def of(verified: Verified, grace: float) -> Term:
+        return Term(
+            number=verified.number,
+            signed=verified.signed,
+            expires=verified.expires,
+            refused_from=verified.expires + grace,
+        )
+
+
 class _Document(FileModel):
     format: Literal[1]
     files: dict[str, str]
     settings: DecisionSettings
+    release: Term | None = None
 
 
 def _read_document(name: str, document: bytes, digest: str) -> Snapshot:
@@ -175,14 +292,22 @@ def _read_document(name: str, document: bytes, digest: str) -> Snapshot:
     table, faults = parse_table({file: text.encode() for file, text in content.files.items()})
     if faults:
         raise TableError(faults)
-    return build_snapshot(table, content.settings, digest)
+    return _with_term(build_snapshot(table, content.settings, digest), content.release)
 
 
-def _document(files: Mapping[str, bytes], settings: DecisionSettings) -> bytes:
+def _with_term(snapshot: Snapshot, term: Term | None) -> Snapshot:
+    if term is None:
+        return snapshot
+    return dataclasses.replace(snapshot, release=term.number, expires=term.expires, refused_from=term.refused_from)
+
+
+def _document(files: Mapping[str, bytes], settings: DecisionSettings, term: Term | None) -> bytes:
     """Canonical: keys sorted, no space, UTF-8. Every file of a table without faults is UTF-8 text."""
-    content = {
+    content: dict[str, object] = {
         "format": 1,
         "files": {name: text.decode() for name, text in files.items()},
         "settings": settings.model_dump(),
     }
+    if term is not None:
+        content["release"] = term.model_dump()
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

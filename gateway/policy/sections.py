@@ -107,8 +107,12 @@ class Listener(Section):
 
 
 class Table(Section):
-    """Where the granted table is, and where each release that was in force is kept by its hash."""
+    """Where the granted table is: a signed release, by the signers that follow from a root; or a directory that nobody signed. And where
+    each release that was in force is kept by its hash."""
 
+    release: OptionalFilePath = None
+    root: FilePath = Path("root.json")
+    grace: Annotated[Duration, Field(ge=0, le=90 * DAY)] = 14 * DAY
     directory: FilePath = Path()
     releases: FilePath
     unsafe_unsigned: bool = False
@@ -365,6 +369,11 @@ class Settings(Section):
     def reload_file(self) -> Path:
         """Where a running gateway writes how the last reload went: `{"at", "ok", "hash", "faults"}`."""
         return self.state / "reload.json"
+
+    @property
+    def table_memory(self) -> Path:
+        """Where the gateway remembers the newest release that it has seen (`policy.memory`)."""
+        return self.state / "table.json"
 
     @property
     def switch_directory(self) -> Path:

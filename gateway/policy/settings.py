@@ -206,6 +206,15 @@ def _portal_is_reachable(settings: Settings) -> Iterator[Fault]:
         yield _fault("portal.host", f"no user listener answers to {settings.portal.host}", mend)
 
 
+def _unsigned_stands_in_for_nothing(settings: Settings) -> Iterator[Fault]:
+    """What nobody signed must never be served in the place of a signed release that was refused."""
+    table = settings.table
+    if not readable(table.release) or not readable(table.unsafe_unsigned):
+        return
+    if table.release is not None and table.unsafe_unsigned:
+        yield _fault("table.unsafe_unsigned", "table.release names a signed release", "Take one of the two away")
+
+
 def _levels_rise(settings: Settings) -> Iterator[Fault]:
     for sensitivity, (lower, higher) in enumerate(zip(settings.levels, settings.levels[1:], strict=False), 1):
         if higher < lower:
@@ -251,6 +260,7 @@ CHECKS = (
     _addresses_once,
     _names_have_one_channel,
     _portal_is_reachable,
+    _unsigned_stands_in_for_nothing,
     _levels_rise,
     _session_ends_in_order,
     _a_policy_is_of_one_kind,

@@ -17,7 +17,7 @@ from gateway.model import BRUSSELS, Context, Means, Use
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
 from gateway.policy.release import decision_settings, keep_release, load_kept, load_release, refusing_snapshot
-from gateway.policy.settings import load_settings
+from gateway.policy.settings import SettingsError, load_settings
 from gateway.policy.table import DecisionSettings, parse_table
 from tests.policy.conftest import NOW
 
@@ -245,8 +245,11 @@ def test_a_kept_release_that_is_missing_altered_or_foreign(config: Path, tmp_pat
 
 def test_an_unsigned_table_is_refused_unless_the_settings_say_so(config: Path, edit: Edit) -> None:
     edit("gateway.toml", "unsafe_unsigned = true", "unsafe_unsigned = false")
-    with pytest.raises(TableError, match="signed releases are not supported yet"):
+    with pytest.raises(TableError, match="the configuration names no release"):
         load_release(load_settings(config), NOW)
+    edit("gateway.toml", "unsafe_unsigned = false", 'unsafe_unsigned = true\nrelease = "release.tar"')
+    with pytest.raises(SettingsError, match=r"table.release names a signed release"):
+        load_settings(config)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""What a worker knows of signed releases beside the one that serves: that another lies there now, that one waits to begin, that the one
+that serves has expired, and how many were refused.
+
+One worker of a gateway keeps watch, and asks for a reload; every worker then reads the same release (`worker.reload`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from gateway.decision import Snapshot
+from gateway.errors import TableError
+from gateway.ledger.ledger import Ledger
+from gateway.policy.refusals import REFUSALS
+from gateway.policy.release import Release, load_release
+from gateway.policy.settings import Settings
+
+WATCH_SECONDS = 1.0
+"""How often it is looked whether another release lies there. One that is still being written shows by its next look."""
+ALARM_SECONDS = 86400.0
+"""How often an expired release is told of (DESIGN section 5: daily)."""
+
+BEGINS = "begins"
+"""Why the table is read again, for the ledger: the release that waited shall serve."""
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+_log = structlog.get_logger("gateway")
+
+
+class Releases:
+    """`clock` gives Unix seconds; `snapshot` what serves now."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, clock: Callable[[], float], snapshot: Callable[[], Snapshot]
+    ) -> None:
+        self.settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._snapshot = snapshot
+        self._read: Stamp | None = None
+        self._begins: float | None = None
+        self._alarm_due = 0.0
+        self.refused: Counter[str] = Counter()
+        """Releases that were refused since the start, by code."""
+
+    def about_to_read(self) -> None:
+        """What lies there is read now: only what changes after this moment is news. Reads files."""
+        self._read = self._stamp()
+
+    def took(self, release: Release) -> None:
+        waiting = release.waiting
+        self._begins = None
+        if waiting is not None and waiting.signed is not None:
+            verified = waiting.signed.verified
+            self._begins = verified.starts
+            _log.info("release_waits", release=verified.number, begins=verified.starts, table=waiting.hash)
+
+    def refuse(self, code: str) -> None:
+        """Tell that a signed release was refused."""
+        self.refused[code] += 1
+        serves = self._snapshot()
+        effect = f"the gateway goes on with release {serves.release}" if serves.usable else "every request is refused"
+        row = REFUSALS[code]
+        _log.critical("release_refused", code=code, reason=row.meaning, effect=effect, do=row.mend)
+
+    def look_for_waiting(self) -> None:
+        """For a worker that began with the table of the others. Reads files."""
+        self.about_to_read()
+        try:
+            self.took(load_release(self.settings, self._clock()))
+        except TableError:
+            return  # it was refused before, and told
+
+    async def keep_watch(self, changed: Callable[[str], None]) -> None:
+        """Until it is cancelled: `changed` is told why the table should be read again: `watch`, or `begins`."""
+        last: Stamp | None = None
+        while True:
+            now = self._clock()
+            self._tell_expired(now)
+            if self._begins is not None and self._begins <= now:
+                self._begins = None
+                changed(BEGINS)
+            if self.settings.table.release is not None:
+                stamp = await asyncio.to_thread(self._stamp)
+                if stamp == last and stamp not in ((), self._read):
+                    self._read = stamp
+                    changed("watch")
+                last = stamp
+            rest = WATCH_SECONDS if self._begins is None else min(WATCH_SECONDS, self._begins - now)
+            await asyncio.sleep(max(rest, 0.0))
+
+    def _tell_expired(self, now: float) -> None:
+        """Once a day, for as long as it lasts."""
+        serves = self._snapshot()
+        if now < serves.expires:
+            self._alarm_due = 0.0
+        elif now >= self._alarm_due:
+            self._alarm_due = now + ALARM_SECONDS
+            ended = now >= serves.refused_from
+            effect = "every request is refused" if ended else "it serves until its grace is over"
+            _log.critical(
+                "release_expired",
+                release=serves.release,
+                expired=serves.expires,
+                refused_from=serves.refused_from,
+                effect=effect,
+                do="have a new release signed and published",
+            )
+            values = {
+                "release": serves.release,
+                "expired": serves.expires,
+                "refused_from": serves.refused_from,
+            }
+            self._ledger.alarm("release_expired", f"the release of the table has expired: {effect}", values)
+
+    def _stamp(self) -> Stamp:
+        """Which files lie there, and since when; nothing when there are none."""
+        path = self.settings.table.release
+        return () if path is None else tuple(_stamps(path))
+
+
+def _stamps(path: Path) -> Iterator[tuple[str, int, int, int]]:
+    try:
+        if not path.is_dir():
+            status = path.stat()
+            yield "", status.st_ino, status.st_mtime_ns, status.st_size
+            return
+        for directory, _, files in os.walk(path):
+            for name in sorted(files):
+                status = (Path(directory) / name).lstat()
+                yield f"{directory}/{name}", status.st_ino, status.st_mtime_ns, status.st_size
+    except OSError:
+        return  # it is being replaced: the next look tells

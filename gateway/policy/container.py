@@ -1,0 +1,191 @@
+"""A signed release as it lies there: one archive or one directory, both with the same names in them.
+
+    1.root.json … N.root.json    whose signatures count, each root signed by the signers of the one before
+    targets.json                 the release: its number, from when and until when, and the hash of every file of the table
+    table/…                      the table's files, by the names that they have in a configuration directory
+
+The archive is a tar of plain files, written in one way only: the same release gives the same bytes, and an archive that would not be
+written so is refused. So nothing can stand in it that one reader sees and another does not. Nothing is ever unpacked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gateway.policy.faults import printable
+from gateway.policy.files import MAX_FILE_BYTES
+from gateway.policy.making import write_new
+from gateway.policy.refusals import ReleaseRefused
+from gateway.policy.table import belongs_to_table
+
+TARGETS = "targets.json"
+TABLE = "table/"
+SUFFIX = ".tar"
+MAX_FILES = 100_000
+MAX_BYTES = 256 * 1024 * 1024
+"""Of a whole release: the largest that was tried, 10,000 files, has 12 MB."""
+MAX_ROOT_BYTES = 256 * 1024
+"""Ten keys have 4 kB."""
+MAX_TARGETS_BYTES = 32 * 1024 * 1024
+"""150 bytes a file."""
+_ROOT = re.compile(r"([1-9][0-9]{0,5})\.root\.json")
+_SAFE = re.compile(r"[0-9A-Za-z._-]+(?:/[0-9A-Za-z._-]+)*")
+_BLOCK = 512
+
+Container = Mapping[str, bytes]
+
+
+def root_name(version: int) -> str:
+    return f"{version}.root.json"
+
+
+def root_versions(container: Container) -> list[int]:
+    """The versions whose roots are in it, rising."""
+    return sorted(int(found[1]) for name in container if (found := _ROOT.fullmatch(name)))
+
+
+def table_files(container: Container) -> dict[str, bytes]:
+    """The table's files, by their names in a configuration directory."""
+    return {name.removeprefix(TABLE): content for name, content in container.items() if name.startswith(TABLE)}
+
+
+def read_container(path: Path) -> dict[str, bytes]:
+    """Everything in a release, by name. Only names and sizes are judged. Raises ReleaseRefused."""
+    try:
+        if path.is_dir():
+            return dict(_bounded(_walk(path, "")))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ReleaseRefused("unreadable", path.name, error.strerror or "") from None
+    return parse_archive(data)
+
+
+def parse_archive(data: bytes) -> dict[str, bytes]:
+    """The same of an archive's bytes. Raises ReleaseRefused."""
+    if len(data) > MAX_BYTES:
+        raise ReleaseRefused("too_large", "", f"more than {MAX_BYTES} bytes")
+    container = dict(_bounded(_members(data)))
+    if archive(container) != data:
+        raise ReleaseRefused("malformed", "", "the archive was not written by gateway table")
+    return container
+
+
+def write_container(container: Container, path: Path) -> None:
+    """Write it whole: an archive when the name ends on `.tar`, else a directory. Nothing that is there is written over.
+
+    Raises OSError.
+    """
+    if path.suffix == SUFFIX:
+        write_new(path, archive(container), 0o644)
+        return
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.mkdir()
+    for name, content in container.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        write_new(partial / name, content, 0o644)
+    partial.rename(path)  # fails when a directory with files in it is there
+
+
+def archive(container: Container) -> bytes:
+    """The one archive of these files."""
+    parts: list[bytes] = []
+    for name in sorted(container):
+        content = container[name]
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(content), 0o644
+        try:
+            parts.append(member.tobuf(tarfile.USTAR_FORMAT))
+        except ValueError:
+            raise ReleaseRefused("unsafe_name", printable(name), "the name is too long") from None
+        parts += (content, bytes(-len(content) % _BLOCK))
+    parts.append(bytes(2 * _BLOCK))
+    return b"".join(parts)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _bounded(members: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Each with a name that belongs here, once, within its size."""
+    seen: set[str] = set()
+    whole = 0
+    for name, content in members:
+        if name in seen:
+            raise ReleaseRefused("malformed", name, "it is there twice")
+        seen.add(name)
+        whole += len(content)
+        if len(content) > _most(name) or whole > MAX_BYTES or len(seen) > MAX_FILES:
+            raise ReleaseRefused("too_large", name)
+        yield name, content
+
+
+def _most(name: str) -> int:
+    if name == TARGETS:
+        return MAX_TARGETS_BYTES
+    return MAX_ROOT_BYTES if _ROOT.fullmatch(name) else MAX_FILE_BYTES
+
+
+def _judged(name: str) -> str:
+    if not _SAFE.fullmatch(name) or any(part in (".", "..") for part in name.split("/")):
+        raise ReleaseRefused("unsafe_name", printable(name))
+    if name != TARGETS and not _ROOT.fullmatch(name):
+        inner = name.removeprefix(TABLE)
+        if inner == name or not belongs_to_table(inner):
+            raise ReleaseRefused("extra_file", name)
+    return name
+
+
+def _walk(directory: Path, below: str) -> Iterator[tuple[str, bytes]]:
+    """Links are not followed: what a name leads to could be anything, and be another thing at the next look."""
+    with os.scandir(directory) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            name = f"{below}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(directory / entry.name, f"{name}/")
+            else:
+                yield name, _plain(directory / entry.name, name)
+
+
+def _plain(path: Path, name: str) -> bytes:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
+    most = _most(_judged(name))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
+        return file.read(most + 1)
+
+
+def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The members of a ustar archive (POSIX.1-2001), as far as `archive` writes one."""
+    position = 0
+    while any(header := data[position : position + _BLOCK]):
+        if len(header) < _BLOCK:
+            raise ReleaseRefused("malformed", "", "the archive breaks off, or is none")
+        if header[257:265] != b"ustar\x0000":
+            raise ReleaseRefused("malformed", "", "this is no archive of a release")
+        name = "/".join(part for part in (_text(header[345:500]), _text(header[:100])) if part)
+        if header[156:157] != b"0":
+            raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
+        _judged(name)
+        digits = header[124:135]
+        if not re.fullmatch(rb"[0-7]{11}", digits):
+            raise ReleaseRefused("malformed", name, "it has no size")
+        position += _BLOCK
+        size = int(digits, 8)
+        content = data[position : position + size]
+        if len(content) < size:
+            raise ReleaseRefused("malformed", name, "the archive breaks off")
+        position += size + -size % _BLOCK
+        yield name, content
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("latin-1")
