@@ -46,9 +46,12 @@ class Emergency:
         self._switch.make()
         self.tick()
 
-    @property
     def running(self) -> list[Suspension] | None:
-        """What is in force here; None when the switch cannot be read, and so everything is suspended."""
+        """What is in force here now; None when the switch cannot be read, and so everything is suspended."""
+        self.tick()
+        return self._running()
+
+    def _running(self) -> list[Suspension] | None:
         return None if self._files is None else merged(self._files, self._known)
 
     def tick(self) -> None:
@@ -56,11 +59,13 @@ class Emergency:
         if not self._look() and known is self._known and self._current is not None:
             return
         self._known = known
-        running = self.running
+        running = self._running()
         now = Suspensions([UNREADABLE] if running is None else [each.entry for each in running])
         if now != self._current:
-            self._current = now
+            begins, self._current = self._current is None, now
             self._put(now)
+            if begins and not now:
+                return
             log.warning("suspensions", running=[f"{entry.scope}: {entry.key}" for entry in sorted(now.entries)])
 
     def _look(self) -> bool:

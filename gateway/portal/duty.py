@@ -195,6 +195,7 @@ def _row(ask: Ask, suspension: Suspension) -> dict[str, str]:
         "since": catalogue.day_and_time(ask.language, suspension.since),
         "by": suspension.by.removeprefix("user:"),
         "reason": suspension.reason,
+        "ended": "",
     }
 
 

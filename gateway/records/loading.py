@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.decision.suspensions import Scope, Suspended
 from gateway.model import (
     FOR_EVER,
     Acceptance,
@@ -37,9 +38,11 @@ from gateway.records.schema import (
     roles,
     session_cookies,
     sessions,
+    suspensions,
     user_ids,
 )
 from gateway.records.standing import ACCEPTED, DEFAULT_RULES, Rules, Said, designation_standing, mandate_validity
+from gateway.records.switch import Suspension
 
 KEYS_AT_ONCE = 500
 """Below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
@@ -254,3 +257,14 @@ def _of(table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequenc
 
 def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
     return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
+
+
+async def read_suspensions(connection: AsyncConnection) -> tuple[Suspension, ...]:
+    """Emergency suspensions in force by the records, oldest first."""
+    live = sa.select(suspensions).where(suspensions.c.ended_at.is_(None)).order_by(suspensions.c.id)
+    return tuple([suspension_of(row) for row in await connection.execute(live)])
+
+
+def suspension_of(row: Row) -> Suspension:
+    entry = Suspended(row.key, Scope(row.scope), row.subject, row.person)
+    return Suspension(entry, row.reason, row.actor, row.valid_from, True)

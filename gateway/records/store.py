@@ -22,7 +22,7 @@ from gateway.records.acts import note_act
 from gateway.records.database import Database
 from gateway.records.directory import fill_directory, refresh_ends
 from gateway.records.index import ENDED_KEPT_SECONDS, Index
-from gateway.records.loading import read_sessions, read_users
+from gateway.records.loading import read_sessions, read_suspensions, read_users
 from gateway.records.schema import changes, designations, persons, user_ids
 from gateway.records.settings import RecordsKey
 from gateway.records.standing import DEFAULT_RULES
@@ -151,7 +151,7 @@ class Store:
                 written = [before_commit(await _with_insz(write, change)) for change in write.acts()]
                 await asyncio.gather(*(each for each in written if inspect.isawaitable(each)))
         try:
-            await self._read_back(list(write.users), list(write.sessions))
+            await self._read_back(list(write.users), list(write.sessions), suspensions=bool(write.suspensions))
         except RecordsError:
             self.index.out_of_date()
             raise
@@ -164,12 +164,14 @@ class Store:
             joined._joined = write
             yield joined
 
-    async def _read_back(self, users: list[str], session_ids: list[str]) -> None:
+    async def _read_back(self, users: list[str], session_ids: list[str], *, suspensions: bool = False) -> None:
         """Brings what changed into the index. One at a time, so that what was read earlier never overwrites what was read later."""
-        if not users and not session_ids:
+        if not users and not session_ids and not suspensions:
             return
         async with self._reading_back, self._database.reading() as connection:
             await self._take(connection, users, session_ids)
+            if suspensions:
+                self.index.suspensions = await read_suspensions(connection)
 
     async def _take(self, connection: AsyncConnection, users: Iterable[str], session_ids: Sequence[str] | None) -> None:
         """Brings into the index what the database has of these sessions (None: of all), and of those of these users that it holds.

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.decision.suspensions import Scope, Suspended
+from gateway.decision.suspensions import Scope
 from gateway.errors import Conflict
 from gateway.records.administration import recorded
-from gateway.records.loading import Row
+from gateway.records.loading import read_suspensions, suspension_of
 from gateway.records.schema import suspensions, user_ids
 from gateway.records.store import Store
 from gateway.records.switch import Suspension
@@ -34,7 +33,7 @@ class PastSuspension:
 class SuspensionRecords(Store):
     """What was suspended, and what is."""
 
-    async def add_suspension(self, suspension: Suspension) -> Suspension | None:
+    async def addsuspension_of(self, suspension: Suspension) -> Suspension | None:
         """Records what the switch has, once, and gives it as it stands here; None when it ended here meanwhile, and so is over.
 
         Its line was written when it came into force. The person behind a user ID is looked up, when whoever suspended could not.
@@ -43,7 +42,7 @@ class SuspensionRecords(Store):
         async with self._write() as write:
             known = await write.one(sa.select(suspensions).where(suspensions.c.key == entry.key))
             if known is not None:
-                return None if known.ended_at is not None else _suspension(known)
+                return None if known.ended_at is not None else suspension_of(known)
             person = entry.person
             if entry.scope is Scope.PERSON and person is None:
                 owner = await write.one(
@@ -55,7 +54,7 @@ class SuspensionRecords(Store):
             write.suspensions.append(entry.key)
         return replace(suspension, entry=entry._replace(person=person), recorded=True)
 
-    async def end_suspension(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+    async def endsuspension_of(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """It holds no longer on any machine. One that is not known here, or has ended, raises Conflict."""
         async with self._write(before_commit) as write:
             row = await write.one(sa.select(suspensions).where(suspensions.c.key == key))
@@ -63,25 +62,19 @@ class SuspensionRecords(Store):
                 raise Conflict(f"suspension {key} is not in force; see `gateway suspend --list`")
             await write.end(suspensions, suspensions.c.id == row.id, by, now)
             write.suspensions.append(key)
-            write.change = suspension_change("suspension end", _suspension(row), now, by)
+            write.change = suspension_change("suspension end", suspension_of(row), now, by)
 
     async def past_suspensions(self, most: int) -> list[PastSuspension]:
         """Those that ended, the last one first."""
         ended = sa.select(suspensions).where(suspensions.c.ended_at.is_not(None))
         async with self._database.reading() as connection:
             rows = (await connection.execute(ended.order_by(suspensions.c.ended_at.desc()).limit(most))).all()
-        return [PastSuspension(_suspension(row), row.ended_at, row.ended_by, row.ended_reason) for row in rows]
+        return [PastSuspension(suspension_of(row), row.ended_at, row.ended_by, row.ended_reason) for row in rows]
 
     async def running_suspensions(self) -> tuple[Suspension, ...]:
         """Those in force, by the records."""
         async with self._database.reading() as connection:
             return await read_suspensions(connection)
-
-
-async def read_suspensions(connection: AsyncConnection) -> tuple[Suspension, ...]:
-    """Those in force, oldest first."""
-    live = sa.select(suspensions).where(suspensions.c.ended_at.is_(None)).order_by(suspensions.c.id)
-    return tuple([_suspension(row) for row in await connection.execute(live)])
 
 
 def suspension_change(act: str, suspension: Suspension, now: float, by: By | None = None) -> Change:
@@ -104,8 +97,3 @@ def merged(switch: Sequence[Suspension], known: Sequence[Suspension]) -> list[Su
     """What is in force: by the switch of this machine, by the records, or both; oldest first."""
     by_key = {each.entry.key: each for each in (*switch, *known)}
     return sorted(by_key.values(), key=lambda each: (each.since, each.entry.key))
-
-
-def _suspension(row: Row) -> Suspension:
-    entry = Suspended(row.key, Scope(row.scope), row.subject, row.person)
-    return Suspension(entry, row.reason, row.actor, row.valid_from, True)

@@ -76,15 +76,19 @@ class Switch:
         try:
             status = self.directory.stat()
         except OSError as error:
-            raise RecordsError(f"{self.directory}: {error.strerror}; everything is suspended until it is back") from None
+            raise RecordsError(
+                f"{self.directory}: {error.strerror}; everything is suspended until it is back"
+            ) from None
         return status.st_dev, status.st_ino, status.st_mtime_ns
 
     def read(self) -> list[Suspension]:
         """All suspensions of this machine, oldest first. Raises RecordsError, naming the file and what to do."""
         try:
-            names = sorted(name for name in os.listdir(self.directory) if not name.startswith("."))
+            names = sorted(path.name for path in self.directory.iterdir() if not path.name.startswith("."))
         except OSError as error:
-            raise RecordsError(f"{self.directory}: {error.strerror}; everything is suspended until it is back") from None
+            raise RecordsError(
+                f"{self.directory}: {error.strerror}; everything is suspended until it is back"
+            ) from None
         return sorted((self._read(name) for name in names), key=lambda found: (found.since, found.entry.key))
 
     def _read(self, name: str) -> Suspension:

@@ -19,10 +19,10 @@ from gateway.records.dialect import Lookout, Moment
 from gateway.records.directory import refresh_lapsed
 from gateway.records.eid_cards import forget_eid_cards
 from gateway.records.index import ENDED_KEPT_SECONDS
+from gateway.records.loading import read_suspensions
 from gateway.records.schema import acts, changes, entry_codes, kept_forms, sessions
 from gateway.records.signin import forget_unknown
 from gateway.records.store import Store
-from gateway.records.suspensions import read_suspensions
 
 POLL_SECONDS = 0.25
 """A change must be known within 1 s (revocation), the reading included."""

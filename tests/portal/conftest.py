@@ -20,9 +20,11 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.app.emergency import Emergency
 from gateway.credentials.certificate_profile import Profile
 from gateway.credentials.start import StartTokens
 from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, PathPattern, Snapshot, decide
+from gateway.decision.suspensions import NOTHING_SUSPENDED, Suspensions
 from gateway.ledger.keys import make_keys
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.settings import LedgerSettings
@@ -50,6 +52,7 @@ from gateway.portal.handed import Handed
 from gateway.portal.services import PortalServices
 from gateway.portal.settings import PortalSettings
 from gateway.records import Act, By, Records, RecordsSettings, upgrade_schema
+from gateway.records.switch import Switch
 from tests.cheap import CHEAP, cheap_hashes  # noqa: F401 - for every test here
 
 PORTAL, DOSSIER, PENSION = "portal.localhost", "dossier.localhost", "pension.localhost"
@@ -186,6 +189,9 @@ class World:
     clock: Clock
     client: TestClient
     directory: Path
+    emergency: Emergency
+    """As a worker has it; `suspensions` are what it gave, the last one in force."""
+    suspensions: list[Suspensions] = field(default_factory=lambda: [NOTHING_SUSPENDED])
     snapshot: Snapshot = field(default_factory=snapshot_of)
     handed: dict[str, Handed] = field(default_factory=dict)
     start_tokens: StartTokens = field(default_factory=lambda: StartTokens(b"s" * 32))
@@ -237,6 +243,7 @@ class Browser:
     def __init__(self, world: World, fields: dict[str, str]) -> None:
         self.world = world
         self.fields = fields
+        self.address = "192.0.2.7"
         self.jar: dict[str, dict[str, str]] = {}
 
     async def get(self, url: str) -> Answer:
@@ -284,10 +291,11 @@ class Browser:
 
     def _facts(self, method: str, host: str, path: str, jar: dict[str, str]) -> Facts:
         now = self.world.clock.now
+        self.world.emergency.tick()
         entry = self.world.records.index.session(token_hash(jar[SESSION]), host) if SESSION in jar else None
         return Facts(
             now=now,
-            connection=Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", host, address="192.0.2.7"),
+            connection=Connection(Channel.USER, "TLSv1.3", "TLS_AES_256_GCM_SHA384", host, address=self.address),
             method=method,
             host=host,
             port_is_ours=True,
@@ -300,6 +308,7 @@ class Browser:
             session=None if entry is None else entry.session,
             last_seen=0.0 if entry is None else entry.last_seen,
             user=None if entry is None else self.world.records.index.user(entry.session.user_id),
+            suspensions=self.world.suspensions[-1],
         )
 
     @staticmethod
@@ -460,10 +469,14 @@ async def open_world(
         providers,
         card_profile=lambda: card_profile,
         revocation=None if revocation is None else revocation(records),
+        switch=(switch := Switch(tmp_path / "suspensions")),
+        suspensions=lambda: made[0].emergency.running(),
     )
     client = TestClient(TestServer(make_app(services)))
     await client.start_server()
-    made.append(World(records, ledger, clock, client, tmp_path, providers=providers))
+    emergency = Emergency(switch, records, lambda now: made[0].suspensions.append(now) if made else None)
+    emergency.begin()
+    made.append(World(records, ledger, clock, client, tmp_path, emergency, providers=providers))
     yield made[0]
     await client.close()
     await records.close()
