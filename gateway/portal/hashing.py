@@ -1,10 +1,17 @@
-"""Passwords are hashed in threads of their own, few of them and with a bounded queue: a sign-in never stalls traffic."""
+"""Passwords are hashed in threads of their own, few of them and with a bounded queue: a sign-in never stalls traffic.
+
+Whoever sends wrong passwords without end fills no more of the queue than is left free for others: a client network may have as many
+places as are empty. So one that floods has half of them, two have two thirds between them, and who comes from elsewhere finds room.
+(Dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998.)
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Final, TypeVar
 
@@ -26,25 +33,29 @@ class HashingPool:
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._room = threads * (1 + QUEUE_PER_THREAD)
-        self._inside = 0
+        self._inside: Counter[str] = Counter()
+        """Places that are taken, by client network."""
 
-    def take_place(self) -> Place:
-        """A place in the queue, for one piece of work. Raises `Busy` at once when the queue is full.
+    def take_place(self, network: str) -> Place:
+        """A place in the queue, for one piece of work that a client of this network (any word for it) asks for. Raises `Busy` at once when
+        the queue is full, or as much of it theirs as is free.
 
         To be taken before anything is done that must not be done in vain: an attempt that is counted, say.
         """
-        if self._inside >= self._room:
+        if self._inside[network] >= self._room - self._inside.total():
             raise Busy("the queue of sign-ins is full")
-        self._inside += 1
-        return Place(self._executor, self._leave)
+        self._inside[network] += 1
+        return Place(self._executor, partial(self._leave, network))
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises. Raises `Busy` at once when the queue is full."""
-        with self.take_place() as place:
+    async def run(self, network: str, work: Callable[[], T]) -> T:
+        """What `work` returns or raises. Raises `Busy` as `take_place` does."""
+        with self.take_place(network) as place:
             return await place.run(work)
 
-    def _leave(self) -> None:
-        self._inside -= 1
+    def _leave(self, network: str) -> None:
+        self._inside[network] -= 1
+        if not self._inside[network]:
+            del self._inside[network]
 
     def close(self) -> None:
         """Drops what waits; what runs ends by itself."""

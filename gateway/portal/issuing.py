@@ -36,8 +36,8 @@ async def issue_card(ask: Ask, who: Administrator, login: Login, by: By, _: dict
             # One piece of work each, so that people who sign in meanwhile wait for one of them at most.
             salt = services.random(SALT_BYTES)
             work = partial(code_card.hash_code, pepper, login.user_id, number, code, salt)
-            hashes.append(await ask.tools.hashing.run(work))
-        pdf = await ask.tools.hashing.run(partial(as_pdf, paper, made_at))
+            hashes.append(await ask.tools.hashing.run(ask.network, work))
+        pdf = await ask.tools.hashing.run(ask.network, partial(as_pdf, paper, made_at))
     except Busy:
         return await _no_room(ask, who, login)
     stored = code_card.write_stored(hashes)
@@ -53,8 +53,8 @@ async def issue_activation(ask: Ask, who: Administrator, login: Login, by: By, _
     paper = letter_paper(_addressee(ask, login), code, now + activation.LIFETIME_SECONDS, ask.settings.address)
     work = partial(activation.hash_code, services.records.pepper, login.user_id, code, salt)
     try:
-        hashed = await ask.tools.hashing.run(work)
-        pdf = await ask.tools.hashing.run(partial(as_pdf, paper, now))
+        hashed = await ask.tools.hashing.run(ask.network, work)
+        pdf = await ask.tools.hashing.run(ask.network, partial(as_pdf, paper, now))
     except Busy:
         return await _no_room(ask, who, login)
     await services.records.set_activation(login.user_id, hashed, by, now, line_of(ask, who, login, by))

@@ -48,4 +48,5 @@ def faults(ask: Ask, login: Login, form: Mapping[str, str], old: str = "") -> di
 async def hashed(ask: Ask, new: str) -> tuple[str, bool]:
     """The hash of a new password, and whether it may stand alone. Raises `Busy`."""
     salt = ask.services.random(SALT_BYTES)
-    return await ask.tools.hashing.run(lambda: passwords.hash_password(new, salt)), passwords.may_stand_alone(new)
+    encoded = await ask.tools.hashing.run(ask.network, lambda: passwords.hash_password(new, salt))
+    return encoded, passwords.may_stand_alone(new)

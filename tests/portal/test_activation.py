@@ -176,7 +176,7 @@ async def test_a_foreign_form_and_a_rush_try_nothing(world: World, monkeypatch: 
     assert foreign.status == 403
     page = await browser.follow(await shown(browser))
 
-    def full(self: HashingPool) -> None:
+    def full(self: HashingPool, network: str) -> None:
         raise Busy("full")
 
     async def no_room(self: PendingSignIns, *_: object) -> bool:

@@ -10,13 +10,19 @@ import pytest
 from gateway.credentials import password as passwords
 from gateway.errors import CredentialError
 from gateway.portal import hashing
-from tests.portal.conftest import World
+from tests.portal.conftest import SETTINGS, Browser, World
 
 
 @pytest.fixture
 def no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Room for one hash a thread; to be asked for before the world is made."""
     monkeypatch.setattr(hashing, "QUEUE_PER_THREAD", 0)
+
+
+def stranger(world: World, address: str) -> Browser:
+    browser = world.browser()
+    browser.address = address
+    return browser
 
 
 async def test_attempts_that_nobody_had_time_to_check_are_not_counted_against_the_person(
@@ -30,7 +36,7 @@ async def test_attempts_that_nobody_had_time_to_check_are_not_counted_against_th
         raise CredentialError("unknown_user_id")
 
     monkeypatch.setattr(passwords, "verify_nobody", slow)
-    strangers = [asyncio.create_task(world.browser().sign_in(f"nobody0{n}", "x")) for n in range(2)]
+    strangers = [asyncio.create_task(stranger(world, f"198.51.{100 + n}.1").sign_in(f"nobody0{n}", "x")) for n in range(2)]
     try:
         await asyncio.wait_for(asyncio.to_thread(both.wait), 10)
         for _ in range(5):
@@ -39,3 +45,30 @@ async def test_attempts_that_nobody_had_time_to_check_are_not_counted_against_th
         go.set()
         await asyncio.gather(*strangers)
     assert (await world.browser().sign_in()).status == 303
+
+
+async def test_who_floods_the_sign_in_from_one_network_keeps_nobody_else_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+
+    def slow(password: str) -> None:
+        go.wait(10)
+        raise CredentialError("unknown_user_id")
+
+    monkeypatch.setattr(passwords, "verify_nobody", slow)
+    room = SETTINGS.hashing_threads * (1 + hashing.QUEUE_PER_THREAD)
+    flood = [
+        asyncio.create_task(stranger(world, "198.51.100.7").sign_in(f"nobody{n:02}", "x")) for n in range(2 * room)
+    ]
+    try:
+        refused, _ = await asyncio.wait(flood, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        person = asyncio.create_task(world.browser().sign_in())
+        await asyncio.sleep(0.5)
+        assert not person.done()  # waiting for its turn: it was not sent away
+    finally:
+        go.set()
+        answers = await asyncio.gather(*flood)
+    assert {task.result().status for task in refused} == {503}
+    assert (await person).status == 303
+    assert sum(answer.status == 403 for answer in answers) >= room // 2

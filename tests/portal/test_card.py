@@ -237,7 +237,7 @@ async def test_a_rush_costs_no_try(world: World, monkeypatch: pytest.MonkeyPatch
     browser = world.browser()
     page = await asked(browser)
 
-    def full(self: HashingPool) -> None:
+    def full(self: HashingPool, network: str) -> None:
         raise Busy("full")
 
     with monkeypatch.context() as patched:

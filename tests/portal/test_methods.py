@@ -215,7 +215,7 @@ async def test_a_form_of_another_session_or_a_rush_changes_nothing(
     fields = {"csrf": "0" * 64, "password": PASSWORD, "new_password": NEW, "new_password_again": NEW}
     assert (await browser.post(f"{METHODS}/password", fields)).status == 403
 
-    def full(self: HashingPool) -> None:
+    def full(self: HashingPool, network: str) -> None:
         raise Busy("full")
 
     with monkeypatch.context() as patched:

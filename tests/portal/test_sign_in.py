@@ -198,7 +198,7 @@ async def test_without_its_line_no_session_comes_to_be(world: World, monkeypatch
 async def test_a_full_queue_asks_to_try_again_and_keeps_the_user_id(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: HashingPool) -> None:
+    def full(self: HashingPool, network: str) -> None:
         raise Busy("full")
 
     monkeypatch.setattr(HashingPool, "take_place", full)
