@@ -88,7 +88,7 @@ def suspend_command(
     )  # fmt: skip
     done(
         f"suspended: {what}. To end it: gateway resume {made.entry.key} --reason …{elsewhere}",
-        _row(made),
+        _told(made),
         as_json=as_json,
     )
 

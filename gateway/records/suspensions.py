@@ -33,7 +33,7 @@ class PastSuspension:
 class SuspensionRecords(Store):
     """What was suspended, and what is."""
 
-    async def addsuspension_of(self, suspension: Suspension) -> Suspension | None:
+    async def add_suspension(self, suspension: Suspension) -> Suspension | None:
         """Records what the switch has, once, and gives it as it stands here; None when it ended here meanwhile, and so is over.
 
         Its line was written when it came into force. The person behind a user ID is looked up, when whoever suspended could not.
@@ -54,7 +54,7 @@ class SuspensionRecords(Store):
             write.suspensions.append(entry.key)
         return replace(suspension, entry=entry._replace(person=person), recorded=True)
 
-    async def endsuspension_of(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+    async def end_suspension(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """It holds no longer on any machine. One that is not known here, or has ended, raises Conflict."""
         async with self._write(before_commit) as write:
             row = await write.one(sa.select(suspensions).where(suspensions.c.key == key))

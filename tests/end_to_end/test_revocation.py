@@ -111,6 +111,11 @@ async def by_table(here: House) -> str:
     return "reload"
 
 
+async def by_suspension(here: House) -> str:
+    await command(here, "suspend", "--authorisation", APP, "--reason", "origin compromised")
+    return "suspension add"
+
+
 async def command(here: House, *words: str) -> str:
     done = await asyncio.to_thread(here.run, *words)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -126,7 +131,7 @@ def moment_of(here: House, act: str) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "reason"),
-    [(by_session, "session_revoked"), (by_designation, "designation_ended"), (by_table, "suspended")],
+    [(by_session, "session_revoked"), (by_designation, "designation_ended"), (by_table, "suspended"), (by_suspension, "suspended_by_ksz")],
 )
 async def test_what_is_open_ends_within_a_second_under_load(
     house: Callable[..., House], origin: Origin, end: Any, reason: str

@@ -1,0 +1,117 @@
+"""`gateway suspend` and `gateway resume` on a real configuration: with a database, without one, and with a faulty table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from gateway.cli import suspend
+from tests.cli.conftest import NORTH, Shell
+
+WHY = ["--reason", "origin compromised"]
+app = typer.Typer(pretty_exceptions_enable=False)
+suspend.register(app)
+
+
+class Door:
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.switch = shell.config / "state" / "suspensions"
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--config", str(self.shell.config)], catch_exceptions=False)
+
+    def ok(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    def running(self) -> list[dict[str, object]]:
+        listed: list[dict[str, object]] = json.loads(self.ok("suspend", "--list", "--json"))
+        return listed
+
+
+@pytest.fixture
+def door(staffed: Shell) -> Door:
+    return Door(staffed)
+
+
+@pytest.mark.parametrize(
+    ("scope", "words", "subject"),
+    [
+        ("all", ["--all"], ""),
+        ("transaction", ["--transaction", "dossier"], "dossier"),
+        ("institution", ["--institution", NORTH], NORTH),
+        ("authorisation", ["--authorisation", "24/123"], "24/123"),
+        ("person", ["--person", "jansen01"], "jansen01"),
+    ],
+)
+def test_suspend_list_resume(door: Door, scope: str, words: list[str], subject: str) -> None:
+    made = json.loads(door.ok("suspend", *words, *WHY, "--json"))
+    assert (made["scope"], made["subject"], made["recorded"]) == (scope, subject, True)
+    [listed] = door.running()
+    assert (listed["key"], listed["scope"], listed["subject"], listed["by"], listed["reason"]) == (
+        made["key"], scope, subject, "shell", "origin compromised"
+    )  # fmt: skip
+    assert "open again" in door.ok("resume", made["key"], "--reason", "origin rebuilt")
+    assert door.running() == []
+    lines = [line for line in door.shell.lines() if str(line.get("act", "")).startswith("suspension")]
+    assert [(line["act"], line["actor"], line["reason"]) for line in lines] == [
+        ("suspension add", "shell", "origin compromised"),
+        ("suspension end", "shell", "origin rebuilt"),
+    ]
+    assert not [line for line in lines if "jansen01" in json.dumps(line)]
+
+
+def test_without_a_database_it_holds_on_this_machine(door: Door) -> None:
+    database = door.shell.config / "state" / "records.sqlite"
+    away = database.with_name("away")
+    database.rename(away)
+    said = door.ok("suspend", "--person", "jansen01", *WHY)
+    assert "The records could not be reached: it holds on this machine" in said
+    [listed] = door.running()
+    assert (listed["subject"], listed["recorded"]) == ("jansen01", False)
+    database.write_bytes(b"no database" * 500)
+    assert "open again" in door.ok("resume", str(listed["key"]), *WHY)
+    assert door.running() == []
+
+
+def test_with_a_faulty_table_too(door: Door) -> None:
+    (door.shell.config / "roles.toml").write_text("[[role")
+    door.ok("suspend", "--transaction", "whatever", *WHY)
+    assert [each["subject"] for each in door.running()] == ["whatever"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["suspend", *WHY], 2, "name one"),
+        (["suspend", "--all", "--person", "jansen01", *WHY], 2, "name one"),
+        (["suspend", "--all"], 1, "say why"),
+        (["suspend", "--all", "--reason", " "], 1, "say why"),
+        (["suspend", "--transaction", "nonsense", *WHY], 1, "is not in the table; nothing was suspended"),
+        (["suspend", "--institution", "0671516648", *WHY], 1, "is not in the table"),
+        (["suspend", "--authorisation", "99/1", *WHY], 1, "is not in the table"),
+        (["suspend", "--person", "nobody99", *WHY], 1, "does not exist"),
+        (["resume", "20261128-00000000", *WHY], 1, "is not in force"),
+    ],
+)
+def test_what_cannot_be_is_said_and_nothing_is_suspended(door: Door, words: list[str], code: int, said: str) -> None:
+    done = door.run(*words)
+    assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
+    assert door.running() == []
+    assert not [line for line in door.shell.lines() if str(line.get("act", "")).startswith("suspension")]
+
+
+def test_a_switch_that_cannot_be_read_is_said(door: Door) -> None:
+    door.ok("suspend", "--all", *WHY)
+    (door.switch / "notes.txt").write_text("x")
+    done = door.run("suspend", "--list")
+    assert done.exit_code == 2
+    assert str(Path("suspensions") / "notes.txt") in done.stderr
+    assert "everything is suspended until it is removed or mended" in done.stderr
