@@ -331,7 +331,7 @@ async def _records_of(settings: Settings, user_id: str) -> UserRecords | None:
     try:
         await check_schema(database)
         async with database.reading() as connection:
-            return (await read_users(connection, [user_id]))[user_id]
+            return (await read_users(connection, [user_id], settings.records_settings.rules))[user_id]
     finally:
         await database.close()
 

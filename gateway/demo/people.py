@@ -100,7 +100,9 @@ class _Population:
 
     async def _designate(self, person: Person, authorisation: Authorisation) -> None:
         records, now = self._records, self._now
-        by = By(ACTOR, "a story of the demo", await self._mandate(person.institution), ACT)
+        mandate, administrator = await self._mandate(person.institution), _administrator(person.institution)
+        # Nobody names themself: an administrator was named by the head official in person.
+        by = By(ACTOR, "a story of the demo", None if person.user_id == administrator else mandate, ACT)
         limits = authorisation.validity
         # One whose authorisation is over was designated while it lasted.
         validity = None if limits.end > now else limits
@@ -112,7 +114,7 @@ class _Population:
 
     async def _mandate(self, institution: str) -> int | None:
         """The administrator's mandate, given when it is first needed; None where the head official designates in person."""
-        administrator = next(one.administrator for one in stories.INSTITUTIONS if one.kbo == institution)
+        administrator = _administrator(institution)
         if administrator is None:
             return None
         for person in stories.PEOPLE:
@@ -142,6 +144,10 @@ class _Population:
                 objects=change.objects,
             )
         )
+
+
+def _administrator(institution: str) -> str | None:
+    return next(one.administrator for one in stories.INSTITUTIONS if one.kbo == institution)
 
 
 def _hashed_card(pepper: Pepper, person: Person) -> bytes:

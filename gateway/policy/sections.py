@@ -38,6 +38,8 @@ from gateway.policy.kinds import (
 )
 from gateway.policy.providers import ProviderTable
 from gateway.records.settings import RecordsSettings
+from gateway.records.standing import HALF_A_YEAR, MONTH
+from gateway.records.standing import Rules as DesignationRules
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MIB = 1024 * 1024
@@ -138,6 +140,14 @@ class Mandates(Section):
     """How long designations outlive the mandate they were made under, so that the head official can review them (P5)."""
 
     review: Annotated[Duration, Field(ge=0, le=90 * DAY)] = 30 * DAY
+
+
+class Administration(Section):
+    """What the head official and the local administrators are asked (P4, P5): see `records.standing.Rules`."""
+
+    confirm_designations: bool = True
+    recertify: Annotated[Duration, Field(ge=DAY, le=366 * DAY)] = HALF_A_YEAR
+    warn_before: Annotated[Duration, Field(ge=0, le=183 * DAY)] = MONTH
 
 
 class Ledger(Section):
@@ -317,6 +327,7 @@ class Settings(Section):
     records: Records
     sessions: Sessions
     mandates: Mandates
+    administration: Administration
     ledger: Ledger
     sign_in: SignIn
     keys: Keys
@@ -350,8 +361,9 @@ class Settings(Section):
 
     @property
     def records_settings(self) -> RecordsSettings:
-        records = self.records
-        return RecordsSettings(database=records.database, key_file=records.key, stale_limit=records.stale_limit)
+        records, asked = self.records, self.administration
+        rules = DesignationRules(asked.recertify, asked.warn_before, self.mandates.review, asked.confirm_designations)
+        return RecordsSettings(records.database, records.key, records.stale_limit, rules)
 
     @property
     def outbound_settings(self) -> OutboundSettings:

@@ -44,6 +44,7 @@ SECTIONS = (
     "records",
     "sessions",
     "mandates",
+    "administration",
     "ledger",
     "sign_in",
     "keys",

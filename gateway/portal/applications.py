@@ -11,9 +11,10 @@ from aiohttp import web
 from gateway.decision import Decision, Snapshot
 from gateway.model import Means, Transaction, Use, UserRecords
 from gateway.portal import catalogue
-from gateway.portal.administration import mandate_of
+from gateway.portal.administration import mandates_in_force
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
+from gateway.portal.offices import offices_held, offices_to_open
 from gateway.portal.refusal_words import words_of
 from gateway.portal.sufficiency import MENDED, enough, fitting, ruling
 from gateway.portal.ways import having as means_of
@@ -69,7 +70,8 @@ async def show(ask: Ask) -> web.StreamResponse:
         "open": [row for row in rows if row.address is not None],
         "closed": [row for row in rows if row.address is None],
         **ask.helpers,
-        "administers": user is not None and await mandate_of(ask, user) is not None,
+        "administers": user is not None and bool(await mandates_in_force(ask, user)),
+        "offices": [] if user is None else offices_to_open(await offices_held(ask, user)),
         "means": MEANS[ask.session.means.value] if ask.session else "",
     }
     return ask.page("applications.html", context)

@@ -7,7 +7,7 @@ weak a means is led to one that will do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -41,10 +41,14 @@ NAMES: Final[Mapping[str, str]] = {
     "dpo": N_("data protection officer (DPO)"),
 }
 """Messages of the catalogues."""
+LINKS: Final[Mapping[str, tuple[str, str]]] = {
+    "head_official": (N_("mandates, designations and offices of your institution"), HEAD_PAGE),
+    "duty_officer": (N_("emergency suspension"), DUTY_PAGE),
+    **dict.fromkeys(("ksz_reader", "auditor", *BY_GRANT), (N_("tables, records and reports"), READ_PAGE)),
+}
+"""Where each office's work is: what the link says, a message of the catalogues, and its address."""
 STRONGER: Final = N_("This page asks for a stronger means")
 CONFIRM_FIRST: Final = N_("Nothing was done. Confirm who you are first, and then do it again.")
-_DOORS: Final[Mapping[str, str]] = {"head_official": HEAD_PAGE, "duty_officer": DUTY_PAGE}
-"""The page by which whoever used too weak a means is asked for more; the others read, and read alone."""
 
 
 class Officer(NamedTuple):
@@ -77,6 +81,11 @@ async def offices_held(ask: Ask, user: UserRecords) -> dict[str, str]:
     return held
 
 
+def offices_to_open(held: Iterable[str]) -> list[tuple[str, str, str]]:
+    """For the page of one's applications: each office's name, and its link; names and links are messages of the catalogues."""
+    return [(NAMES[name], *LINKS[name]) for name in OFFICES if name in held]
+
+
 async def office(ask: Ask, *wanted: str) -> Officer | web.Response:
     """Who asks, when they hold one of these offices of `OFFICES`; else the page that says what is missing, or that there is no such page."""
     session, user = ask.session, ask.user
@@ -89,7 +98,7 @@ async def office(ask: Ask, *wanted: str) -> Officer | web.Response:
     for name in mine:
         if session.means in LEAST_MEANS[name]:
             return Officer(name, session, user, user.institution, held[name])
-    door = f"/step-up?{urlencode({'page': _DOORS.get(mine[0], READ_PAGE)})}"
+    door = f"/step-up?{urlencode({'page': LINKS[mine[0]][1]})}"
     if ask.request.method in ("GET", "HEAD"):
         return ask.redirect(door)
     return ask.notice(STRONGER, CONFIRM_FIRST, status=403, link=door, link_text=CONFIRM)

@@ -9,7 +9,7 @@ from gateway.policy import providers, sections
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
 TABLES = {
-    "portal": sections.Portal, "listener": sections.Listener, "table": sections.Table, "mandates": sections.Mandates,
+    "portal": sections.Portal, "listener": sections.Listener, "table": sections.Table, "mandates": sections.Mandates, "administration": sections.Administration,
     "records": sections.Records, "ledger": sections.Ledger, "sessions": sections.Sessions, "sign_in": sections.SignIn,
     "keys": sections.Keys, "eid": sections.Eid, "outbound": sections.Outbound, "revocation": sections.Revocation, "provider": providers.ProviderTable, "origins": sections.Origins,
     "connections": sections.Connections, "limits": sections.Limits,

@@ -234,6 +234,7 @@ def test_every_key_is_in_the_example_with_its_default(pristine: Path) -> None:
         "portal",
         "table",
         "mandates",
+        "administration",
         "records",
         "ledger",
         "sessions",
