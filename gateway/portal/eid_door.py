@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
@@ -62,7 +62,7 @@ async def show_refusal(ask: Ask) -> web.StreamResponse:
     query = urlencode({"code": ask.request.query["code"], "language": ask.language})
     goes_on = claim.tries < MOST_TRIES
     doors = ask.settings.eid_doors
-    here = next((number for number, door in enumerate(doors) if door.startswith(f"https://{ask.host}")), 0)
+    here = next((number for number, door in enumerate(doors) if urlsplit(door).hostname == ask.host), 0)
     other = doors[(here + 1) % len(doors)]
     page = "step-up" if claim.errand.step_up else "sign-in"
     context = {

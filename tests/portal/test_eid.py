@@ -76,7 +76,7 @@ class Holder(Browser):
 
     async def send(self, method: str, url: str, form: dict[str, str] | None = None, facts: object = None) -> Answer:
         def at_door(made: Facts) -> Facts:
-            if urlsplit(url).hostname not in DOORS:
+            if urlsplit(url).hostname not in self.world.snapshot.eid_names:
                 return made if self.evidence is None else made._replace(evidence=self.evidence)
             return made._replace(connection=made.connection._replace(channel=Channel.EID, certificate=self.shown))
 
@@ -429,6 +429,19 @@ async def test_another_card_goes_from_door_to_door_and_round(door: Door) -> None
         seen.append(urlsplit(links["Use another card"]).hostname)
         page = await an.follow(await an.get(links["Use another card"]))
     assert seen == [DOORS[1], DOORS[2], DOORS[0]]
+
+
+async def test_another_card_goes_to_another_door_also_where_names_begin_alike(tmp_path: Path, prepared: Path) -> None:
+    names = ("eid.localhost.test", "eid.localhost")
+    async with opened(tmp_path, prepared, names) as (world, _):
+        an = holder(world)
+        page = await an.with_card()
+        seen = []
+        for _ in names:
+            links = {element.text.strip(): str(element.attributes["href"]) for element in page.page.all("a")}
+            seen.append(urlsplit(links["Use another card"]).hostname)
+            page = await an.follow(await an.get(links["Use another card"]))
+        assert seen == ["eid.localhost", "eid.localhost.test"]
 
 
 async def test_with_one_door_the_browser_has_to_be_closed(tmp_path: Path, prepared: Path) -> None:
