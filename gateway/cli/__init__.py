@@ -48,6 +48,7 @@ MODULES = {
     "resume": "suspend",
     "log": "log",
     "certs": "certs",
+    "table": "table",
 }
 """The module of each first word; every other word is one of `records`."""
 

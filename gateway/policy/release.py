@@ -82,7 +82,7 @@ def inspect_table(settings: Settings, now: float) -> Inspected:
     """Read and check the table. `now` is Unix seconds; `settings` may have faults of their own (see `read_settings`)."""
     if not settings.table.unsafe_unsigned:
         try:
-            return _inspect(Found(dict(_offered(settings, now)[0].verified.files)), settings, now)
+            return inspect_files(_offered(settings, now)[0].verified.files, settings, now)
         except ReleaseRefused as refused:
             return Inspected({}, Table(), refused.faults, [])
     inspected = _inspect(read_files(settings.table.directory), settings, now)
@@ -90,6 +90,11 @@ def inspect_table(settings: Settings, now: float) -> Inspected:
         0, "table.unsafe_unsigned is true: nobody signed this table, whoever can write its files grants access"
     )
     return inspected
+
+
+def inspect_files(files: Mapping[str, bytes], settings: Settings, now: float) -> Inspected:
+    """The same of a table's files that were read already."""
+    return _inspect(Found(dict(files)), settings, now)
 
 
 def _inspect(found: Found, settings: Settings, now: float) -> Inspected:
@@ -154,7 +159,7 @@ def _trusted_root(settings: Settings) -> bytes:
 
 def _checked(signed: Signed, settings: Settings, now: float) -> Release:
     """Raises ReleaseFaulty."""
-    inspected = _inspect(Found(dict(signed.verified.files)), settings, now)
+    inspected = inspect_files(signed.verified.files, settings, now)
     if inspected.faults:
         raise ReleaseFaulty(inspected.faults)
     release = _release(inspected, settings, now, signed)
@@ -253,6 +258,17 @@ def load_kept(directory: Path, digest: str) -> Snapshot:
     if hashlib.sha256(document).hexdigest() != digest:
         raise TableError([Fault(name, "", "the release was altered: its hash differs", "Restore it from a backup")])
     return _read_document(name, document, digest)
+
+
+def snapshot_of(files: Mapping[str, bytes], settings: Settings) -> Snapshot:
+    """What these files would be for the decision, to compare it with another: it is no release, and has no hash.
+
+    Raises TableError with the faults of each file alone.
+    """
+    table, faults = parse_table(files, settings.directory)
+    if faults:
+        raise TableError(faults)
+    return build_snapshot(table, decision_settings(settings, table), "")
 
 
 class Term(FileModel):

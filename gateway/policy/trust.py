@@ -83,7 +83,7 @@ def verify(container: Container, trusted_root: bytes) -> Verified:
     signers = _signers(targets, root, container)
     number, starts, table = terms(targets.signed)
     files = table_files(container)
-    _files_are_those(targets.signed, files)
+    check_files(targets.signed, files)
     if content_hash(files) != table:
         raise ReleaseRefused("altered_file", TARGETS, "the table's hash is another")
     return Verified(
@@ -296,7 +296,8 @@ def _ever_named(container: Container) -> set[str]:
 # --- files -------------------------------------------------------------------------------------------------------------
 
 
-def _files_are_those(targets: Targets, files: Mapping[str, bytes]) -> None:
+def check_files(targets: Targets, files: Mapping[str, bytes]) -> None:
+    """The table's files are those that the release names, byte for byte. Raises ReleaseRefused."""
     for code, names in (
         ("missing_file", targets.targets.keys() - files.keys()),
         ("extra_file", files.keys() - targets.targets.keys()),

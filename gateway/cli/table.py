@@ -1,0 +1,449 @@
+"""`gateway table …`: how a release of the table is made, signed apart, put together, looked at and compared.
+
+Each command works on files alone; only `show` and `diff` read a gateway's configuration, and nothing here changes a gateway that runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+
+from gateway.cli import table_words as words
+from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, moment_of, read_secret
+from gateway.errors import ConfigurationError, GatewayError, TableError
+from gateway.model import UserRecords
+from gateway.policy import signing
+from gateway.policy.checks import check_table
+from gateway.policy.consequences import consequences
+from gateway.policy.container import (
+    TARGETS,
+    Container,
+    read_container,
+    table_files,
+    write_container,
+    write_signatures,
+)
+from gateway.policy.faults import run_checks
+from gateway.policy.files import read_files
+from gateway.policy.making import write_new
+from gateway.policy.memory import admit, recall
+from gateway.policy.refusals import ReleaseFaulty, code_of
+from gateway.policy.release import inspect_files, load_kept, load_release, snapshot_of
+from gateway.policy.settings import Settings, load_settings
+from gateway.policy.table import DecisionSettings, parse_table
+from gateway.policy.trust import Verified
+from gateway.policy.trust import verify as verify_release
+from gateway.records.database import Database
+from gateway.records.loading import read_users
+from gateway.records.schema import user_ids
+from gateway.records.upgrade import check_schema
+
+DAY = 86400.0
+MAX_DAYS = 3650
+
+ReleaseArgument = Annotated[Path, typer.Argument(metavar="RELEASE", help="An archive (.tar) or a directory.")]
+ToOption = Annotated[
+    Path,
+    typer.Option(
+        "--to", metavar="PATH", help="Where it is written: an archive when it ends on .tar, else a directory."
+    ),
+]
+PassphraseOption = Annotated[
+    str,
+    typer.Option(
+        "--passphrase",
+        metavar="FILE",
+        help="The file with the key's passphrase; - (the default) to type it, or for standard input.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(no_args_is_help=True, help="Releases of the table: make, sign, look at, compare.")
+    for name, command in (
+        ("new-key", new_key),
+        ("rotate-keys", rotate_keys),
+        ("new", new),
+        ("sign", sign),
+        ("merge", merge),
+        ("verify", verify),
+        ("show", show),
+        ("diff", diff),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="table")
+
+
+@contextmanager
+def _saying(*, as_json: bool) -> Iterator[None]:
+    """A refusal is an answer, with its code; everything else is wrong use."""
+    try:
+        yield
+    except TableError as error:
+        words.tell_refused(error, code_of(error), as_json=as_json)
+        raise typer.Exit(ANSWER_IS_NO) from None
+    except GatewayError as error:
+        fail(str(error), WRONG_USE, as_json=as_json)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", WRONG_USE, as_json=as_json)
+
+
+# --- keys and roots -------------------------------------------------------------------------------------------------------
+
+
+def new_key(
+    name: Annotated[str, typer.Option("--name", help="Whose key it is; it stands in the root, for everybody to see.")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="The private key; the public one beside it, as FILE.pub.")
+    ],
+    passphrase: PassphraseOption = "-",  # noqa: S107 - where it is read from
+    as_json: JsonOption = False,
+) -> None:
+    """Make a signer's key (Ed25519), under a passphrase. The public half is handed over, and its id compared by another way.
+
+    Example: gateway table new-key --name "An Jansen, KSZ" --to an.pem
+    """
+    with _saying(as_json=as_json):
+        private, public = signing.make_key(name, read_secret(passphrase, "passphrase"))
+        write_new(to, private)
+        write_new(to.with_name(f"{to.name}.pub"), public, 0o644)
+        keyid = signing.read_public(public).keyid
+    words.say(f"{to}\n{to}.pub\nkey {keyid}", {"key": str(to), "public": f"{to}.pub", "keyid": keyid}, as_json=as_json)
+
+
+def rotate_keys(
+    to: ToOption,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PATH", help="The roots until now, or a release; left out for the first root."),
+    ] = None,
+    keys: Annotated[
+        list[Path] | None,
+        typer.Option("--key", metavar="PUB", help="A public key that may sign releases from now on; several."),
+    ] = None,
+    root_keys: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--root-key",
+            metavar="PUB",
+            help="One that may sign roots; for the first root, those of releases by default.",
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="KEYID", help="A key that may sign nothing more; several.")
+    ] = None,
+    threshold: Annotated[
+        int | None, typer.Option("--threshold", help="How many must sign a release; 2 at first, never less.")
+    ] = None,
+    root_threshold: Annotated[
+        int | None, typer.Option("--root-threshold", help="How many must sign a root; likewise.")
+    ] = None,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=MAX_DAYS, help="How long the root is good for.")
+    ] = signing.ROOT_DAYS,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the next root: who may sign from now on. It counts when enough signers of the last root and enough of its own have signed it.
+
+    Examples:
+      gateway table rotate-keys --key an.pem.pub --key bert.pem.pub --to roots
+      gateway table rotate-keys --from roots --key carla.pem.pub --remove KEYID --to new-roots
+    """
+    with _saying(as_json=as_json):
+        before: Container = {} if source is None else read_container(source)
+        roots = {name: content for name, content in before.items() if name != TARGETS and not name.startswith("table/")}
+        signing.check_roots(roots)
+        releases = _public_keys(keys)
+        for_roots = _public_keys(root_keys)
+        previous = signing.newest_root(roots) if roots else None
+        root = signing.new_root(
+            previous,
+            releases=releases,
+            roots=for_roots or (releases if previous is None else []),
+            remove=remove or [],
+            threshold=threshold,
+            root_threshold=root_threshold,
+            expires=time.time() + days * DAY,
+        )
+        container = {**roots, f"{root.signed.version}.root.json": root.to_bytes()}
+        write_container(container, to)
+        pieces = signing.pieces(container)
+    words.tell_pieces(to, container, pieces, as_json=as_json)
+
+
+def _public_keys(paths: Sequence[Path] | None) -> list[Any]:
+    return [signing.read_public(path.read_bytes()) for path in paths or []]
+
+
+# --- a release ------------------------------------------------------------------------------------------------------------
+
+
+def new(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The table's files: institutions/, transactions/, …")
+    ],
+    roots: Annotated[
+        Path, typer.Option("--roots", metavar="PATH", help="The signed roots, or the last release, which holds them.")
+    ],
+    to: ToOption,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--number",
+            min=1,
+            help="Higher than that of every release before; by default one more than the one in --roots, or 1.",
+        ),
+    ] = None,
+    starts: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="From when it is in force; Europe/Brussels; default: at once."),
+    ] = None,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=MAX_DAYS, help="How long after that it is good for.")
+    ] = signing.RELEASE_DAYS,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="DIR", help="Check it also against this gateway's settings.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare a release from a directory: its files are read and checked, and nobody has signed it yet.
+
+    Then: gateway table sign, by two people on two copies, and gateway table merge.
+
+    Examples:
+      gateway table new config --roots roots --to draft
+      gateway table new config --roots release-11.tar --from 2027-01-01 --days 180 --to release-12
+    """
+    with _saying(as_json=as_json):
+        now = time.time()
+        before = read_container(roots)
+        signing.check_roots(
+            {name: before[name] for name in before if name != TARGETS and not name.startswith("table/")}
+        )
+        begins = now if starts is None else moment_of(starts)
+        files = _checked_files(directory, config, begins)
+        least = signing.number_of(before) + 1 if TARGETS in before else 1
+        if number is not None and number < least:
+            raise ConfigurationError(f"the release in {roots} has number {least - 1}: this one needs a higher one")
+        container = signing.new_release(
+            before,
+            files,
+            number=least if number is None else number,
+            starts=begins,
+            expires=max(begins, now) + days * DAY,
+        )
+        write_container(container, to)
+        pieces = signing.pieces(container)
+    words.tell_pieces(to, container, pieces, as_json=as_json)
+
+
+def _checked_files(directory: Path, config: Path | None, at: float) -> dict[str, bytes]:
+    """Raises ReleaseFaulty with every fault."""
+    found = read_files(directory)
+    table, faults = parse_table(found.files, directory, found.unread)
+    faults += found.faults
+    if config is not None:
+        decision = DecisionSettings.of(load_settings(config))
+        faults += run_checks((lambda: iter(check_table(table, decision, at)),))
+    if faults:
+        raise ReleaseFaulty(faults)
+    return found.files
+
+
+def sign(
+    release: ReleaseArgument,
+    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="Your private key, under its passphrase.")],
+    passphrase: PassphraseOption = "-",  # noqa: S107 - where it is read from
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a release, and the newest root when it lacks your signature. Look at it first: show and diff. It is signed in its place.
+
+    Example: gateway table sign release-12 --key an.pem
+    """
+    with _saying(as_json=as_json):
+        container = read_container(release)
+        signer = signing.open_key(key.read_bytes(), read_secret(passphrase, "passphrase"))
+        signed, names = signing.sign(container, signer)
+        keyid = signer.public_key.keyid
+        pieces = signing.pieces(signed)
+        if not names:
+            already = any(keyid in piece.signed for piece in pieces)
+            raise ConfigurationError(
+                "this key has signed it already" if already else f"no root lets key {keyid} sign anything here"
+            )
+        write_signatures(signed, release)
+    words.tell_pieces(release, signed, pieces, as_json=as_json)
+
+
+def merge(
+    releases: Annotated[list[Path], typer.Argument(metavar="RELEASE…", help="The same release, signed apart.")],
+    to: ToOption,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the archive in the place of the one that is there, at once.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put together what was signed apart; as an archive it is what is published.
+
+    Example: gateway table merge from-an from-bert --to release-12.tar
+    """
+    with _saying(as_json=as_json):
+        container = signing.merge([read_container(path) for path in releases])
+        if replace and to.is_file():
+            write_signatures(container, to)
+        else:
+            write_container(container, to)
+        pieces = signing.pieces(container)
+    words.tell_pieces(to, container, pieces, as_json=as_json)
+
+
+def verify(
+    release: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RELEASE", help="An archive (.tar) or a directory; default: table.release of the configuration."
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", metavar="FILE", help="The root that is trusted; default: table.root of the configuration."
+        ),
+    ] = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Tell whether a gateway would take a release: signatures, numbers, dates, and every file of the table. Exit 1 when not.
+
+    With --root only the release itself is judged; else also what this gateway has seen before, and its settings.
+
+    Examples:
+      gateway table verify release-12.tar --root root.json
+      gateway table verify release-12.tar --config /etc/gateway
+    """
+    with _saying(as_json=as_json):
+        now = time.time()
+        if root is not None:
+            if release is None:
+                raise ConfigurationError("name the release that shall be verified")
+            verified = verify_release(read_container(release), root.read_bytes())
+            admit(verified, None, now)
+            if faults := parse_table(verified.files)[1]:
+                raise ReleaseFaulty(faults)
+        else:
+            settings = load_settings(config)
+            path = release or _published(settings)
+            trusted = settings.table.root.read_bytes()
+            verified = verify_release(read_container(path), trusted)
+            admit(verified, recall(settings.table_memory, settings.table.releases, trusted, now), now)
+            if faults := inspect_files(verified.files, settings, now).faults:
+                raise ReleaseFaulty(faults)
+    words.tell_verified(verified, now, as_json=as_json)
+
+
+def show(
+    release: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RELEASE", help="An archive (.tar) or a directory; default: what the configuration serves."
+        ),
+    ] = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Tell which release it is, from when until when, and who signed it; of one that is not finished, what is missing.
+
+    Of a RELEASE the signatures are judged by the roots in it: whether a gateway trusts those says `gateway table verify`.
+
+    Examples:
+      gateway table show release-12
+      gateway table show --config /etc/gateway
+    """
+    with _saying(as_json=as_json):
+        if release is not None:
+            container = read_container(release)
+            words.tell_pieces(release, container, signing.pieces(container), as_json=as_json)
+            return
+        now = time.time()
+        loaded = load_release(load_settings(config), now)
+        served: list[Verified] = [one.signed.verified for one in (loaded, loaded.waiting) if one and one.signed]
+        words.tell_served(loaded.hash, served, now, as_json=as_json)
+
+
+def _published(settings: Settings) -> Path:
+    if settings.table.release is None:
+        raise ConfigurationError("the configuration names no release (table.release): name one")
+    return settings.table.release
+
+
+# --- consequences ---------------------------------------------------------------------------------------------------------
+
+
+def diff(
+    old: Annotated[
+        Path,
+        typer.Argument(metavar="OLD", help="A release, a directory of table files, or a kept release (HASH.json)."),
+    ],
+    new_: Annotated[Path, typer.Argument(metavar="NEW", help="Likewise.")],
+    records: Annotated[
+        bool,
+        typer.Option("--records/--no-records", help="Tell also who loses or gains access, by the gateway's records."),
+    ] = True,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="The moment that is compared; default: now, or when NEW begins."),
+    ] = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what NEW would change against OLD: authorisations that begin, end or change, user IDs that lose or gain access, designations
+    that need the head official's review. Exit 0 when nothing, 1 when something.
+
+    Of persons their user IDs are told; names are for who is entitled, in the portal.
+
+    Examples:
+      gateway table diff state/releases/abe9….json release-12.tar --config /etc/gateway
+      gateway table diff release-11.tar config --no-records
+    """
+    with _saying(as_json=as_json):
+        settings = load_settings(config)
+        moment = moment_of(at)
+        before, _ = _opened(old, settings, moment)
+        after, begins = _opened(new_, settings, moment)
+        if at is None:
+            moment = max(moment, begins)
+        users = asyncio.run(_everybody(settings)) if records else []
+        found = consequences(before, after, users, moment)
+    words.tell_consequences(found, moment, with_persons=records, as_json=as_json)
+    if found.altered or found.persons or found.reviews:
+        raise typer.Exit(ANSWER_IS_NO)
+
+
+def _opened(path: Path, settings: Settings, now: float) -> tuple[Any, float]:
+    """A snapshot by the decisions' settings of this gateway, and from when it is in force."""
+    if path.suffix == ".json":
+        return load_kept(path.parent, path.stem), 0.0
+    if path.is_dir() and not (path / TARGETS).exists() and not any(path.glob("*.root.json")):
+        return snapshot_of(read_files(path).files, settings), 0.0
+    container = read_container(path)
+    begins = signing.begins(container) if TARGETS in container else now
+    return snapshot_of(table_files(container), settings), begins
+
+
+async def _everybody(settings: Settings) -> list[UserRecords]:
+    database = Database(settings.records_settings)
+    try:
+        await check_schema(database)
+        async with database.reading() as connection:
+            keys = (await connection.scalars(sa.select(user_ids.c.user_id).distinct())).all()
+            users = await read_users(connection, keys, settings.records_settings.rules)
+    finally:
+        await database.close()
+    return [user for user in users.values() if user is not None]

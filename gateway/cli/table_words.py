@@ -1,0 +1,241 @@
+"""What `gateway table` says: of what is signed and by whom, and of what a release would change."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuf.api.metadata import Root, Targets
+
+from gateway.cli.check import print_faults
+from gateway.cli.output import Moment
+from gateway.errors import TableError
+from gateway.policy.consequences import Access, Altered, Consequences
+from gateway.policy.container import TARGETS, Container
+from gateway.policy.signing import Piece
+from gateway.policy.trust import Verified, name_of, read_metadata, terms
+
+
+def say(text: str, result: Mapping[str, object], *, as_json: bool) -> None:
+    print(json.dumps(result, ensure_ascii=False) if as_json else text)
+
+
+def tell_refused(error: TableError, code: str | None, *, as_json: bool) -> None:
+    """Why it is no release that a gateway would take."""
+    faults = [fault.as_dict() for fault in error.faults]
+    if as_json:
+        print(json.dumps({"ok": False, "code": code, "faults": faults}, ensure_ascii=False))
+        return
+    print_faults(faults)
+    print(f"refused: {code or 'faults of the table'}", file=sys.stderr)
+
+
+def _when(seconds: float) -> str:
+    return Moment(seconds).written(brief=True) or ""
+
+
+# --- signatures -----------------------------------------------------------------------------------------------------------
+
+
+def tell_pieces(path: Path, container: Container, pieces: Sequence[Piece], *, as_json: bool) -> None:
+    """A release that may be unfinished: what it is, who signed each part of it, and how many are missing."""
+    names = _names(container, pieces)
+    told = [
+        {
+            "file": piece.file,
+            **_what(piece.file, container),
+            "signed_by": [{"keyid": keyid, "name": names.get(keyid, "")} for keyid in piece.signed],
+            "missing": piece.missing,
+        }
+        for piece in pieces
+    ]
+    if as_json:
+        print(json.dumps({"path": str(path), "complete": _complete(pieces), "parts": told}, ensure_ascii=False))
+        return
+    print(path)
+    for piece, one in zip(pieces, told, strict=True):
+        if piece.file == TARGETS:
+            print(f"release {one['release']}, from {_when(one['from'])} until {_when(one['expires'])}")
+            print(f"  table {one['table']}, {one['files']} files")
+        else:
+            print(f"root {one['version']}, until {_when(one['expires'])}")
+            for keyid, signs in one["keys"].items():
+                print(f"  {_key(keyid, names)} may sign {signs}")
+            print(f"  signatures needed: {one['threshold']} for a release, {one['root_threshold']} for a root")
+        for keyid in piece.signed:
+            print(f"  signed by {_key(keyid, names)}")
+        if piece.missing:
+            print(f"  {piece.missing} more must sign")
+
+
+def _complete(pieces: Sequence[Piece]) -> bool:
+    return not any(piece.missing for piece in pieces)
+
+
+def _what(file: str, container: Container) -> dict[str, Any]:
+    if file == TARGETS:
+        targets = read_metadata(Targets, TARGETS, container[TARGETS]).signed
+        number, starts, table = terms(targets)
+        return {
+            "release": number,
+            "from": starts,
+            "expires": targets.expires.timestamp(),
+            "table": table,
+            "files": len(targets.targets),
+        }
+    root = read_metadata(Root, file, container[file]).signed
+    signs = {
+        keyid: " and ".join(
+            word
+            for word, role in (("releases", Targets.type), ("roots", Root.type))
+            if keyid in root.roles[role].keyids
+        )
+        for keyid in root.keys
+    }
+    return {
+        "version": root.version,
+        "expires": root.expires.timestamp(),
+        "keys": signs,
+        "threshold": root.roles[Targets.type].threshold,
+        "root_threshold": root.roles[Root.type].threshold,
+    }
+
+
+def _names(container: Container, pieces: Sequence[Piece]) -> dict[str, str]:
+    return {
+        keyid: name_of(key)
+        for piece in pieces
+        if piece.file != TARGETS
+        for keyid, key in read_metadata(Root, piece.file, container[piece.file]).signed.keys.items()
+    }
+
+
+def _key(keyid: str, names: Mapping[str, str]) -> str:
+    return f"{names.get(keyid) or 'an unnamed key'} ({keyid[:16]})"
+
+
+def tell_verified(verified: Verified, now: float, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"ok": True, **_verified(verified)}, ensure_ascii=False))
+        return
+    print("good")
+    _print_verified(verified, now)
+
+
+def tell_served(table: str, served: Sequence[Verified], now: float, *, as_json: bool) -> None:
+    """What a gateway serves, and what waits; nothing when nobody signed it."""
+    if as_json:
+        print(json.dumps({"table": table, "releases": [_verified(one) for one in served]}, ensure_ascii=False))
+        return
+    print(f"table {table}")
+    if not served:
+        print("nobody signed it (table.unsafe_unsigned)")
+    for one in served:
+        _print_verified(one, now)
+
+
+def _verified(verified: Verified) -> dict[str, Any]:
+    return {
+        "release": verified.number,
+        "from": verified.starts,
+        "expires": verified.expires,
+        "table": verified.table,
+        "root": verified.root_version,
+        "signed_by": [{"keyid": signer.keyid, "name": signer.name} for signer in verified.signers],
+    }
+
+
+def _print_verified(verified: Verified, now: float) -> None:
+    begun = "in force since" if verified.starts <= now else "begins"
+    over = "until" if now < verified.expires else "EXPIRED on"
+    print(f"release {verified.number}, {begun} {_when(verified.starts)}, {over} {_when(verified.expires)}")
+    print(f"  table {verified.table}, {len(verified.files)} files, root {verified.root_version}")
+    for signer in verified.signers:
+        print(f"  signed by {signer.name or 'an unnamed key'} ({signer.keyid[:16]})")
+
+
+# --- consequences ---------------------------------------------------------------------------------------------------------
+
+
+def tell_consequences(found: Consequences, at: float, *, with_persons: bool, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_as_object(found, at, with_persons=with_persons), ensure_ascii=False))
+        return
+    print(f"at {_when(at)}")
+    for altered in found.altered:
+        _print_altered(altered)
+    if with_persons:
+        for person in found.persons:
+            for word, which in (("loses", person.loses), ("gains", person.gains)):
+                if which:
+                    print(f"user ID {person.user_id} ({person.institution}) {word} {_accesses(which)}")
+        lose = sum(bool(person.loses) for person in found.persons)
+        gain = sum(bool(person.gains) for person in found.persons)
+        print(f"{lose} lose access, {gain} gain access")
+    for review in found.reviews:
+        until = "at once: nobody goes on without it" if review.until is None else f"until {_when(review.until)}"
+        print(
+            f"review: user ID {review.user_id} ({review.institution}), designation {review.designation} under {review.predecessor}, "
+            f"which {review.authorisation} supersedes; {until}"
+        )
+    if not (found.altered or found.persons or found.reviews):
+        print("nothing would change")
+
+
+def _print_altered(altered: Altered) -> None:
+    whose = f" ({altered.institution})" if altered.institution and altered.institution not in altered.id else ""
+    print(f"{altered.kind} {altered.id}{whose} {altered.how}")
+    for one in altered.differences:
+        if altered.how == "begins" and not one.before:
+            print(f"    {one.what}: {one.after}")
+        elif altered.how == "ends" and not one.after:
+            continue
+        else:
+            print(f"    {one.what}: {one.before or 'none'} -> {one.after or 'none'}")
+
+
+def _accesses(which: Sequence[Access]) -> str:
+    return ", ".join(f"{transaction} ({use})" for transaction, use in which)
+
+
+def _as_object(found: Consequences, at: float, *, with_persons: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "at": Moment(at).written(),
+        "changes": [
+            {
+                "kind": altered.kind,
+                "id": altered.id,
+                "how": altered.how,
+                "institution": altered.institution or None,
+                "differences": [
+                    {"what": one.what, "before": one.before, "after": one.after} for one in altered.differences
+                ],
+            }
+            for altered in found.altered
+        ],
+    }
+    if with_persons:
+        told["persons"] = [
+            {
+                "user_id": person.user_id,
+                "institution": person.institution,
+                "loses": [{"transaction": transaction, "use": use} for transaction, use in person.loses],
+                "gains": [{"transaction": transaction, "use": use} for transaction, use in person.gains],
+            }
+            for person in found.persons
+        ]
+        told["reviews"] = [
+            {
+                "user_id": review.user_id,
+                "designation": review.designation,
+                "predecessor": review.predecessor,
+                "authorisation": review.authorisation,
+                "institution": review.institution,
+                "until": None if review.until is None else Moment(review.until).written(),
+            }
+            for review in found.reviews
+        ]
+    return told
