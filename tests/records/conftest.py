@@ -5,12 +5,18 @@ A test of what SQLite or PostgreSQL alone does is marked `sqlite` or `postgresql
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from gateway.model import Authorisation, Means, Session, Use, UseGrant, Validity
@@ -112,6 +118,34 @@ def settings(tmp_path: Path, database: Path | Server) -> RecordsSettings:
     key = tmp_path / "records.key"
     key.write_bytes(bytes(range(32)))
     return RecordsSettings(database, key)
+
+
+def sql(settings: RecordsSettings, statement: str) -> list[tuple[Any, ...]]:
+    """What another program gets of the database, on a connection that has none of our settings."""
+    place = settings.database
+    if not isinstance(place, Server):
+        with contextlib.closing(sqlite3.connect(place, isolation_level=None)) as connection:
+            return connection.execute(statement).fetchall()
+
+    async def asked(server: Server) -> list[tuple[Any, ...]]:
+        (host, port), *_ = server.hosts
+        connection = await asyncpg.connect(host=host, port=port, user=server.user, database=server.name)
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asked(place)).result()
+
+
+def everything(settings: RecordsSettings) -> bytes:
+    """All that the database holds, as another program sees it."""
+    if not isinstance(settings.database, Server):
+        names = (settings.path, Path(f"{settings.path}-wal"))
+        return b"".join(path.read_bytes() for path in names if path.exists())
+    rows = [row for table in metadata.tables for row in sql(settings, f"SELECT * FROM {table}")]
+    return b"\n".join(value if type(value) is bytes else str(value).encode() for row in rows for value in row)
 
 
 Opener = Callable[[], Awaitable[Records]]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses as dc
-import sqlite3
 
 import pytest
 
@@ -12,7 +10,7 @@ from gateway.errors import RecordsError
 from gateway.records import KeptForm, Records, RecordsSettings
 from gateway.records import forms as module
 from gateway.records.forms import FORM_SECONDS, MOST_FORMS_OF_A_PERSON
-from tests.records.conftest import NOW, Clock
+from tests.records.conftest import NOW, Clock, sql
 
 BROWSER = b"b" * 32
 FORM = KeptForm(
@@ -23,11 +21,6 @@ FORM = KeptForm(
     b"note=Gr%FC%DFe\xff\x00",
     NOW + FORM_SECONDS,
 )
-
-
-def sql(settings: RecordsSettings, statement: str) -> list[tuple[bytes]]:
-    with contextlib.closing(sqlite3.connect(settings.path, isolation_level=None)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def key(number: int) -> bytes:

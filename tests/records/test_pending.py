@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from gateway.records import Records, RecordsSettings, pending
-from tests.records.conftest import NOW, Clock
+from tests.records.conftest import NOW, Clock, sql
 
 KEY, BROWSER = b"k" * 32, b"b" * 32
 PAYLOAD = {"user_id": "jansen01", "start": "token", "position": 13}
@@ -62,7 +59,6 @@ async def test_nor_does_it_with_long_ones(records: Records, monkeypatch: pytest.
 
 async def test_the_database_shows_nothing_of_it(records: Records, settings: RecordsSettings) -> None:
     await records.new_pending(KEY, "eid", BROWSER, {"verifier": "a-secret-word"}, 60, network="192.0.2.0/24")
-    with closing(sqlite3.connect(settings.path)) as connection:
-        rows = connection.execute("SELECT * FROM pending").fetchall()
+    rows = sql(settings, "SELECT * FROM pending")
     assert len(rows) == 1
     assert b"a-secret-word" not in repr(rows).encode()

@@ -20,8 +20,9 @@ from gateway.model import Means, Use, UserRecords
 from gateway.records import Records, RecordsSettings
 from gateway.records.index import ENDED_KEPT_SECONDS, SAVE_SECONDS
 from gateway.records.loading import read_users
+from gateway.records.standing import Rules
 from gateway.records.watch import ASKED_SECONDS, CHANGES_KEPT_SECONDS, LOOKS_APART_SECONDS
-from tests.records.conftest import BY_ACT, INSZ, NOW, PORTAL, Clock, Opener, add_user, authorisation, sign_in
+from tests.records.conftest import BY_ACT, INSZ, NOW, PORTAL, Clock, Opener, add_user, authorisation, sign_in, sql
 
 WITHIN_SECONDS = 1.0
 
@@ -115,8 +116,7 @@ async def test_last_seen_is_saved_once_a_minute_and_seen_elsewhere(
     await within(lambda: theirs.last_seen == NOW + SAVE_SECONDS)
     one.index.touch(mine, NOW + SAVE_SECONDS + 7)
     await one.close()
-    saved = sqlite3.connect(settings.path).execute("SELECT last_seen FROM sessions").fetchall()
-    assert saved == [(NOW + SAVE_SECONDS + 7,)]
+    assert sql(settings, "SELECT last_seen FROM sessions") == [(NOW + SAVE_SECONDS + 7,)]
 
 
 async def test_what_has_served_is_thrown_away(open_records: Opener, clock: Clock, settings: RecordsSettings) -> None:
@@ -135,12 +135,8 @@ async def test_what_has_served_is_thrown_away(open_records: Opener, clock: Clock
     clock.now += CHANGES_KEPT_SECONDS
     await records._tidy(clock.now)
     assert [records.index.session(cookie, "portal") is None for cookie in (b"a", b"b", b"c")] == [True, True, False]
-    database = sqlite3.connect(settings.path)
-    counts = [
-        database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        for table in ("sessions", "session_cookies", "entry_codes", "changes")
-    ]
-    database.close()
+    tables = ("sessions", "session_cookies", "entry_codes", "changes")
+    counts = [sql(settings, f"SELECT count(*) FROM {table}")[0][0] for table in tables]
     assert counts == [1, 1, 0, 0]
     assert records.index.user("jansen01") is not None
 
@@ -220,10 +216,10 @@ async def test_records_are_not_let_go_while_a_session_of_theirs_is_read(
     clock.now = NOW + 3600 + ENDED_KEPT_SECONDS + 1
     tidying = []
 
-    async def slowly(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, UserRecords | None]:
+    async def slowly(connection: AsyncConnection, keys: Sequence[str], rules: Rules) -> dict[str, UserRecords | None]:
         tidying.append(asyncio.create_task(records._tidy(clock.now)))
         await asyncio.sleep(0.3)
-        return await read_users(connection, keys)
+        return await read_users(connection, keys, rules)
 
     monkeypatch.setattr("gateway.records.store.read_users", slowly)
     await sign_in(records, cookie=b"new", at=clock.now)
@@ -236,6 +232,7 @@ async def test_records_are_not_let_go_while_a_session_of_theirs_is_read(
 # --- when the database fails
 
 
+@pytest.mark.sqlite
 async def test_stale_records_let_nobody_in(settings: RecordsSettings, clock: Clock) -> None:
     records = await Records.open(RecordsSettings(settings.database, settings.key_file, stale_limit=5.0), clock)
     try:
@@ -254,6 +251,7 @@ async def test_stale_records_let_nobody_in(settings: RecordsSettings, clock: Clo
         await records.close()
 
 
+@pytest.mark.sqlite
 async def test_a_file_that_was_replaced_is_not_the_database(
     open_records: Opener, settings: RecordsSettings, empty: Path, clock: Clock
 ) -> None:
@@ -269,6 +267,7 @@ async def test_a_file_that_was_replaced_is_not_the_database(
     assert not records.index.current(clock.now)
 
 
+@pytest.mark.sqlite
 async def test_a_locked_database_refuses_and_changes_nothing(
     open_records: Opener, settings: RecordsSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +314,7 @@ async def test_a_cancelled_write_changes_nothing(open_records: Opener) -> None:
     await add_user(records)
 
 
+@pytest.mark.sqlite
 async def test_a_full_disk_refuses_and_loses_nothing(open_records: Opener, settings: RecordsSettings) -> None:
     """SQLite's own limit of pages stands for the disk's."""
     records = await open_records()
@@ -363,6 +363,7 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 async def test_kill_in_the_middle_of_writing(open_records: Opener, settings: RecordsSettings, soak: bool) -> None:
     """What was acknowledged is there; what was not is whole or absent: a session has its portal cookie, always."""
     records = await open_records()
@@ -372,7 +373,7 @@ async def test_kill_in_the_middle_of_writing(open_records: Opener, settings: Rec
         command = [sys.executable, "-c", WRITER, str(settings.path), str(settings.key_file)]
         writer = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True)
         assert writer.stdout is not None
-        acknowledged.append(writer.stdout.readline().strip())
+        acknowledged.append((await asyncio.to_thread(writer.stdout.readline)).strip())
         await asyncio.sleep(0.02 * (number + 1))
         os.kill(writer.pid, signal.SIGKILL)
         acknowledged += writer.stdout.read().split("\n")[:-1]
@@ -446,6 +447,7 @@ async def test_who_asks_in_vain_is_told_no_in_time(open_records: Opener, monkeyp
     assert time.monotonic() - began >= ASKED_SECONDS * 0.9
 
 
+@pytest.mark.sqlite
 async def test_a_locked_database_is_known(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.records.watch.SAVE_EVERY_SECONDS", 0.05)
     records = await open_records()
