@@ -141,12 +141,13 @@ def belongs_to(certificate: PersonCertificate, numbers: Iterable[str]) -> bool:
 
 
 def _told(leaf: x509.Certificate) -> dict[str, str]:
-    """Which certificate it is, for the ledger. A name that somebody gave themselves as issuer may hold a person's number."""
+    """Which certificate it is, for the ledger. A name that somebody gave themselves as issuer may hold a person's number,
+    and so may the identifier of a policy."""
     try:
         issuer, policy = leaf.issuer.rfc4514_string(), " ".join(policies_of(leaf))
     except Exception:  # noqa: BLE001  # as in `verify`
         issuer, policy = "", ""
-    return {"issuer": _line(mask_insz(issuer)), "serial": f"{leaf.serial_number:x}", "policy": _line(policy)}
+    return {"issuer": _line(mask_insz(issuer)), "serial": f"{leaf.serial_number:x}", "policy": _line(mask_insz(policy))}
 
 
 def _line(text: str) -> str:

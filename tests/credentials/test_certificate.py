@@ -21,7 +21,7 @@ from gateway.credentials.certificate_profile import Profile
 from gateway.decision.reasons import ATTEMPTS
 from gateway.demo.cards import DAY, Issued, authority, key_usage, policies, qualified
 from gateway.errors import CertificateRefused
-from gateway.identifiers import IdentifierError, check_insz
+from gateway.identifiers import IdentifierError, check_insz, mask_insz
 from tests.credentials.card_world import (
     BIS_INSZ,
     IN_2024,
@@ -148,6 +148,12 @@ def test_an_issuer_of_its_own_making_is_told_without_number_and_bounded() -> Non
     refused = refusal([long.signed_by(None).der])
     assert len(refused.issuer) <= 200
     assert refused.issuer.isprintable()
+
+
+def test_a_policy_of_its_own_making_is_told_without_number() -> None:
+    refused = refusal([card().having(policies(f"1.2.{INSZ}.1")).signed_by(None).der])
+    assert refused.policy == "1.2.{insz}.1"
+    assert all(mask_insz(policy) == policy for policy in PROFILE.policies)
 
 
 def test_the_callers_steps_say_the_same_of_it() -> None:
