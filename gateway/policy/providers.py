@@ -32,9 +32,14 @@ def _issuer(text: str) -> str:
         raise ValueError("it is not the address of an issuer. Write https://name[:port][/path]") from None
     if url.query is not None:
         raise ValueError("an issuer has no query. Take it out")
-    if url.place.scheme == "http" and not is_loopback(urlsplit(text)):
-        raise ValueError("plain http to another machine is not confidential. Use https, or a provider on loopback")
+    _confidential(url.place)
     return text
+
+
+def _confidential(place: Place) -> Place:
+    if place.scheme == "http" and not is_loopback(urlsplit(str(place))):
+        raise ValueError("plain http to another machine is not confidential. Use https, or a provider on loopback")
+    return place
 
 
 def _scopes(found: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,7 +63,7 @@ class ProviderTable(FileModel):
     acr: Annotated[dict[str, Literal["password", "token", "itsme", "eid"]], Field(min_length=1)]
     acr_values: Annotated[tuple[str, ...], OneOrMany] = ()
     max_age: Annotated[Duration, Field(ge=0, le=DAY)] = 900.0
-    hosts: Annotated[tuple[PlaceText, ...], OneOrMany] = ()
+    hosts: Annotated[tuple[Annotated[PlaceText, AfterValidator(_confidential)], ...], OneOrMany] = ()
 
     @property
     def asked(self) -> tuple[str, ...]:

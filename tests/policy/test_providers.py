@@ -81,6 +81,7 @@ def test_what_is_asked_and_where_it_leads() -> None:
         ("\n[[provider]]", '\n[[provider]]\nclient_key = "k.pem"', "provider[1].client_secret", "client_key is there as well"),
         ('client_secret = "keys/csam.secret"', "", "provider[1]", "nothing proves to the provider"),
         ("\n[[provider]]", '\n[[provider]]\nhosts = ["https://a/b"]', "provider[1].hosts[1]", "it is not a place"),
+        ("\n[[provider]]", '\n[[provider]]\nhosts = ["https://a", "http://b"]', "provider[1].hosts[2]", "plain http to another machine"),
         ("\n[[provider]]", "\n[[provider]]\nuserinfo = true", "provider[1].userinfo", "this key is unknown"),
     ],
 )  # fmt: skip
