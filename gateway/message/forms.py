@@ -106,6 +106,20 @@ def _multipart(content_type: str, body: bytes) -> list[_Entry]:
     return entries
 
 
+def read_upload(content_type: str, body: bytes) -> dict[str, bytes]:
+    """A form with files, for whom it was sent to: what each of its fields holds, the bytes of a file too. A field that is there twice is
+    left out. Raises like `read_form`."""
+    if form_type(content_type) != MULTIPART:
+        raise _unlike("no form with a file")
+    found: dict[str, list[bytes]] = {}
+    for part in _parts(content_type, body)[1]:
+        read = _PART.fullmatch(part)
+        if read is None:
+            raise _unlike("a part that is no field of a form")
+        found.setdefault(read["name"].decode("latin-1"), []).append(read["value"])
+    return {name: values[0] for name, values in found.items() if len(values) == 1}
+
+
 def without_files(content_type: str, body: bytes) -> bytes:
     """The same multipart body with every file empty, its name kept: no more is stored than is used. Raises like `read_form`."""
     line, parts = _parts(content_type, body)

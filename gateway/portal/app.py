@@ -19,8 +19,10 @@ from gateway.portal import (
     activation,
     administration,
     applications,
+    bringing_in,
     card,
     changes,
+    designating,
     duty,
     eid,
     eid_door,
@@ -30,9 +32,15 @@ from gateway.portal import (
     information,
     issuing,
     kept_form,
+    leaving,
+    lists,
     methods,
+    newcomers,
     own_app,
     own_password,
+    people,
+    person_sheet,
+    recent_acts,
     regulation,
     sign_in,
     sign_out,
@@ -58,6 +66,19 @@ UNREADABLE_FORM: Final = N_("What your browser sent is too large, or is no form 
 
 _log = structlog.get_logger("gateway.portal")
 
+PERSON_ACTS: Final[dict[str, administration.Act]] = {
+    "code-card": issuing.issue_card,
+    "activation": issuing.issue_activation,
+    "end": person_sheet.end_credential,
+    "sessions": person_sheet.end_sessions,
+    "block": person_sheet.block,
+    "unblock": person_sheet.unblock,
+    "end-designation": designating.end_designation,
+    "role": designating.give_role,
+    "end-role": designating.end_role,
+}
+"""The forms on a person's page, by the last word of their address."""
+
 PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", "/", applications.show),
     ("GET", "/applications", applications.show),
@@ -69,17 +90,32 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("POST", "/regulation", regulation.decide),
     ("GET", "/step-up", step_up.show),
     ("POST", "/step-up", step_up.submit),
-    ("GET", "/administration", administration.people),
-    ("GET", "/administration/person", administration.person),
-    # Where an act's answer stands: to switch the language there is to go back to the person.
-    ("GET", "/administration/code-card", administration.person),
-    ("GET", "/administration/activation", administration.person),
-    ("GET", "/administration/end", administration.person),
-    ("GET", "/administration/sessions", administration.person),
-    ("POST", "/administration/code-card", administration.act(issuing.issue_card)),
-    ("POST", "/administration/activation", administration.act(issuing.issue_activation)),
-    ("POST", "/administration/end", administration.act(administration.end_credential)),
-    ("POST", "/administration/sessions", administration.act(administration.end_sessions)),
+    ("GET", "/administration", people.show),
+    ("GET", "/administration/person", person_sheet.show),
+    *(
+        route
+        for name, does in PERSON_ACTS.items()
+        for route in (
+            # Where an act's answer stands: to switch the language there is to go back to the person.
+            ("GET", f"/administration/{name}", person_sheet.show),
+            ("POST", f"/administration/{name}", administration.act(does, person_sheet.person_page)),
+        )
+    ),
+    ("GET", "/administration/designate", designating.show),
+    ("POST", "/administration/designate", administration.act(designating.designate, designating.designate_page)),
+    ("GET", "/administration/change", newcomers.show_change),
+    ("POST", "/administration/change", administration.act(newcomers.change, newcomers.change_page)),
+    ("GET", "/administration/leave", leaving.show),
+    ("POST", "/administration/leave", administration.act(leaving.leave, leaving.leave_page)),
+    ("GET", "/administration/new", newcomers.show_new),
+    ("POST", "/administration/new", newcomers.add),
+    ("GET", "/administration/recent", recent_acts.show),
+    ("GET", "/administration/lists", lists.show),
+    ("POST", "/administration/export", lists.export),
+    ("GET", "/administration/import", lists.show),
+    ("POST", "/administration/import", bringing_in.check),
+    ("GET", "/administration/import/apply", lists.show),
+    ("POST", "/administration/import/apply", bringing_in.apply),
     ("GET", ACTIVATION_PAGE, activation.form_page),
     ("POST", ACTIVATION_PAGE, activation.submit),
     ("GET", activation.PASSWORD_PAGE, activation.password_page),

@@ -10,11 +10,12 @@ from aiohttp import web
 
 from gateway.credentials import activation, code_card
 from gateway.credentials.argon import SALT_BYTES
-from gateway.portal.administration import Administrator, address_of, line_of, person_page
+from gateway.portal.administration import Administrator, Telling, address_of, line_of
 from gateway.portal.ask import ONE_TIME_FIELDS, Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.hashing import Busy
 from gateway.portal.papers import Addressee, Paper, card_paper, letter_paper
+from gateway.portal.person_sheet import person_page
 from gateway.portal.printing import as_pdf
 from gateway.portal.sign_in import TRY_AGAIN_SECONDS
 from gateway.records import By, Login
@@ -41,7 +42,7 @@ async def issue_card(ask: Ask, who: Administrator, login: Login, by: By, _: dict
     except Busy:
         return await _no_room(ask, who, login)
     stored = code_card.write_stored(hashes)
-    await services.records.set_code_card(login.user_id, stored, by, services.clock(), line_of(ask, who, login, by))
+    await services.records.set_code_card(login.user_id, stored, by, services.clock(), line_of(ask, who))
     return _paper_page(ask, login, paper, pdf, "code-card")
 
 
@@ -57,7 +58,7 @@ async def issue_activation(ask: Ask, who: Administrator, login: Login, by: By, _
         pdf = await ask.tools.hashing.run(ask.network, partial(as_pdf, paper, now))
     except Busy:
         return await _no_room(ask, who, login)
-    await services.records.set_activation(login.user_id, hashed, by, now, line_of(ask, who, login, by))
+    await services.records.set_activation(login.user_id, hashed, by, now, line_of(ask, who))
     return _paper_page(ask, login, paper, pdf, "letter")
 
 
@@ -81,6 +82,6 @@ def _paper_page(ask: Ask, login: Login, paper: Paper, pdf: bytes, name: str) -> 
 
 
 async def _no_room(ask: Ask, who: Administrator, login: Login) -> web.Response:
-    response = await person_page(ask, who, login, general=ask.text(NO_ROOM), status=503)
+    response = await person_page(ask, who, login, Telling(ask.text(NO_ROOM), status=503))
     response.headers["Retry-After"] = TRY_AGAIN_SECONDS
     return response

@@ -6,6 +6,7 @@ Working state, written in the act's own transaction and kept for a year; the leg
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -20,23 +21,48 @@ if TYPE_CHECKING:
 
 ACTS_KEPT_SECONDS: Final = 366 * 86_400.0
 
+UNNOTED: Final = frozenset({"credential rehash", "acceptance add"})
+"""Nothing that anybody has to know of."""
 
-async def note_act(write: Write, change: Change) -> None:
-    """Notes the act for each user ID that it was on. Raises ChangedMeanwhile when whoever acts had not seen what was done to it before."""
-    concerned = [change.user_id] if change.user_id is not None else list(write.users)
-    objects = orjson.dumps(change.objects).decode()
-    for user_id in concerned:
-        newest = sa.select(user_ids.c.institution).where(user_ids.c.user_id == user_id)
-        row = await write.one(newest.order_by(user_ids.c.id.desc()).limit(1))
-        if row is None:
-            continue
+
+async def note_acts(write: Write, changes: Iterable[Change]) -> None:
+    """Notes the acts of a transaction, each for the user IDs that it was on. Raises ChangedMeanwhile when whoever acts had not seen what
+    somebody did to one of them before."""
+    concerned = [
+        (change, user_id)
+        for change in changes
+        if change.act not in UNNOTED
+        for user_id in ([change.user_id] if change.user_id is not None else write.users)
+        if not _signs_out(change, user_id)
+    ]
+    for change, user_id in concerned:
         if change.by.seen is not None and await last_act(write, user_id) > change.by.seen:
             raise ChangedMeanwhile(f"the records of {user_id} were changed meanwhile")
-        by = change.by
-        values = {"act": change.act, "actor": by.actor, "mandate": by.mandate, "reason": by.reason, "objects": objects}
-        await write.execute(
-            sa.insert(acts).values(at=change.at, institution=row.institution, user_id=user_id, **values)
-        )
+    rows = [row for change, user_id in concerned if (row := await _row(write, change, user_id)) is not None]
+    if rows:
+        await write.execute(sa.insert(acts), rows)
+
+
+def _signs_out(change: Change, user_id: str) -> bool:
+    return change.act == "session end" and change.by.actor in (f"user:{user_id}", "gateway")
+
+
+async def _row(write: Write, change: Change, user_id: str) -> dict[str, object] | None:
+    newest = sa.select(user_ids.c.institution).where(user_ids.c.user_id == user_id)
+    user = await write.one(newest.order_by(user_ids.c.id.desc()).limit(1))
+    if user is None:
+        return None
+    by = change.by
+    return {
+        "at": change.at,
+        "institution": user.institution,
+        "user_id": user_id,
+        "act": change.act,
+        "actor": by.actor,
+        "mandate": by.mandate,
+        "reason": by.reason,
+        "objects": orjson.dumps(change.objects).decode(),
+    }
 
 
 async def last_act(write: Write, user_id: str) -> int:

@@ -6,6 +6,8 @@ the way and what to do, or RecordsError.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
 from gateway.errors import Conflict
@@ -20,6 +22,13 @@ from gateway.records.store import Store, Write
 from gateway.records.values import USER_ID, BeforeCommit, By, Change
 
 MAX_NAME_CHARACTERS = 200
+
+
+class KnownPerson(NamedTuple):
+    """A recorded natural person: their number here, and their live user ID at the institution that asks, if any."""
+
+    person: int
+    user_id_here: str | None
 
 
 class Administration(Store):
@@ -80,6 +89,25 @@ class Administration(Store):
             raise Conflict("no person with this INSZ is recorded; add the person first")
         return person
 
+    async def known_person(self, insz: str, institution: str) -> KnownPerson | None:
+        """Who has, or had, this number, with their user ID at an institution; None for a number that is not recorded."""
+        async with self._database.reading() as connection:
+            write = Write(connection)
+            person = await _person_by_insz(write, _checked_insz(insz))
+            if person is None:
+                return None
+            mine = sa.and_(user_ids.c.person == person, user_ids.c.institution == institution)
+            here = await write.words(sa.select(user_ids.c.user_id).where(mine, user_ids.c.ended_at.is_(None)))
+        return KnownPerson(person, here[-1] if here else None)
+
+    async def only_of(self, person: int, insz: str, institution: str) -> bool:
+        """Whether an institution's mandate is enough to give this person that number: they act for no other, and it is nobody else's."""
+        async with self._database.reading() as connection:
+            write = Write(connection)
+            live = sa.and_(user_ids.c.person == person, user_ids.c.ended_at.is_(None))
+            at_work = await write.words(sa.select(user_ids.c.institution).where(live).distinct())
+            return at_work == [institution] and await _person_by_insz(write, insz) in (None, person)
+
     async def add_user_id(
         self,
         user_id: str,
@@ -123,29 +151,41 @@ class Administration(Store):
     ) -> None:
         await self._set_blocked(user_id, False, by, now, before_commit)
 
+    async def change_language(
+        self, user_id: str, language: Language, by: By, now: float, before_commit: BeforeCommit | None = None
+    ) -> None:
+        """The language that the person is written to in, and that pages begin in."""
+        if language not in LANGUAGES:
+            raise Conflict(f"language must be one of {', '.join(LANGUAGES)}")
+        async with self._write(before_commit) as write:
+            current = await live_user_id(write, user_id)
+            await self._renew(write, current, "change", by, now, language=language)
+
     async def _set_blocked(
         self, user_id: str, blocked: bool, by: By, now: float, before_commit: BeforeCommit | None
     ) -> None:
-        verb = "block" if blocked else "unblock"
         async with self._write(before_commit) as write:
             current = await live_user_id(write, user_id)
-            await check_mandate(write, by, current.institution, now)
             if current.blocked == blocked:
                 raise Conflict(f"user ID {user_id} is {'blocked already' if blocked else 'not blocked'}")
-            validity = Validity(now, FOR_EVER if current.valid_to is None else current.valid_to)
-            if validity.end <= now:
-                raise Conflict(f"user ID {user_id} has expired; there is nothing to {verb}")
-            await end_row(write, user_ids, current.id, by, now)
-            values = {"person": current.person, "institution": current.institution, "language": current.language}
-            row = await write.insert(
-                user_ids, user_id=user_id, blocked=blocked, **values, **recorded(by, now, validity)
-            )
+            await self._renew(write, current, "block" if blocked else "unblock", by, now, blocked=blocked)
             if blocked:
                 await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "blocked")
-            write.users[user_id] = None
-            write.change = Change(
-                f"user-id {verb}", now, by, user_id, institution=current.institution, details={"record": row}
-            )
+
+    async def _renew(self, write: Write, current: Row, verb: str, by: By, now: float, **changed: object) -> None:
+        """The same user ID with something changed: an end and a new row. One that is yet to begin still begins then."""
+        user_id = current.user_id
+        await check_mandate(write, by, current.institution, now)
+        validity = Validity(max(now, current.valid_from), FOR_EVER if current.valid_to is None else current.valid_to)
+        if validity.end <= now:
+            raise Conflict(f"user ID {user_id} has expired; there is nothing to {verb}")
+        await end_row(write, user_ids, current.id, by, now)
+        kept = {name: getattr(current, name) for name in ("person", "institution", "language", "blocked")}
+        row = await write.insert(user_ids, user_id=user_id, **{**kept, **changed}, **recorded(by, now, validity))
+        write.users[user_id] = None
+        write.change = Change(
+            f"user-id {verb}", now, by, user_id, institution=current.institution, details={"record": row}
+        )
 
     async def end_user_id(self, user_id: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """The person no longer acts for this institution: the user ID ends with its designations, roles, means, offices, mandates and sessions."""

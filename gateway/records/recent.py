@@ -40,7 +40,8 @@ class ActDone:
     @property
     def by_user(self) -> str | None:
         """The user ID of who did it, where it was a person in the portal."""
-        return self.actor.removeprefix("user:") if self.actor.startswith("user:") else None
+        word = self.actor.partition(", mandate ")[0]
+        return word.removeprefix("user:") if word.startswith("user:") else None
 
 
 class Recent(Store):

@@ -14,6 +14,7 @@ from gateway.records.code_cards import CodeCards
 from gateway.records.credentials import Credentials
 from gateway.records.database import Database
 from gateway.records.eid_cards import EidCards
+from gateway.records.exporting import Exports
 from gateway.records.federation import Federation
 from gateway.records.forms import KeptForms
 from gateway.records.grants import Grants
@@ -39,6 +40,7 @@ from gateway.records.watch import Watch
 
 class RecordsDesk(
     Imports,
+    Exports,
     Search,
     Recent,
     SignIn,

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import RecordsError
-from gateway.records.acts import note_act
+from gateway.records.acts import note_acts
 from gateway.records.database import Database
 from gateway.records.directory import fill_directory, refresh_ends
 from gateway.records.index import ENDED_KEPT_SECONDS, Index
@@ -144,8 +144,7 @@ class Store:
                 await write.execute(sa.insert(changes), [{"at": at, "kind": kind, "key": key} for kind, key in touched])
             await write.connection.run_sync(fill_directory, write.listed, self._clock())
             await write.connection.run_sync(refresh_ends, write.designated, self._clock())
-            for change in write.acts():
-                await note_act(write, change)
+            await note_acts(write, write.acts())
             if before_commit is not None:
                 # Together, so that a list of a thousand people waits for the disk a few times, not a thousand times.
                 written = [before_commit(await _with_insz(write, change)) for change in write.acts()]

@@ -82,13 +82,17 @@ def read_table(data: bytes) -> Read:
     return Read(tuple(found), tuple(faults)) if found else _nothing("empty")
 
 
-def write_table(rows: Iterable[Sequence[str]]) -> bytes:
-    """A file that Excel opens as it is in Belgium: UTF-8 with a mark, semicolons, CRLF. Each row has a cell for each of `COLUMNS`."""
+def write_head() -> bytes:
+    """How a file begins that Excel opens as it is in Belgium: UTF-8 with a mark, semicolons, CRLF."""
+    return b"\xef\xbb\xbf" + write_rows([COLUMNS])
+
+
+def write_rows(rows: Iterable[Sequence[str]]) -> bytes:
+    """Rows of that file, each with a cell for each of `COLUMNS`."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-    writer.writerow(COLUMNS)
     writer.writerows([_safe(cell) for cell in row] for row in rows)
-    return file.getvalue().encode("utf-8-sig")
+    return file.getvalue().encode()
 
 
 def _decoded(data: bytes) -> str | Fault:

@@ -10,14 +10,27 @@ import pytest
 
 from gateway.credentials import activation, code_card
 from gateway.model import LANGUAGES, Language, Means, Validity
-from gateway.portal.administration import PEOPLE_ON_A_PAGE
 from gateway.portal.hashing import Busy, HashingPool
+from gateway.portal.people import PEOPLE_ON_A_PAGE
 from tests.portal.conftest import DAY, HOUR, KBO, NOW, OFFICIAL, PORTAL, SESSION, Answer, Browser, World, token_hash
 from tests.portal.test_accessibility import faults
 
 OTHER_KBO = "0671516647"
 PAGE = f"https://{PORTAL}/administration"
-ACTS = ("code-card", "activation", "sessions", "end")
+ACTS = (
+    "code-card",
+    "activation",
+    "sessions",
+    "end",
+    "block",
+    "unblock",
+    "designate",
+    "end-designation",
+    "role",
+    "end-role",
+    "change",
+    "leave",
+)
 
 
 @dataclass
@@ -157,9 +170,9 @@ async def test_every_act_has_a_reason(world: World, admin: Admin, reason: str) -
 async def test_the_people_of_the_institution(world: World, admin: Admin) -> None:
     page = (await admin.browser.get(PAGE)).page
     assert [row.text.split("\n")[0] for row in page.all("tr")][1:] == [
-        "Ad Minadmin01in use",
-        "An Jansenjansen01in use",
-        "Marc Dupontdupont01in use",
+        "Ad Minadmin01not designated",
+        "An Jansenjansen01designated until 31 December 2026",
+        "Marc Dupontdupont01designated until 31 December 2026",
     ]
     for search, found in (
         ("jans", ["An Jansen"]),
@@ -238,6 +251,9 @@ async def test_a_card_is_made_shown_once_and_works(world: World, admin: Admin) -
     assert (await there.get(f"https://{PORTAL}/applications")).challenge is not None
 
 
+MADE = {"table": "credentials", "id": 4, "kind": "activation", "valid_from": NOW, "valid_to": NOW + 14 * DAY}
+
+
 async def test_the_line_of_an_act(world: World, admin: Admin) -> None:
     await admin.do("activation", reason="  card\tlost ")
     [line] = world.lines("administration")
@@ -248,7 +264,7 @@ async def test_the_line_of_an_act(world: World, admin: Admin) -> None:
         "institution": KBO,
         "on_behalf_of": admin.mandate,
         "reason": "card lost",
-        "objects": {"record": 4, "kind": "activation"},
+        "objects": {"record": 4, "kind": "activation", "after": [MADE]},
     }
     sealer = world.ledger.sealer
     assert line["by"] != line["person"]
@@ -358,20 +374,19 @@ async def test_the_person_is_told_who_did_what(world: World, admin: Admin) -> No
 
 async def test_a_mandate_that_ends_meanwhile(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the page's check and the commit: the records check again."""
-    entries = type(world.records).entries
+    mandates_of = type(world.records).mandates_of
 
-    async def ends_after(records, kind, **arguments):  # type: ignore[no-untyped-def]
-        found = await entries(records, kind, **arguments)
-        if kind == "mandate" and found:
-            monkeypatch.undo()
-            await records.end_mandate(admin.mandate, OFFICIAL, world.clock.now - 1)
+    async def ends_after(records, user_id):  # type: ignore[no-untyped-def]
+        found = await mandates_of(records, user_id)
+        monkeypatch.undo()
+        await records.end_mandate(admin.mandate, OFFICIAL, world.clock.now - 1)
         return found
 
     csrf = (await admin.browser.get(f"https://{PORTAL}/sign-out")).csrf
-    monkeypatch.setattr(type(world.records), "entries", ends_after)
+    monkeypatch.setattr(type(world.records), "mandates_of", ends_after)
     form = {"csrf": csrf, "user_id": "jansen01", "reason": "x"}
     answer = await admin.browser.post(f"{PAGE}/activation", form)
-    assert answer.status == 409
+    assert (answer.status, answer.page.one("h1").text) == (404, "This page does not exist")
     assert await kinds(world) == ["password", "totp"]
 
 
