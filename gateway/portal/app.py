@@ -16,6 +16,7 @@ from gateway.decision.places import CLEARED_PAGE, EID_ENTER, EID_REFUSED, FORM_D
 from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
 from gateway.portal import (
+    accepting,
     activation,
     administration,
     applications,
@@ -29,6 +30,8 @@ from gateway.portal import (
     federation,
     federation_logout,
     hand_over,
+    head,
+    head_mandates,
     information,
     issuing,
     kept_form,
@@ -42,16 +45,18 @@ from gateway.portal import (
     person_sheet,
     recent_acts,
     regulation,
+    reviewing,
     sign_in,
     sign_out,
     step_up,
+    succession,
 )
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
 from gateway.portal.forms import FormTokens, Notes, UserTags
 from gateway.portal.hashing import HashingPool
-from gateway.portal.own_pages import APP_PAGE, DUTY_PAGE, PASSWORD_PAGE
+from gateway.portal.own_pages import APP_PAGE, DUTY_PAGE, HEAD_PAGE, MANDATE_PAGE, PASSWORD_PAGE
 from gateway.portal.papers import ACTIVATION_PAGE
 from gateway.portal.services import PortalServices
 
@@ -79,6 +84,17 @@ PERSON_ACTS: Final[dict[str, administration.Act]] = {
 }
 """The forms on a person's page, by the last word of their address."""
 
+HEAD_PAGES: Final[dict[str, head.Page]] = {"mandates": head_mandates.page, "review": reviewing.head_page}
+HEAD_ACTS: Final[dict[str, tuple[head.Page, head.Act, bool]]] = {
+    "mandates/give": (head_mandates.page, head_mandates.give, True),
+    "mandates/end": (head_mandates.page, head_mandates.end, True),
+    "offices/grant": (head_mandates.page, head_mandates.grant, True),
+    "offices/end": (head_mandates.page, head_mandates.take, True),
+    "review/confirm": (reviewing.head_page, reviewing.head_confirm, False),
+    "review/end": (reviewing.head_page, reviewing.head_end, False),
+    "succession": (succession.page, succession.review, False),
+}
+"""A head official's forms: the page that each stands on, and is shown again on; what it does; whether it asks for a reason first."""
 PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", "/", applications.show),
     ("GET", "/applications", applications.show),
@@ -123,6 +139,23 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", "/forgotten", own_password.forgotten),
     ("GET", "/changes", changes.show),
     ("POST", "/changes", changes.acknowledge),
+    ("GET", "/administration/review", reviewing.show),
+    ("GET", "/administration/review/confirm", reviewing.show),
+    ("GET", "/administration/review/end", reviewing.show),
+    ("POST", "/administration/review/confirm", reviewing.confirm),
+    ("POST", "/administration/review/end", reviewing.end),
+    ("GET", MANDATE_PAGE, accepting.show),
+    ("POST", MANDATE_PAGE, accepting.answer),
+    ("GET", HEAD_PAGE, head.show),
+    *(("GET", f"{HEAD_PAGE}/{name}", head.shown(page)) for name, page in HEAD_PAGES.items()),
+    *(
+        way
+        for name, (page, does, asks) in HEAD_ACTS.items()
+        for way in (
+            ("GET", f"{HEAD_PAGE}/{name}", head.shown(page)),
+            ("POST", f"{HEAD_PAGE}/{name}", head.act(does, page, reason=asks)),
+        )
+    ),
     ("GET", DUTY_PAGE, duty.show),
     # Where an act's answer stands: to switch the language there is to go back to the list.
     ("GET", f"{DUTY_PAGE}/suspend", duty.show),

@@ -10,7 +10,15 @@ from aiohttp import web
 from gateway.credentials.start import Start
 from gateway.model import Session, UserRecords
 from gateway.portal.ask import Ask
-from gateway.portal.hand_over import MAX_START_CHARACTERS, changes_page, onward, open_start, regulation_page
+from gateway.portal.hand_over import (
+    MAX_START_CHARACTERS,
+    changes_page,
+    mandate_page,
+    onward,
+    open_start,
+    regulation_page,
+)
+from gateway.records.mandates import MandateEntry
 
 STEP_UP: Final = "step-up"
 """The value of the field `errand` in the forms of a step-up; a sign-in has none."""
@@ -45,12 +53,22 @@ class Errand(NamedTuple):
 
 async def way_on(ask: Ask, session: Session, user: UserRecords | None, token: str) -> web.Response:
     """Where somebody with a session goes on: to the regulation until they have accepted it, to what was changed of their means until they
-    have read it, and then to where they were going. `token` is that of a start, or "". Raises as `onward` does."""
+    have read it, to a mandate that they have yet to accept, and then to where they were going. `token` is that of a start, or "". Raises as `onward` does."""
     start = open_start(ask, token)
     kept = token if start else ""
     if user is None or not ask.accepted(user):
         return ask.redirect(regulation_page(kept))
     records = ask.services.records
-    if await records.untold_changes(user.user_id) or await records.untold_ends(user.user_id):
+    untold = await records.untold_changes(user.user_id) or await records.untold_acts(user.user_id)
+    if untold or await records.untold_ends(user.user_id):
         return ask.redirect(changes_page(kept))
+    if await mandate_waits(ask, user) is not None:
+        return ask.redirect(mandate_page(kept))
     return await onward(ask, session, start)
+
+
+async def mandate_waits(ask: Ask, user: UserRecords) -> MandateEntry | None:
+    """The oldest mandate that this user ID has yet to accept."""
+    now = ask.services.clock()
+    held = await ask.services.records.mandates_of(user.user_id)
+    return next((each for each in held if each.waits(now)), None)

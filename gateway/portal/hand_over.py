@@ -58,6 +58,10 @@ def changes_page(token: str) -> str:
     return f"/changes?start={quote(token)}" if token else "/changes"
 
 
+def mandate_page(token: str) -> str:
+    return f"/mandate?start={quote(token)}" if token else "/mandate"
+
+
 def step_up_page(token: str) -> str:
     return f"/step-up?start={quote(token)}" if token else "/step-up"
 

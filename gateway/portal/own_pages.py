@@ -13,6 +13,7 @@ from gateway.portal.catalogue import N_
 APP_PAGE: Final = "/methods/app"
 PASSWORD_PAGE: Final = "/methods/password"  # noqa: S105 - a path
 HEAD_PAGE: Final = "/head"
+MANDATE_PAGE: Final = "/mandate"
 DUTY_PAGE: Final = "/duty"
 READ_PAGE: Final = "/read"
 FRESH_SECONDS: Final = 900.0
@@ -41,6 +42,13 @@ OWN_PAGES: Final = {
     HEAD_PAGE: OwnPage(
         frozenset({Means.EID}),
         N_("A head official acts in the name of the institution. So you confirm who you are with your eID."),
+        within=math.inf,
+    ),
+    MANDATE_PAGE: OwnPage(
+        frozenset({Means.EID}),
+        N_(
+            "A local administrator acts for others. So you confirm who you are with your eID before you accept a mandate."
+        ),
         within=math.inf,
     ),
     DUTY_PAGE: OwnPage(

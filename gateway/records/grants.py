@@ -23,7 +23,8 @@ from gateway.records.administration import (
 )
 from gateway.records.loading import write_uses
 from gateway.records.reviewing import LAPSED, standings
-from gateway.records.schema import designations, roles
+from gateway.records.schema import confirmations, designations, roles
+from gateway.records.standing import CONFIRMED
 from gateway.records.store import Store, Write
 from gateway.records.values import BeforeCommit, By, Change, Detail
 
@@ -40,15 +41,20 @@ class Grants(Store):
         now: float,
         validity: Validity | None = None,
         before_commit: BeforeCommit | None = None,
+        *,
+        by_word: bool = False,
     ) -> int:
         """Names a person for one authorisation of their institution, for some of its uses and no longer than it lasts (P4).
 
-        It rests on a mandate, on the head official's written act, or both; without the act it waits for their confirmation. Without a
-        validity it runs from now, or from when the authorisation begins, to the authorisation's end.
+        It rests on a mandate, on the head official's written act, or both; without the act it waits for their confirmation. `by_word` is
+        the head official's own word, given as this is done. Without a validity it runs from now, or from when the authorisation begins, to
+        the authorisation's end.
         """
         wanted, granted = frozenset(uses), {grant.use for grant in authorisation.uses}
         word = authorisation.reference
-        if by.mandate is None and by.act is None:
+        if by.mandate is not None and by_word:
+            raise Conflict("the head official's own word is never given under a mandate")
+        if by.mandate is None and by.act is None and not by_word:
             raise Conflict("a designation rests on a mandate or on the head official's written act: give one of them")
         if not wanted or not wanted <= granted:
             raise Conflict(f"authorisation {word} covers {', '.join(sorted(granted))}; designate for some of that")
@@ -71,6 +77,9 @@ class Grants(Store):
             await self._end_lapsed(write, user_id, word, by, now)
             values = {"user_id": user_id, "authorisation": word, "uses": write_uses(wanted)}
             row = await write.insert(designations, **values, **recorded(by, now, validity))
+            if by_word:
+                said = {"kind": CONFIRMED, "subject": row, "user_id": user_id}
+                await write.insert(confirmations, **said, **recorded(by, now))
             write.users[user_id] = None
             details: dict[str, Detail] = {
                 "record": row,

@@ -11,7 +11,16 @@ import sqlalchemy as sa
 
 from gateway.model import UserRecords, Validity
 from gateway.records.loading import Row, effective, parse_uses, read_users, root
-from gateway.records.schema import acceptances, credentials, designations, mandates, persons, roles, user_ids
+from gateway.records.schema import (
+    acceptances,
+    credentials,
+    designations,
+    mandates,
+    offices,
+    persons,
+    roles,
+    user_ids,
+)
 from gateway.records.store import Store
 from gateway.records.values import USER_ID
 
@@ -23,6 +32,7 @@ KINDS: Mapping[str, tuple[sa.Table, tuple[str, ...]]] = MappingProxyType(
         "designation": (designations, ("authorisation", "uses")),
         "role": (roles, ("role",)),
         "acceptance": (acceptances, ("version", "sha256")),
+        "office": (offices, ("office",)),
     }
 )
 """Each kind of record that hangs on a user ID, with what it says besides."""

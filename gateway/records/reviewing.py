@@ -6,7 +6,7 @@ designation takes its place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from gateway.errors import Conflict
 from gateway.model import Use, Validity
-from gateway.records.administration import check_mandate, check_not_self, live_user_id, newest_user_id, recorded
+from gateway.records.administration import check_mandate, check_not_self, live_user_id, recorded
 from gateway.records.loading import Row, effective, parse_uses, read_mandates, read_said
 from gateway.records.schema import confirmations, designations, mandates, persons, user_ids
 from gateway.records.standing import CONFIRMED, RECERTIFIED, Rules, Standing, designation_standing
@@ -23,7 +23,7 @@ from gateway.records.values import BeforeCommit, By, Change
 
 LAPSED: Final = "not confirmed in time"
 Which = Literal["waiting", "due", "orphaned", "all"]
-"""Designations that wait for the head official; whose period is over soon, or was; whose mandate has ended; or all that are live."""
+"""Designations that wait for the head official; whose period is over soon; whose mandate has ended; or all that stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,47 +99,80 @@ class Reviews(Store):
             write.change = Change(act, now, by, row.user_id, institution=user.institution, details=details)
 
     async def reviewed(
-        self, institution: str, which: Which, now: float, *, after: int = 0, most: int = 50, authorisation: str = ""
+        self,
+        institution: str,
+        which: Which,
+        now: float,
+        *,
+        after: int = 0,
+        most: int = 50,
+        only: Collection[int] = (),
+        authorisation: str = "",
+        without: str = "",
     ) -> list[Reviewed]:
-        """Live designations of an institution's user IDs by number, `most` of them after the one with the number `after`."""
+        """Designations of an institution's user IDs that stand, by number, `most` of them after the one with the number `after`.
+
+        `only` those with these numbers, where any is given; of one `authorisation`, where one is named, and of who was never designated
+        for the one `without` which is asked.
+        """
+        found: list[Reviewed] = []
+        async with self._database.reading() as connection:
+            while len(found) < most:
+                query = self._listed(institution, which, now, authorisation).where(designations.c.id > after)
+                if only:
+                    query = query.where(designations.c.id.in_(only))
+                if without:
+                    other = designations.alias()
+                    named = sa.and_(other.c.user_id == designations.c.user_id, other.c.authorisation == without)
+                    query = query.where(~sa.exists().where(named))
+                rows = list(await connection.execute(query.limit(most)))
+                chosen = designations.c.id.in_([row.id for row in rows])
+                for row, stands in await connection.run_sync(_standings_of, rows, chosen, self.rules):
+                    one = _reviewed(row, stands, self.rules)
+                    if self._fits(which, one, now):
+                        found.append(one)
+                if len(rows) < most:
+                    break
+                after = rows[-1].id
+        return found[:most]
+
+    def _listed(self, institution: str, which: Which, now: float, authorisation: str) -> sa.Select[tuple[Any, ...]]:
+        """What the database can tell of it; `_fits` has the last word."""
         table, known = designations.c, persons.c
         theirs = sa.or_(known.id == user_ids.c.person, known.same_as == user_ids.c.person)
         query = sa.select(designations, known.name, user_ids.c.person.label("who"))
         query = query.join(user_ids, user_ids.c.user_id == table.user_id).join(persons, theirs)
         query = query.where(user_ids.c.institution == institution, user_ids.c.ended_at.is_(None))
-        query = query.where(known.ended_at.is_(None), table.ended_at.is_(None), table.id > after)
+        query = query.where(known.ended_at.is_(None), table.ended_at.is_(None))
         query = query.where(sa.or_(table.valid_to.is_(None), table.valid_to > now))
         if authorisation:
             query = query.where(table.authorisation == authorisation)
-        query = query.where(*self._chosen(which, now)).order_by(table.id).limit(most)
-        async with self._database.reading() as connection:
-            rows = list(await connection.execute(query))
-            chosen = table.id.in_([row.id for row in rows])
-            found = await connection.run_sync(_standings_of, rows, chosen, self.rules)
-        return [_reviewed(row, stands, self.rules) for row, stands in found]
+        return query.where(*self._chosen(which, now)).order_by(table.id)
 
     def _chosen(self, which: Which, now: float) -> tuple[sa.ColumnElement[bool], ...]:
         table, said = designations.c, confirmations.c
         of_it = sa.and_(said.subject == table.id, said.ended_at.is_(None))
         if which == "waiting":
-            confirmed = sa.exists().where(of_it, said.kind == CONFIRMED)
-            enough = () if self.rules.confirm_designations else (table.mandate.is_(None),)
-            return (table.act_reference.is_(None), ~confirmed, *enough)
+            return (table.act_reference.is_(None), ~sa.exists().where(of_it, said.kind == CONFIRMED))
         if which == "due":
             last = sa.select(sa.func.max(said.recorded_at)).where(of_it, said.kind.in_((CONFIRMED, RECERTIFIED)))
             certified = sa.func.coalesce(last.scalar_subquery(), table.recorded_at)
             return (certified <= now + self.rules.warn - self.rules.recertify,)
         if which == "orphaned":
             gone = sa.or_(mandates.c.ended_at <= now, mandates.c.valid_to <= now)
-            return (table.mandate.in_(sa.select(mandates.c.id).where(gone)),)
+            gone_since = sa.select(mandates.c.id).where(gone)
+            said_under = sa.select(said.subject).where(said.mandate.in_(gone_since))
+            return (sa.or_(table.mandate.in_(gone_since), table.id.in_(said_under)),)
         return ()
 
-    async def designation_institution(self, record: int) -> str | None:
-        """Whose person a designation names, by the institution of their user ID; None when there is no such designation."""
-        async with self._database.reading() as connection:
-            write = Write(connection)
-            row = await write.one(sa.select(designations.c.user_id).where(designations.c.id == record))
-            return None if row is None else str((await newest_user_id(write, row.user_id)).institution)
+    def _fits(self, which: Which, one: Reviewed, now: float) -> bool:
+        if now >= one.over:
+            return False
+        if which == "waiting":
+            return not one.stands.confirmed
+        if which == "due":
+            return one.stands.lapses < one.given.end and one.stands.lapses <= now + self.rules.warn
+        return which == "all" or one.needs_review(now)
 
 
 async def standings(write: Write, chosen: sa.ColumnElement[bool], rules: Rules) -> list[tuple[Row, Standing]]:
