@@ -116,7 +116,8 @@ def decision_record(
     if subject is not None:
         record["subject"] = subject.fragment
     if records is not None:
-        record["records"] = _records(records, decision.authorisation, transaction, decision.regulation)
+        grants = () if transaction is None else snapshot.authorisations.get((records.institution, transaction.id), ())
+        record["records"] = _records(records, decision.authorisation, grants, transaction, decision.regulation)
     return record
 
 
@@ -144,6 +145,8 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["activity"] = True
     if not facts.records_current:
         record["records_current"] = False
+    if facts.session is not None and facts.user is not None and facts.session.user_id != facts.user.user_id:
+        record["records_of_another"] = True
     if not decision.disclosed:
         record["disclosed"] = False
     if facts.connection.hello is not None:
@@ -232,6 +235,7 @@ def _session(session: Session) -> orjson.Fragment:
 def _records(
     user: UserRecords,
     authorisation: Authorisation | None,
+    grants: tuple[Authorisation, ...],
     transaction: Transaction | None,
     regulation: Regulation | None,
 ) -> orjson.Fragment:
@@ -244,12 +248,30 @@ def _records(
         if accepted is not None and accepted.sha256 != regulation.sha256:
             members["accepted_sha256"] = accepted.sha256
     if authorisation is not None:
-        designations = user.designations.get(authorisation.reference, ())
-        members["designations"] = [_designation(entry) for entry in designations[-MAX_RECORDS:]]
+        _add_designations(members, user, authorisation, grants)
     if transaction is not None and transaction.role is not None:
+        members["role"] = transaction.role
         roles = user.roles.get(transaction.role, ())
         members["roles"] = [{"id": entry.id, "validity": _validity(entry.validity)} for entry in roles[-MAX_RECORDS:]]
     return fragment(members)
+
+
+def _add_designations(
+    members: dict[str, object], user: UserRecords, authorisation: Authorisation, grants: tuple[Authorisation, ...]
+) -> None:
+    """Those for the line's authorisation; where the institution has several for the transaction, those for each: which one a person is
+    under hangs on them (`decision.ruling`)."""
+    references = [authorisation.reference]
+    if len(grants) > 1:
+        references = members["references"] = sorted(grant.reference for grant in grants)
+    listed: list[dict[str, object]] = []
+    for reference in references:
+        named = user.designations.get(reference, ())
+        whose = {} if reference == authorisation.reference else {"authorisation": reference}
+        listed += [_designation(entry) | whose for entry in named[-MAX_RECORDS:]]
+        if len(named) > MAX_RECORDS:
+            members["designations_left_out"] = True
+    members["designations"] = listed
 
 
 def _certificate(good_at: float | None, now: float, snapshot: Snapshot) -> dict[str, object]:

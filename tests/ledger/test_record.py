@@ -108,6 +108,7 @@ def test_a_permit_holds_every_record_that_it_rests_on() -> None:
                 "mandate": {"id": 3, "validity": [1.6e9, None]},
             },
         ],
+        "role": "DossierReader",
         "roles": [{"id": 9, "validity": [1.6e9, None]}],
     }
     assert line["purpose"] == "Behandeling van dossiers, een voor een"
