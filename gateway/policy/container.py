@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -86,10 +87,13 @@ def write_container(container: Container, path: Path) -> None:
         return
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.mkdir()
-    for name, content in container.items():
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        write_new(partial / name, content, 0o644)
-    partial.rename(path)  # fails when a directory with files in it is there
+    try:
+        for name, content in container.items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            write_new(partial / name, content, 0o644)
+        partial.rename(path)  # fails when a directory with files in it is there
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_signatures(container: Container, path: Path) -> None:

@@ -212,7 +212,7 @@ def _merged(name: str, one: Container, other: Container) -> bytes:
     mine, theirs = _metadata(name, one), _metadata(name, other)
     if signed_hash(mine) != signed_hash(theirs):
         raise ReleaseRefused("malformed", name, "these are two different ones, not one that was signed twice")
-    return Metadata(mine.signed, {**theirs.signatures, **mine.signatures}).to_bytes()
+    return Metadata(mine.signed, dict(sorted({**theirs.signatures, **mine.signatures}.items()))).to_bytes()
 
 
 def pieces(container: Container) -> list[Piece]:
