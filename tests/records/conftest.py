@@ -10,9 +10,10 @@ import contextlib
 import datetime as dt
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,32 +121,84 @@ def settings(tmp_path: Path, database: Path | Server) -> RecordsSettings:
     return RecordsSettings(database, key)
 
 
-def sql(settings: RecordsSettings, statement: str) -> list[tuple[Any, ...]]:
-    """What another program gets of the database, on a connection that has none of our settings."""
+Rows = list[tuple[Any, ...]]
+
+
+def sql(settings: RecordsSettings, *statements: str) -> Rows:
+    """What another program gets of the database by the last of these, on a connection that has none of our settings."""
+    *_, last = _asked(settings, statements)
+    if isinstance(last, Exception):
+        raise last
+    return last
+
+
+def attempts(settings: RecordsSettings, statements: Sequence[str]) -> list[str]:
+    """What another program is told when it tries each of these; nothing when it is done."""
+    return [str(told) if isinstance(told, Exception) else "" for told in _asked(settings, statements)]
+
+
+def _asked(settings: RecordsSettings, statements: Sequence[str]) -> list[Rows | Exception]:
     place = settings.database
     if not isinstance(place, Server):
         with contextlib.closing(sqlite3.connect(place, isolation_level=None)) as connection:
-            return connection.execute(statement).fetchall()
+            return [_told(connection, statement) for statement in statements]
 
-    async def asked(server: Server) -> list[tuple[Any, ...]]:
+    async def asked(server: Server) -> list[Rows | Exception]:
         (host, port), *_ = server.hosts
         connection = await asyncpg.connect(host=host, port=port, user=server.user, database=server.name)
-        try:
-            return [tuple(row) for row in await connection.fetch(statement)]
-        finally:
-            await connection.close()
+        told: list[Rows | Exception] = []
+        for statement in statements:
+            first, _, last = statement.rpartition("; ")
+            try:
+                if first:
+                    await connection.execute(first)
+                told.append([tuple(row) for row in await connection.fetch(last)])
+            except asyncpg.PostgresError as error:
+                told.append(error)
+        await connection.close()
+        return told
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, asked(place)).result()
 
 
+def _told(connection: sqlite3.Connection, statement: str) -> Rows | Exception:
+    try:
+        return connection.execute(statement).fetchall()
+    except sqlite3.Error as error:
+        return error
+
+
 def everything(settings: RecordsSettings) -> bytes:
     """All that the database holds, as another program sees it."""
-    if not isinstance(settings.database, Server):
-        names = (settings.path, Path(f"{settings.path}-wal"))
-        return b"".join(path.read_bytes() for path in names if path.exists())
-    rows = [row for table in metadata.tables for row in sql(settings, f"SELECT * FROM {table}")]
+    if isinstance(settings.database, Server):
+        tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+    else:
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1"
+    rows = [row for (name,) in sql(settings, tables) for row in sql(settings, f"SELECT * FROM {name}")]
     return b"\n".join(value if type(value) is bytes else str(value).encode() for row in rows for value in row)
+
+
+Fresh = Callable[[], RecordsSettings]
+
+
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest, settings: RecordsSettings) -> Iterator[Fresh]:
+    """Makes databases with nothing in them, of the kind of `settings`, with the same key."""
+    names: list[str] = []
+
+    def made() -> RecordsSettings:
+        names.append(f"fresh{len(names)}.sqlite")
+        if not isinstance(settings.database, Server):
+            return replace(settings, database=settings.path.with_name(names[-1]))
+        cluster: Cluster = request.getfixturevalue("cluster")
+        names[-1] = cluster.empty()
+        return replace(settings, database=cluster.server(names[-1]))
+
+    yield made
+    if isinstance(settings.database, Server):
+        for name in names:
+            request.getfixturevalue("cluster").drop(name)
 
 
 Opener = Callable[[], Awaitable[Records]]

@@ -167,7 +167,7 @@ def upgrade() -> None:
     op.create_index("ix_directory_user_id_word", "directory", ["user_id", "word"], unique=False)
     op.create_table(
         "acts",
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("institution", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False, comment="whose records the act was on"),
