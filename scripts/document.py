@@ -9,8 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from gateway.decision.document import reasons_page  # noqa: E402 - the path comes first
+from gateway.policy.refusals import refusals_page  # noqa: E402 - the same
 
-PAGES = {"docs/reasons.md": reasons_page}
+PAGES = {"docs/reasons.md": reasons_page, "docs/refused-releases.md": refusals_page}
 
 
 def main() -> None:

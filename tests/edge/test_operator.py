@@ -24,6 +24,9 @@ def status(worker: int, *reasons: str, table: str = "t", connections: int = 1) -
         asked,
         revocation,
         lists,
+        12 + worker,
+        200.0 - worker,
+        {"unsigned": 1 + worker},
     )
 
 
@@ -46,6 +49,7 @@ def test_figures_are_summed_and_streams_stand_side_by_side() -> None:
     ]
     assert list(told.revocation) == [("ocsp", "good", 4)]
     assert list(told.revocation_lists) == [("http://crl.example/1.crl", 51.0, 91.0)]
+    assert (told.release, told.release_end, told.releases_refused) == (12, 199.0, {"unsigned": 2})
 
 
 def test_it_is_ready_when_all_workers_are_and_decide_alike() -> None:
