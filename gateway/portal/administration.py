@@ -24,6 +24,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.errand import Errand
 from gateway.portal.information import not_found
+from gateway.portal.own_pages import ADMINISTRATION_PAGE, OWN_PAGES
 from gateway.portal.ways import ways
 from gateway.records import BeforeCommit, By, Change, Login
 from gateway.records.mandates import MandateEntry
@@ -137,7 +138,8 @@ def _eid_needed(ask: Ask, user: UserRecords) -> web.Response:
         "title": EID_NEEDED,
         "user_id": user.user_id,
         "ways": with_card,
-        "fields": Errand(True, {}).fields,
+        "lead": ask.text(OWN_PAGES[ADMINISTRATION_PAGE].why),
+        "fields": Errand(True, {"page": ADMINISTRATION_PAGE}).fields,
     }
     hosts = [address for way in with_card for address in way.leads_to]
     return ask.page("administration_eid.html", context, status=403, leads_to=hosts)

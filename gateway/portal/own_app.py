@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from gateway.credentials import totp
 from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
-from gateway.errors import Conflict, CredentialError
+from gateway.errors import CredentialError
 from gateway.model import Means, Session
 from gateway.portal.acts import ended_words, others, own_act, own_word
 from gateway.portal.ask import Ask
@@ -74,9 +74,11 @@ async def submit(ask: Ask) -> web.StreamResponse:
     if session is None or user is None or login is None:
         return ask.redirect("/applications")
     key, code, records = form.get("key", ""), form.get("code", "").strip(), ask.services.records
-    secret = await _secret(ask, key)
-    if secret is None or not ask.form_fits(form) or not await allowed(ask, session):
+    if not ask.form_fits(form) or not await allowed(ask, session):
         return ask.notice(_AGAIN, FORM_TOO_OLD, status=403, link="/methods", link_text=N_("My sign-in methods"))
+    secret = await _secret(ask, key)
+    if secret is None:
+        return _over(ask)
     now = ask.services.clock()
     try:
         step = totp.verify(secret, code, now, 0)
@@ -84,7 +86,7 @@ async def submit(ask: Ask) -> web.StreamResponse:
         told = NOT_ITS_CODE if error.reason == "code_wrong" else NO_CODE if code else NEED_CODE
         return _page(ask, login, key, secret, faults={"code": ask.text(told)}, status=422)
     if await records.take_pending(token_hash(key), "app", ask.holder_hash) is None:
-        raise Conflict("the secret was confirmed on another page")
+        return _over(ask)
     ending = len(await others(ask, user, session))
     await records.set_totp(
         login.user_id,
@@ -125,6 +127,15 @@ async def remove(ask: Ask) -> web.StreamResponse:
 
 
 _AGAIN: Final = N_("Nothing was changed")
+OVER: Final = N_("This page has been used already, or is too old")
+OVER_TEXT: Final = N_(
+    "Your app may have been added already: look at your sign-in methods. If it is not there, begin again."
+)
+
+
+def _over(ask: Ask) -> web.Response:
+    """The secret is not waited for any more: whoever clicked twice is not told that nothing was done."""
+    return ask.notice(OVER, OVER_TEXT, status=410, link="/methods", link_text=N_("My sign-in methods"))
 
 
 async def _secret(ask: Ask, key: str) -> bytes | None:

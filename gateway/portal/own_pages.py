@@ -12,6 +12,7 @@ from gateway.portal.catalogue import N_
 
 APP_PAGE: Final = "/methods/app"
 PASSWORD_PAGE: Final = "/methods/password"  # noqa: S105 - a path
+ADMINISTRATION_PAGE: Final = "/administration"
 HEAD_PAGE: Final = "/head"
 MANDATE_PAGE: Final = "/mandate"
 DUTY_PAGE: Final = "/duty"
@@ -38,6 +39,13 @@ OWN_PAGES: Final = {
     PASSWORD_PAGE: OwnPage(
         frozenset({Means.ITSME, Means.EID}),
         N_("To set a new password without the old one, confirm who you are by a stronger means."),
+    ),
+    ADMINISTRATION_PAGE: OwnPage(
+        frozenset({Means.EID}),
+        N_(
+            "Local administrators manage other people's means. So they confirm who they are with their electronic identity card (eID), the strongest means."
+        ),
+        within=math.inf,
     ),
     HEAD_PAGE: OwnPage(
         frozenset({Means.EID}),

@@ -24,7 +24,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.information import not_found
 from gateway.portal.language import NAMES
-from gateway.portal.words import CREDENTIALS, USES
+from gateway.portal.words import CREDENTIALS, MEANS, NO_NAME, USES
 from gateway.records import By, Login
 from gateway.records.lists import Entry
 
@@ -51,9 +51,6 @@ async def person_page(ask: Ask, who: Administrator, login: Login, telling: Telli
     records, now = ask.services.records, ask.services.clock()
     user = await records.user(login.user_id)
     used = await records.means_used(login.user_id)
-    live = [
-        each for each in await records.sessions_of(login.user_id) if each.ended_at is None and now < each.expires_at
-    ]
     means = [
         {
             "credential": entry.record,
@@ -83,7 +80,15 @@ async def person_page(ask: Ask, who: Administrator, login: Login, telling: Telli
         ],
         "role_choices": sorted(roles_of(ask, who)),
         "means": means,
-        "sessions": len(live),
+        "sessions": [
+            {
+                "client": entry.session.client or NO_NAME,
+                "means": MEANS[entry.session.means.value],
+                "since": catalogue.day_and_time(ask.language, entry.session.created_at),
+                "seen": catalogue.day_and_time(ask.language, entry.last_seen),
+            }
+            for entry in await records.open_sessions_of(login.user_id, now, ask.services.snapshot().idle_seconds)
+        ],
         "recent": await said_acts(ask, await records.acts_on(login.user_id, MOST_RECENT)),
         "seen": await last_seen(ask, login.user_id),
         "telling": telling,

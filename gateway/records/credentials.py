@@ -98,21 +98,16 @@ class Credentials(Store):
         before_commit: BeforeCommit | None = None,
         *,
         keep_session: str | None = None,
-        activation: int | None = None,
     ) -> int:
-        """A new secret for codes by app; the old one and all sessions but `keep_session` end. It is stored sealed.
-
-        `activation` is used up, as in `set_password`.
-        """
+        """A new secret for codes by app; the old one and all sessions but `keep_session` end. It is stored sealed."""
         async with self._write(before_commit) as write:
             user = await self._new_credential(write, user_id, "totp", by, now, keep_session)
-            await _use_activation(write, user_id, activation, by, now)
             sealed = self._key.seal(secret, totp_owner(user_id))
             row = await write.insert(
                 credentials, user_id=user_id, kind="totp", secret=sealed, key_id=self._key.id, **recorded(by, now)
             )
             await write.execute(sa.insert(totp_steps).values(credential=row, last_step=0))
-            write.change = _added(user, row, "totp", by, now, activation)
+            write.change = _added(user, row, "totp", by, now)
         return row
 
     async def set_code_card(

@@ -12,7 +12,20 @@ from gateway.credentials import activation, code_card
 from gateway.model import LANGUAGES, Language, Means, Validity
 from gateway.portal.hashing import Busy, HashingPool
 from gateway.portal.people import PEOPLE_ON_A_PAGE
-from tests.portal.conftest import DAY, HOUR, KBO, NOW, OFFICIAL, PORTAL, SESSION, Answer, Browser, World, token_hash
+from tests.portal.conftest import (
+    DAY,
+    HOUR,
+    KBO,
+    NOW,
+    OFFICIAL,
+    PORTAL,
+    SESSION,
+    SETTINGS,
+    Answer,
+    Browser,
+    World,
+    token_hash,
+)
 from tests.portal.test_accessibility import faults
 
 OTHER_KBO = "0671516647"
@@ -356,6 +369,19 @@ async def test_sessions_end_everywhere(world: World, admin: Admin) -> None:
     assert (await somebody.get(f"https://{PORTAL}/applications")).status == 200
     [line] = world.lines("administration")
     assert (line["act"], line["on_behalf_of"], line["reason"]) == ("session end", admin.mandate, "laptop stolen")
+
+
+async def test_the_sessions_that_can_be_used_are_listed(world: World, admin: Admin) -> None:
+    assert "This user ID is signed in nowhere." in (await admin.person()).page.words
+    await signed_in(world, "jansen01", Means.PASSWORD)
+    world.clock.now += SETTINGS.idle_seconds - 1
+    await signed_in(world, "jansen01", Means.TOKEN)
+    admin.browser = await signed_in(world, "admin01")
+    shown = (await admin.person()).page
+    assert [each.text.count("Last active") for each in shown.all("section") if "Sessions" in each.text] == [2]
+    assert "There are 2 sessions." in shown.words
+    world.clock.now += 2  # and the first one has idled out
+    assert "There is 1 session." in (await admin.person()).page.words
 
 
 async def test_the_person_is_told_who_did_what(world: World, admin: Admin) -> None:

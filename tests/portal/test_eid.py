@@ -237,6 +237,18 @@ async def test_a_step_up_keeps_the_page(door: Door) -> None:
     assert sign_ins(world)[-1]["step_up"] is True
 
 
+async def test_who_confirms_for_administration_comes_back_to_it(door: Door) -> None:
+    world, cards = door
+    await world.records.add_mandate("jansen01", OFFICIAL, NOW - MINUTE)
+    an = holder(world, cards.good())
+    await an.follow(await an.accept(await an.sign_in()))
+    asked = await an.get(f"https://{PORTAL}/administration")
+    assert "Local administrators manage other people's means" in asked.page.words
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asked.text))
+    back = await an.follow(await an.post(f"https://{PORTAL}/eid", hidden))
+    assert (back.status, back.url) == (200, f"https://{PORTAL}/administration")
+
+
 # --- nobody gets in ----------------------------------------------------------------------------------------------------------
 
 

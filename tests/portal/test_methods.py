@@ -301,6 +301,20 @@ async def test_a_wrong_code_keeps_the_same_secret_and_nothing_counts_before(worl
     assert login.totp_secret == TOTP_SECRET
 
 
+async def test_who_clicks_twice_is_not_told_that_nothing_was_done(world: World) -> None:
+    browser = await inside(world, code=app_code(world))
+    page = await browser.get(f"{METHODS}/app")
+    secret = parse_secret(page.page.elements[_reference(page)].text)
+    given = {"csrf": page.csrf, "key": hidden(page, "key"), "code": code_at(secret, step_at(world.clock.now))}
+    first, second = [await browser.post(f"{METHODS}/app", given) for _ in range(2)]
+    assert (first.status, second.status) == (200, 410)
+    assert "Nothing was changed" not in second.page.words
+    assert "may have been added already" in second.page.words
+    login = await world.records.find_login("jansen01")
+    assert login is not None
+    assert login.totp_secret == secret
+
+
 async def test_with_the_password_alone_nobody_adds_or_removes_an_app(world: World) -> None:
     browser = await inside(world, "dupont01")
     page = await browser.follow(await browser.get(f"{METHODS}/app"))

@@ -131,18 +131,15 @@ async def test_a_letter_waits_and_changes_nothing_by_itself(records: Records) ->
         await records.set_password("jansen01", HASH, OWN, NOW + 2, alone=True, activation=first)
 
 
-@pytest.mark.parametrize("act", ["password", "app"])
-async def test_a_letter_is_used_once_with_what_it_sets(records: Records, act: str) -> None:
+async def test_a_letter_is_used_once_with_what_it_sets(records: Records) -> None:
     await add_user(records)
     told: list[Change] = []
     letter = await records.set_activation("jansen01", "$letter", BY_ACT, NOW)
 
     async def use() -> int:
-        if act == "password":
-            return await records.set_password(
-                "jansen01", HASH, OWN, NOW + 1, alone=True, activation=letter, before_commit=told.append
-            )
-        return await records.set_totp("jansen01", b"s" * 20, OWN, NOW + 1, told.append, activation=letter)
+        return await records.set_password(
+            "jansen01", HASH, OWN, NOW + 1, alone=True, activation=letter, before_commit=told.append
+        )
 
     made = await use()
     with pytest.raises(Conflict, match="used, voided or too old"):
@@ -151,8 +148,7 @@ async def test_a_letter_is_used_once_with_what_it_sets(records: Records, act: st
     assert (login.activation, login.activation_hash, login.activation_until) == (None, None, 0.0)
     assert (await history(records))[0] == ("activation", NOW + 1, "used")
     [change] = told
-    kind = {"password": "password", "app": "totp"}[act]
-    assert dict(change.details) == {"record": made, "kind": kind, "activation": letter}
+    assert dict(change.details) == {"record": made, "kind": "password", "activation": letter}
 
 
 async def test_of_two_that_use_a_letter_at_once_one_does(open_records: Opener) -> None:
@@ -197,7 +193,7 @@ async def test_a_password_set_otherwise_voids_the_letter_that_waits(records: Rec
     await records.set_password("jansen01", HASH, OWN, NOW + 1, alone=True)
     assert (await history(records))[0] == ("activation", NOW + 1, OWN.reason)
     with pytest.raises(Conflict, match="used, voided or too old"):
-        await records.set_totp("jansen01", b"s" * 20, OWN, NOW + 2, activation=letter)
+        await records.set_password("jansen01", HASH, OWN, NOW + 2, alone=True, activation=letter)
 
 
 async def test_a_letter_can_be_taken_back(records: Records) -> None:
