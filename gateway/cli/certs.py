@@ -17,7 +17,7 @@ from rich.table import Table
 from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, console, done, fail, moment_of
 from gateway.credentials.certificate import verify
 from gateway.errors import CertificateRefused, ConfigurationError, Fault
-from gateway.policy.cards import read_profile
+from gateway.policy.cards import profile_of
 from gateway.policy.certificates import (
     CertificateDescription,
     describe,
@@ -108,7 +108,7 @@ def verify_card(
 ) -> None:
     """Say whether the eID door takes a certificate for a card's, or which step refuses it; exit 1 when it does.
 
-    By the same steps as the door (docs/eid.md). Whose card it is, and whether it was revoked, is asked at the door alone.
+    By the same steps as the door (docs/eid.md), also where no listener asks for cards yet. Whose card it is, and whether it was revoked, is asked at the door alone.
 
     Example: gateway certs verify card.pem --at 2026-06-15
     """
@@ -120,13 +120,9 @@ def verify_card(
             f"{file}: no certificate can be read from it ({error}). Name a PEM or DER file", WRONG_USE, as_json=as_json
         )
     try:
-        profile = read_profile(_settings(config))
+        profile = profile_of(_settings(config))
     except ConfigurationError as error:
         fail(str(error), WRONG_USE, as_json=as_json)
-    if profile is None:
-        fail(
-            "no listener has the channel eid, so no card is ever asked for: see docs/eid.md", WRONG_USE, as_json=as_json
-        )
     try:
         found = verify(chain, profile, now)
     except CertificateRefused as error:

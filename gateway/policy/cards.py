@@ -17,8 +17,11 @@ MAX_FILE_BYTES = 1024 * 1024
 
 def read_profile(settings: Settings) -> Profile | None:
     """The profile that cards are verified by; None where no listener asks for cards. Raises ConfigurationError, naming file and key."""
-    if not settings.names_of(Channel.EID):
-        return None
+    return profile_of(settings) if settings.names_of(Channel.EID) else None
+
+
+def profile_of(settings: Settings) -> Profile:
+    """The profile that a listener verifies cards by, or would. Raises ConfigurationError as `read_profile` does."""
     directory = settings.eid.authorities
     files: dict[str, bytes] = {}
     try:

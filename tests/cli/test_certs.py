@@ -171,9 +171,14 @@ def test_what_is_no_certificate_is_said(with_cards: Path, tmp_path: Path, conten
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-def test_without_a_door_for_cards_none_is_tried(config: Path) -> None:
-    text = SETTINGS.replace('channel = "eid"', 'channel = "user"')
-    (config / "gateway.toml").write_text(text)
-    result = CliRunner().invoke(app, ["verify", str(PUBLIC / "nora-ecc.der"), "--config", str(config)])
-    assert result.exit_code == 2
-    assert "no listener has the channel eid" in result.output
+def test_before_there_is_a_door_for_cards_one_can_be_tried(with_cards: Path) -> None:
+    settings = with_cards / "gateway.toml"
+    settings.write_text(settings.read_text().replace('channel = "eid"', 'channel = "user"'))
+    code, said = _verify(with_cards, str(PUBLIC / "nora-ecc.der"), "--at", "2024-06-15")
+    assert (code, said["accepted"]) == (0, True), said
+
+
+def test_without_authorities_none_can_be_tried(config: Path) -> None:
+    code, said = _verify(config, str(PUBLIC / "nora-ecc.der"))
+    assert code == 2
+    assert "eid.authorities" in str(said)
