@@ -44,6 +44,7 @@ MODULES = {
     "reload": "check",
     "demo": "demo",
     "explain": "explain",
+    "replay": "replay",
     "suspend": "suspend",
     "resume": "suspend",
     "log": "log",

@@ -1,0 +1,142 @@
+"""`gateway replay`: the decisions of a ledger made again, by the releases that they were made by or by another one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, reporting
+from gateway.decision import Snapshot
+from gateway.errors import TableError
+from gateway.ledger.reference import format_reference
+from gateway.ledger.replaying import Report, decisions, replay_lines
+from gateway.policy.files import read_files
+from gateway.policy.release import load_kept, snapshot_of
+from gateway.policy.settings import SETTINGS_FILE, load_settings
+
+DAY_SECONDS = 86_400.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command("replay")(replay_command)
+
+
+def replay_command(
+    ledgers: Annotated[
+        list[Path] | None, typer.Argument(metavar="LEDGER…", help="Ledgers' directories; default: the configured one.")
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="DIR", help="By the table in this directory: what would change?"),
+    ] = None,
+    days: Annotated[float | None, typer.Option("--days", help="Only the last so many days.", min=0)] = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Make every decision of a ledger again, by the gateway's own checks.
+
+    Without --table each line is decided by the release that it was decided by (kept by its hash in table.releases): every verdict must be
+    the same, and a difference is a bug. With --table it is what that table would have said. A line that does not hold what the
+    table asks for is not replayable; nothing is guessed.
+
+    Exit 0: no difference. 1: there are some. 2: wrong use.
+
+    Examples:
+      gateway replay
+      gateway replay /var/backups/ledger --table /srv/next-table --days 30
+    """
+    with reporting(as_json=as_json):
+        settings = load_settings(config)
+        if table is None:
+            find = cache(lambda digest: _kept(settings.table.releases, digest))
+        else:
+            other = load_settings(table) if (table / SETTINGS_FILE).exists() else settings
+            found = read_files(table)
+            if found.faults:
+                raise TableError(found.faults)
+            proposed = snapshot_of(found.files, other)
+            find = cache(lambda digest: proposed)
+        since = (
+            ""
+            if days is None
+            else f"{dt.datetime.fromtimestamp(time.time() - days * DAY_SECONDS, dt.UTC):%Y-%m-%dT%H:%M:%S}"
+        )
+        directories = ledgers or [settings.ledger.directory]
+        for directory in directories:
+            if not directory.is_dir():
+                fail(f"{directory}: this is no ledger's directory", WRONG_USE, as_json=as_json)
+        try:
+            report = replay_lines(chain.from_iterable(decisions(each, since) for each in directories), find)
+        except OSError as error:
+            fail(f"{error.filename}: {error.strerror}", WRONG_USE, as_json=as_json)
+    if as_json:
+        sys.stdout.write(orjson.dumps(as_object(report)).decode() + "\n")
+    else:
+        tell(report, "by this table" if table else "by the releases they were made by")
+    if report.differences:
+        raise typer.Exit(ANSWER_IS_NO)
+
+
+def _kept(directory: Path, digest: str) -> Snapshot | None:
+    try:
+        return load_kept(directory, digest)
+    except TableError:
+        return None
+
+
+def as_object(report: Report) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "decisions": report.decisions,
+        "same": report.same,
+        "different": report.differences,
+        "not_replayable": dict(report.not_replayable.most_common()),
+        "groups": [
+            {
+                "institution": institution or None,
+                "transaction": transaction or None,
+                "use": use or None,
+                "then": then,
+                "now": now,
+                "count": group.count,
+                "persons": len(group.persons),
+                "examples": [format_reference(each) for each in group.examples],
+            }
+            for (institution, transaction, use, then, now), group in _sorted(report)
+        ],
+    }
+
+
+def tell(report: Report, how: str) -> None:
+    """The same for people."""
+    console = Console(highlight=False, soft_wrap=True)
+    missing = report.not_replayable.total()
+    console.print(
+        f"{report.decisions} decisions again, {how}: {report.same} the same, {report.differences} different, "
+        f"{missing} not replayable",
+        markup=False,
+    )
+    if report.different:
+        shown = Table(
+            "institution", "transaction", "use", "then", "now", "decisions", "persons", "for example", box=None
+        )
+        for key, group in _sorted(report):
+            example = format_reference(group.examples[0])
+            shown.add_row(*(word or "-" for word in key), str(group.count), str(len(group.persons)), example)
+        console.print(shown)
+    for what, count in report.not_replayable.most_common():
+        console.print(f"not replayable, {count}: the line does not hold {what}", markup=False)
+
+
+def _sorted(report: Report) -> list[tuple[tuple[str, ...], Any]]:
+    return sorted(report.different.items(), key=lambda item: (-item[1].count, item[0]))
