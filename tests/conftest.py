@@ -1,17 +1,24 @@
-"""What every test shares: the long rounds, how hypothesis searches, and the demo's world."""
+"""What every test shares: the long rounds, how hypothesis searches, what is begun first, and the demo's world."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.postgresql import Cluster
+
+HERE = Path(__file__).parent
+PURE = tuple(HERE / room for room in ("credentials", "decision", "message"))
+"""Every branch of these rooms is demanded of their own tests."""
+LONG = ("browser", "end_to_end", "demo", "commands")
+"""What takes longest is begun first, so that all processes end at about the same time."""
 
 # The same examples every time, so that a green suite stays green on a slow machine; `make soak` searches further, and at random.
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -27,11 +34,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
     if config.getoption("--soak"):
         return
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="long: make soak"))
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((turn for turn, folder in enumerate(LONG) if HERE / folder in item.path.parents), len(LONG))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tracing doubles what a test costs, so only the tests of which coverage is demanded are traced."""
+    measured = Coverage.current()
+    if measured is None or any(room in item.path.parents for room in PURE):
+        return (yield)
+    measured.stop()
+    try:
+        return (yield)
+    finally:
+        measured.start()
 
 
 @pytest.fixture(scope="session")

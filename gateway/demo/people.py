@@ -11,12 +11,12 @@ from typing import Final
 
 from gateway.credentials import activation, code_card
 from gateway.credentials.argon import SALT_BYTES
-from gateway.credentials.password import hash_password
 from gateway.credentials.peppered import Pepper
 from gateway.credentials.totp import parse_secret
 from gateway.decision import Snapshot
 from gateway.demo import stories
 from gateway.demo.files import DELIBERATED
+from gateway.demo.hashed import HASHED
 from gateway.demo.stories import Person
 from gateway.errors import Conflict
 from gateway.ledger import CliLedger
@@ -78,7 +78,7 @@ class _Population:
         if user is None or login is None:
             return  # somebody ended this user ID, and it stays so
         if login.password_hash is None:
-            hashed = await asyncio.to_thread(hash_password, person.password, os.urandom(SALT_BYTES))
+            hashed = HASHED[person.password]
             await records.set_password(person.user_id, hashed, BY, now, alone=True, before_commit=self._tell)
         if person.totp_secret is not None and login.totp_secret is None:
             secret = parse_secret(person.totp_secret)

@@ -1,7 +1,7 @@
 """One demo and one browser for all browser tests; a context (cookies, storage) of its own for each test.
 
 The tests of this folder are coroutines on one event loop, the session's, because browser and demo outlive a test. A test that needs
-a demo of its own starts it with `harness.running_demo`.
+a demo of its own starts it with `harness.running_demo` on a copy of the template.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any, Protocol
 
 import pytest
@@ -36,9 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+async def demo(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     """The demo that all tests share: leave its people as they were."""
-    async with running_demo(tmp_path_factory.mktemp("demo") / "state") as demo:
+    async with running_demo(copytree(template, tmp_path_factory.mktemp("demo") / "state")) as demo:
         yield demo
 
 

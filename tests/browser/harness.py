@@ -19,6 +19,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def missing_programs() -> str:
     return f"no browser: apt install {' '.join(packages)}" if packages else ""
 
 
+@cache
 def user_agent() -> str:
     """What this Chromium says of itself with a window: its major version, nothing about being headless."""
     command = ["chromium", "--version"]

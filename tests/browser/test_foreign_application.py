@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from playwright.async_api import Page, expect
@@ -94,10 +95,10 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_a_notebook_server_works_behind_the_gateway(environment: Path, tmp_path: Path) -> None:
+async def test_a_notebook_server_works_behind_the_gateway(environment: Path, template: Path, tmp_path: Path) -> None:
     async with (
         running_application(environment, tmp_path / "work") as origin,
-        running_demo(tmp_path / "state", "--origin", origin) as demo,
+        running_demo(copytree(template, tmp_path / "state"), "--origin", origin) as demo,
         chromium(tmp_path / "home", demo.ca) as browser,
     ):
         page = await browser.new_page(viewport={"width": 1280, "height": 900})

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -71,11 +72,11 @@ async def tell(demo: Demo, statement: str, *values: object) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def stage(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     place = tmp_path_factory.mktemp("forms")
     async with (
         running_origin() as origin,
-        running_demo(place / "state", "--origin", origin.url) as demo,
+        running_demo(copytree(template, place / "state"), "--origin", origin.url) as demo,
         chromium(place / "home", demo.ca) as browser,
     ):
         yield Stage(demo, origin, browser)

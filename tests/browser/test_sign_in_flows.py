@@ -8,6 +8,7 @@ import os
 import re
 import time
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -119,10 +120,13 @@ async def test_the_pages_of_ones_own_means(demo: Demo, locale: str, language: st
     assert complaints == []
 
 
-async def test_from_the_letter_to_an_app_and_a_notice(tmp_path: Path) -> None:
+async def test_from_the_letter_to_an_app_and_a_notice(template: Path, tmp_path: Path) -> None:
     """In a demo of its own: its people's means are changed."""
     complaints: list[str] = []
-    async with running_demo(tmp_path / "state") as demo, chromium(tmp_path / "home", demo.ca) as browser:
+    async with (
+        running_demo(copytree(template, tmp_path / "state")) as demo,
+        chromium(tmp_path / "home", demo.ca) as browser,
+    ):
         nora = demo.person("regulation not accepted")
         page = await (await visitor(browser, complaints, locale="fr-BE")).new_page()
         await page.goto(f"{demo.user}activation")
@@ -158,10 +162,12 @@ async def test_from_the_letter_to_an_app_and_a_notice(tmp_path: Path) -> None:
     assert complaints == []
 
 
-async def test_one_person_goes_from_password_to_code_to_card_and_a_half_filled_form_is_not_lost(tmp_path: Path) -> None:
+async def test_one_person_goes_from_password_to_code_to_card_and_a_half_filled_form_is_not_lost(
+    template: Path, tmp_path: Path
+) -> None:
     """Reading takes a password, sensitive data a code, writing a card; the form that was begun at the first waits for the last."""
     complaints: list[str] = []
-    async with running_demo(tmp_path / "state") as demo:
+    async with running_demo(copytree(template, tmp_path / "state")) as demo:
         iris = demo.person("permitted with a code")
         await writing_asks_for_the_card(demo)
         home = tmp_path / "home"

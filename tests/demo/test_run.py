@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -31,6 +32,12 @@ ADDRESSES = {"user", "eid", "plain", "operator"}
 KEYS = {"addresses", "config", "ledger", "ca", "origin", "people", "transactions"}
 PEOPLE = [person for person in stories.PEOPLE if federation.installed() or not person.by_provider]
 PERSON = {"user_id", "password", "insz", "institution", "language", "story"}
+
+
+@pytest.fixture
+def state(template: Path, tmp_path: Path) -> Path:
+    """The state directory of a demo that ran before: `test_a_second_start_goes_on_and_sigterm_ends_it_too` has the first start."""
+    return copytree(template, tmp_path / "state")
 
 
 def free_offset() -> int:
@@ -96,8 +103,7 @@ def get(url: str, ca: str | None = None) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def test_the_object_it_prints_has_exactly_its_schema_and_is_true(tmp_path: Path) -> None:
-    state = tmp_path / "state"
+def test_the_object_it_prints_has_exactly_its_schema_and_is_true(state: Path) -> None:
     with demo(state) as running:
         facts, offset = running.facts, running.offset
         assert set(facts) == KEYS
@@ -148,8 +154,8 @@ def test_a_second_start_goes_on_and_sigterm_ends_it_too(tmp_path: Path) -> None:
     assert verified.returncode == 0
 
 
-def test_the_origin_and_the_provider_end_also_when_the_demo_is_killed(tmp_path: Path) -> None:
-    with demo(tmp_path / "state") as running:
+def test_the_origin_and_the_provider_end_also_when_the_demo_is_killed(state: Path) -> None:
+    with demo(state) as running:
         children = running.children()
         running.process.kill()
         assert all(map(gone, children))
@@ -167,9 +173,9 @@ def test_the_provider_ends_also_when_who_started_it_is_gone_before_it_is_ready(s
         assert process.wait(STOP_SECONDS) == 0
 
 
-def test_people_get_it_in_words_on_one_screen(tmp_path: Path) -> None:
+def test_people_get_it_in_words_on_one_screen(state: Path) -> None:
     offset = free_offset()
-    command = [*COMMAND, "--state", str(tmp_path / "state"), "--port-offset", str(offset)]
+    command = [*COMMAND, "--state", str(state), "--port-offset", str(offset)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -182,15 +188,15 @@ def test_people_get_it_in_words_on_one_screen(tmp_path: Path) -> None:
         done = process.stderr.read()
     assert said.startswith(f"The demo is ready. Begin with its guide: http://127.0.0.1:{GUIDE + offset}/\n")
     assert f"https://portal.localhost:{USER + offset}/" in said
-    assert str(tmp_path / "state" / "ledger") in said
+    assert str(state / "ledger") in said
     for person in PEOPLE:
         assert f"{person.user_id} / {person.password}: {person.story}" in said
     assert "\x1b" not in said  # no colours in a pipe
     assert done.startswith("demo: certificates, keys and table")
 
 
-def test_an_origin_of_ones_own_is_the_first_transaction(tmp_path: Path) -> None:
-    with demo(tmp_path / "state", "--origin", "http://127.0.0.1:9") as running:
+def test_an_origin_of_ones_own_is_the_first_transaction(state: Path) -> None:
+    with demo(state, "--origin", "http://127.0.0.1:9") as running:
         first = running.facts["transactions"][0]
         assert (first["id"], first["url"]) == ("app", f"https://app.localhost:{USER + running.offset}/")
         assert running.facts["origin"] == "http://127.0.0.1:9"
@@ -199,11 +205,11 @@ def test_an_origin_of_ones_own_is_the_first_transaction(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", [USER, ORIGIN])
-def test_a_port_in_use_is_one_readable_line(tmp_path: Path, port: int) -> None:
+def test_a_port_in_use_is_one_readable_line(state: Path, port: int) -> None:
     offset = free_offset()
     with socket.create_server(("127.0.0.1", port + offset)):
         ended = subprocess.run(
-            [*COMMAND, "--state", str(tmp_path / "state"), "--port-offset", str(offset)],
+            [*COMMAND, "--state", str(state), "--port-offset", str(offset)],
             capture_output=True,
             text=True,
             timeout=READY_SECONDS,
@@ -218,9 +224,9 @@ def test_a_port_in_use_is_one_readable_line(tmp_path: Path, port: int) -> None:
         assert word in line
 
 
-def test_an_origin_that_cannot_be_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_an_origin_that_cannot_be_is_refused_with_what_to_do(state: Path) -> None:
     ended = subprocess.run(
-        [*COMMAND, "--state", str(tmp_path / "state"), "--port-offset", str(free_offset()), "--origin", "ftp://x/"],
+        [*COMMAND, "--state", str(state), "--port-offset", str(free_offset()), "--origin", "ftp://x/"],
         capture_output=True,
         text=True,
         timeout=READY_SECONDS,

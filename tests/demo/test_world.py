@@ -17,6 +17,7 @@ from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, Sna
 from gateway.demo import stories
 from gateway.demo.applications import APPLICATIONS
 from gateway.demo.files import PORTAL, Plan, Ports, configuration
+from gateway.demo.hashed import HASHED
 from gateway.demo.people import populate
 from gateway.demo.stories import Person, Transaction
 from gateway.demo.world import Home, build, held
@@ -217,6 +218,12 @@ async def test_passwords_and_codes_are_the_ones_that_are_shown(world: World) -> 
     first = await world.records.find_login("an.peeters")
     assert first is not None
     password.verify(first.password_hash or "", by_id("an.peeters").password)
+
+
+@pytest.mark.parametrize("person", stories.PEOPLE, ids=lambda person: person.user_id)
+def test_what_was_hashed_before_is_what_would_be_hashed_today(person: Person) -> None:
+    password.verify(HASHED[person.password], person.password)
+    assert not password.needs_rehash(HASHED[person.password])
 
 
 @pytest.mark.parametrize("person", stories.PEOPLE, ids=lambda person: person.user_id)

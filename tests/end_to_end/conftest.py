@@ -1,23 +1,15 @@
-"""The demo's world, made once; one gateway that many tests share; and gateways of a test's own."""
+"""One gateway that many tests share; and gateways of a test's own."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.client import SECRETS
-from tests.end_to_end.house import House, make_template
+from tests.end_to_end.house import House
 from tests.end_to_end.origin import Origin, running_origin
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    state = tmp_path_factory.mktemp("template") / "state"
-    asyncio.run(make_template(state))
-    return state
 
 
 @pytest.fixture(scope="session")

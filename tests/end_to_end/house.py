@@ -1,12 +1,11 @@
 """A gateway of a test's own, in a process of its own: a state directory with the demo's world, adjusted, started and stopped.
 
-The world, with all its people, is made once (their passwords cost a second of hashing) and copied for each gateway.
+The world, with all its people, is made once and copied for each gateway.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import os
 import re
@@ -25,32 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from gateway.demo.facts import demo_facts
-from gateway.demo.federation import installed
-from gateway.demo.files import EID, GUIDE, OPERATOR, ORIGIN, PLAIN, REVOCATION, USER, Plan, Ports
-from gateway.demo.people import populate
+from gateway.demo.files import EID, GUIDE, OPERATOR, ORIGIN, PLAIN, REVOCATION, USER, Plan
 from gateway.demo.toml import dump
 from gateway.demo.world import Home, build
 from gateway.ledger.verify import verify
-from gateway.policy.release import load_release
 from tests.browser.harness import free_offset
 from tests.end_to_end.client import Lines
+from tests.template import todays_plan
 
 PORTS = (USER, PLAIN, OPERATOR, ORIGIN, GUIDE, EID, REVOCATION)
 READY_SECONDS = 60
 STOP_SECONDS = 20
 GATEWAY = (sys.executable, "-m", "gateway")
-
-
-async def make_template(state: Path) -> None:
-    """The demo's world with its people, as they are with `--origin` and without."""
-    home, now = Home(state), time.time()
-    for origin in ("http://127.0.0.1:1/", None):
-        settings = build(home, Plan(Ports(0), origin, _year(), installed()), now)
-        await populate(settings, load_release(settings, now).snapshot, now)
-
-
-def _year() -> int:
-    return dt.datetime.now(dt.UTC).year
 
 
 @dataclass
@@ -84,7 +69,7 @@ class House:
 
     @property
     def plan(self) -> Plan:
-        return Plan(Ports(self.offset), self.origin, _year(), installed())
+        return todays_plan(self.offset, self.origin)
 
     @property
     def config(self) -> Path:
