@@ -129,11 +129,11 @@ async def _act(ask: Ask, each: Each, done: str, *, needs_reason: bool) -> web.St
     form = await ask.form()
     if not ask.form_fits(form):
         return await administrator_page(ask, who, Telling(ask.text(FORM_TOO_OLD), typed=form, status=403))
-    ticked = await _ticked(ask, who.user.institution, form)
-    if not ticked or (needs_reason and not reason_of(form)):
-        missing = NEED_REASON if ticked else CHOOSE
-        return await administrator_page(ask, who, Telling(ask.text(missing), typed=form, status=422))
     try:
+        ticked = await _ticked(ask, who.user.institution, form)
+        if not ticked or (needs_reason and not reason_of(form)):
+            missing = NEED_REASON if ticked else CHOOSE
+            return await administrator_page(ask, who, Telling(ask.text(missing), typed=form, status=422))
         for one in ticked:
             await each(who, one, reason_of(form))
     except Conflict:
