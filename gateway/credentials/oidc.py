@@ -171,7 +171,7 @@ def challenge_of(verifier: str) -> str:
 def state_of(query: Iterable[tuple[str, str]]) -> str:
     """The key of the question that an answer says it answers. Raises CredentialError `state_unknown` when there can be none."""
     found = [value for name, value in query if name == "state"]
-    if len(found) != 1 or len(found[0]) != TOKEN_CHARACTERS:
+    if len(found) != 1 or len(found[0]) != TOKEN_CHARACTERS or not found[0].isascii():
         raise CredentialError("state_unknown")
     return found[0]
 

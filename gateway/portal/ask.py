@@ -229,9 +229,14 @@ class Ask:
             f"form-action 'self'{others}; frame-ancestors 'none'; base-uri 'none'"
         )
         response.headers["Content-Language"] = self.language
-        if self.form_token in text and self.form_holder.startswith("browser "):
-            cookies.set_cookie(response, cookies.FORM, self.form_holder.removeprefix("browser "))
+        if self.form_token in text:
+            self.tie(response)
         return response
+
+    def tie(self, response: web.StreamResponse) -> None:
+        """Gives the browser the cookie by which it is known again as `form_holder`; a session needs none."""
+        if self.form_holder.startswith("browser "):
+            cookies.set_cookie(response, cookies.FORM, self.form_holder.removeprefix("browser "))
 
     def notice(
         self, title: str, text: str, *, status: int, link: str | None = None, link_text: str = ""

@@ -270,4 +270,6 @@ async def _failed(
         token_hash(key), "oidc", ask.holder_hash, kept, ANSWER_SECONDS, network=ask.network
     ):
         return await _form_again(ask, errand, BUSY)
-    return ask.redirect(f"{FAILED}?key={key}")
+    response = ask.redirect(f"{FAILED}?key={key}")
+    ask.tie(response)  # who comes back in another browser than they began in may have no cookie there
+    return response

@@ -201,7 +201,7 @@ def test_the_state_finds_the_question() -> None:
     assert state_of([("code", "a"), ("state", STATE)]) == STATE
 
 
-@pytest.mark.parametrize("states", [[], [STATE, STATE], [STATE[:-1]], [""]])
+@pytest.mark.parametrize("states", [[], [STATE, STATE], [STATE[:-1]], [""], ["\u00e9" * len(STATE)]])
 def test_no_state_or_two_answer_nothing(states: list[str]) -> None:
     with pytest.raises(CredentialError, match="state_unknown"):
         state_of([("state", state) for state in states])

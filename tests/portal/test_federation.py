@@ -345,6 +345,16 @@ async def test_nobody_sees_anothers_failure(federation: Federation) -> None:
         assert (await stranger.get(address)).location == "/sign-in"
 
 
+@pytest.mark.parametrize(
+    "query", ["", "?state=", "?code=x&state=" + "x" * 43, "?code=x&state=" + "%C3%A9" * 43, "?error=x"]
+)
+async def test_an_answer_to_no_question_is_a_page_and_a_line(federation: Federation, query: str) -> None:
+    browser = federation.world.browser()
+    page = await failure(browser, await browser.send("GET", f"{ADDRESS}/callback/csam{query}", facts=came_back))
+    assert page.status == 403
+    assert reason(federation.world) == ("deny", "state_unknown", "provider csam")
+
+
 async def test_an_unknown_provider_is_no_page(federation: Federation) -> None:
     browser = federation.world.browser()
     form = await browser.open_form()
