@@ -82,28 +82,34 @@ def root() -> sa.ColumnElement[int]:
 
 
 async def read_users(
-    connection: AsyncConnection, keys: Sequence[str], rules: Rules = DEFAULT_RULES
+    connection: AsyncConnection, keys: Sequence[str], rules: Rules = DEFAULT_RULES, known_at: float = FOR_EVER
 ) -> dict[str, UserRecords | None]:
-    """The records of these user IDs; a word that nobody has becomes None."""
+    """The records of these user IDs; a word that nobody has becomes None.
+
+    `known_at` (Unix seconds): only what was recorded by then, as it was good then. What ended since stands there with its end, which a
+    decision at that moment does not look at.
+    """
     found: dict[str, UserRecords | None] = dict.fromkeys(keys)
     for chunk in _chunks(keys):
-        found.update(await connection.run_sync(_read_users, chunk, rules))
+        found.update(await connection.run_sync(_read_users, chunk, rules, known_at))
     return found
 
 
-def _read_users(connection: sa.Connection, keys: Sequence[str], rules: Rules) -> dict[str, UserRecords]:
+def _read_users(
+    connection: sa.Connection, keys: Sequence[str], rules: Rules, known_at: float
+) -> dict[str, UserRecords]:
     shared = _Shared()
-    people = _read_people(connection, keys)
-    designated = _read_designations(connection, keys, shared, rules)
+    people = _read_people(connection, keys, known_at)
+    designated = _read_designations(connection, keys, shared, rules, known_at)
     holds: dict[str, dict[str, tuple[Role, ...]]] = {}
     columns = (roles.c.id, roles.c.user_id, roles.c.role, *_validity_of(roles))
-    for number, user_id, name, start, end, ended in connection.execute(_of(roles, columns, keys)):
+    for number, user_id, name, start, end, ended in connection.execute(_of(roles, columns, keys, known_at)):
         role = Role(number, shared(name), _validity(start, end, ended))
         _add(holds, user_id, role.name, role)
     accepted: dict[str, dict[str, Acceptance]] = {}
     table = acceptances.c
     columns = (table.id, table.user_id, table.version, table.sha256, table.recorded_at)
-    live = _of(acceptances, columns, keys).where(table.ended_at.is_(None))
+    live = _of(acceptances, columns, keys, known_at).where(_live(acceptances, known_at))
     for number, user_id, version, sha256, at in connection.execute(live):
         acceptance = Acceptance(number, shared(version), shared(sha256), at)
         accepted.setdefault(user_id, {})[acceptance.version] = acceptance
@@ -111,7 +117,7 @@ def _read_users(connection: sa.Connection, keys: Sequence[str], rules: Rules) ->
     users: dict[str, UserRecords] = {}
     table = user_ids.c
     columns = (table.user_id, table.person, table.institution, table.language, table.blocked, *_validity_of(user_ids))
-    newest = _of(user_ids, columns, keys)
+    newest = _of(user_ids, columns, keys, known_at)
     for user_id, person, institution, language, blocked, start, end, ended in connection.execute(newest):
         insz, name = people[person]
         users[user_id] = UserRecords(
@@ -130,24 +136,25 @@ def _read_users(connection: sa.Connection, keys: Sequence[str], rules: Rules) ->
     return users
 
 
-def _read_people(connection: sa.Connection, keys: Sequence[str]) -> dict[int, tuple[str, str]]:
-    """The present INSZ and name of each natural person."""
+def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float) -> dict[int, tuple[str, str]]:
+    """The INSZ and name that each natural person had."""
     theirs = sa.select(user_ids.c.person).where(user_ids.c.user_id.in_(keys))
     chosen = sa.or_(persons.c.id.in_(theirs), persons.c.same_as.in_(theirs))
     newest = sa.select(root(), persons.c.insz, persons.c.name).where(chosen).order_by(persons.c.id)
+    newest = newest.where(*_recorded(persons, known_at))
     return {person: (insz, name) for person, insz, name in connection.execute(newest)}
 
 
 def _read_designations(
-    connection: sa.Connection, keys: Sequence[str], shared: _Shared, rules: Rules
+    connection: sa.Connection, keys: Sequence[str], shared: _Shared, rules: Rules, known_at: float
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
     mine = designations.c.user_id.in_(keys)
-    said = read_said(connection, confirmations.c.user_id.in_(keys))
+    said = read_said(connection, confirmations.c.user_id.in_(keys), known_at)
     mandate_of = read_mandates(connection, mine)
     designated: dict[str, dict[str, tuple[Designation, ...]]] = {}
     table = designations.c
     columns = (table.id, table.user_id, table.authorisation, table.uses, table.mandate, table.recorded_at)
-    query = _of(designations, (*columns, table.act_reference.is_not(None), *_validity_of(designations)), keys)
+    query = _of(designations, (*columns, table.act_reference.is_not(None), *_validity_of(designations)), keys, known_at)
     for number, user_id, word, uses, mandate, at, by_act, start, end, ended in connection.execute(query):
         given = _validity(start, end, ended)
         stands = designation_standing(given, at, mandate, by_act, said.get(number, ()), mandate_of, rules)
@@ -159,11 +166,15 @@ def _read_designations(
     return designated
 
 
-def read_said(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> dict[int, list[Said]]:
+def read_said(
+    connection: sa.Connection, chosen: sa.ColumnElement[bool], known_at: float = FOR_EVER
+) -> dict[int, list[Said]]:
     """What was said of designations since they were made, oldest first, by the designation."""
     table, said = confirmations.c, dict[int, list[Said]]()
     query = sa.select(table.subject, table.kind, table.recorded_at, table.mandate).order_by(table.id)
-    query = query.where(chosen, table.kind != ACCEPTED, table.ended_at.is_(None))
+    query = query.where(
+        chosen, table.kind != ACCEPTED, _live(confirmations, known_at), *_recorded(confirmations, known_at)
+    )
     for subject, kind, at, mandate in connection.execute(query):
         said.setdefault(subject, []).append(Said(kind, at, mandate))
     return said
@@ -250,9 +261,22 @@ def _add(into: dict[str, dict[str, tuple[T, ...]]], user_id: str, key: str, valu
     of_user[key] = (*of_user.get(key, ()), value)
 
 
-def _of(table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequence[str]) -> sa.Select[Any]:
+def _of(
+    table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequence[str], known_at: float
+) -> sa.Select[Any]:
     """The rows of these user IDs, oldest first."""
-    return sa.select(*columns).where(table.c.user_id.in_(keys)).order_by(table.c.id)
+    rows = sa.select(*columns).where(table.c.user_id.in_(keys), *_recorded(table, known_at))
+    return rows.order_by(table.c.id)
+
+
+def _recorded(table: sa.Table, known_at: float) -> tuple[sa.ColumnElement[bool], ...]:
+    return () if known_at == FOR_EVER else (table.c.recorded_at <= known_at,)
+
+
+def _live(table: sa.Table, known_at: float) -> sa.ColumnElement[bool]:
+    if known_at == FOR_EVER:
+        return table.c.ended_at.is_(None)
+    return sa.or_(table.c.ended_at.is_(None), table.c.ended_at > known_at)
 
 
 def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
