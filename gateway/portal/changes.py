@@ -1,4 +1,5 @@
-"""What was changed of a person's means, and which sessions were ended for a doubt: told at the next sign-in, until they have read it."""
+"""What others changed of a person's records (what they are designated for, their roles, a block) and of their means, and which sessions were
+ended for a doubt: told at the next sign-in, until they have read it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.portal.act_words import said_acts
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.errand import way_on
@@ -47,11 +49,13 @@ async def show(ask: Ask) -> web.StreamResponse:
         return ask.redirect(step_up_page(token))
     records = ask.services.records
     changes, ends = await records.untold_changes(user.user_id), await records.untold_ends(user.user_id)
-    moments = [each.at for each in changes] + [each.ended_at for each in ends if each.ended_at is not None]
+    acts = await records.untold_acts(user.user_id)
+    moments = [each.at for each in (*changes, *acts)] + [each.ended_at for each in ends if each.ended_at is not None]
     if not moments:
         return await way_on(ask, session, user, token)
     start = open_start(ask, token)
     context = {
+        "acts": await said_acts(ask, acts),
         "changes": [Told(each.at, CREDENTIALS[each.kind], WHAT[each.what], await _by(ask, each)) for each in changes],
         "ends": [(each.client or NO_NAME, each.created_at, each.ended_at) for each in ends],
         "until": repr(max(moments)),

@@ -12,10 +12,10 @@ from gateway.portal.administration import address_of, administrator
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.records.search import ONLY, Found, Only
+from gateway.records.values import USER_ID
 
 PEOPLE_ON_A_PAGE: Final = 25
 MAX_SEARCH_CHARACTERS: Final = 100
-MAX_USER_ID_CHARACTERS: Final = 64
 SHOWN: Final[dict[Only, str]] = {
     "all": N_("everybody"),
     "blocked": N_("who is blocked"),
@@ -37,7 +37,7 @@ async def show(ask: Ask) -> web.StreamResponse:
     query = ask.request.query
     search = " ".join(query.get("search", "").split())[:MAX_SEARCH_CHARACTERS]
     only: Only = next((each for each in ONLY if each == query.get("only")), "all")
-    edges = {name: query[name][:MAX_USER_ID_CHARACTERS] for name in ("after", "before") if query.get(name)}
+    edges = {name: query[name] for name in ("after", "before") if USER_ID.fullmatch(query.get(name, ""))}
     now = ask.services.clock()
     found = await ask.services.records.find_people(
         who.user.institution, search, only, now=now, most=PEOPLE_ON_A_PAGE, **edges

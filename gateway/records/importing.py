@@ -190,6 +190,9 @@ class _Checker:
         adds, person, insz = self._user_id(cells)
         terms = self._designation(cells)
         role, role_validity = self._role(cells)
+        own = self._known.user_ids.get(user_id)
+        if own is not None and own.person == self._bounds.person and not (terms is None and role is None):
+            self._fault("user_id", "oneself")
         reason = " ".join(cells["reason"].split()) or self._reason
         if not reason:
             self._fault("reason", "no_reason")
@@ -244,8 +247,6 @@ class _Checker:
         if current.institution != self._bounds.institution:
             # The same as for any word that is somebody else's: nothing of the other institution shows.
             self._fault("user_id", "user_id_taken", user_id)
-        elif current.person == self._bounds.person:
-            self._fault("user_id", "oneself")
         elif insz is not None and insz not in self._known.numbers.get(current.person, set()):
             self._fault("insz", "insz_other")
 

@@ -14,13 +14,8 @@ from gateway.records.loading import Row
 from gateway.records.schema import acts, credentials, told
 from gateway.records.store import Store
 
-TOLD_ACTS: Final = frozenset(
-    {
-        "designation add", "designation end", "role add", "role end", "user-id block", "user-id unblock",
-        "user-id change", "person change",
-    }
-)  # fmt: skip
-"""What a person is told of besides their means (`means`)."""
+TOLD_OTHERWISE: Final = frozenset({"credential add", "credential end", "user-id add", "user-id end"})
+"""Acts that a person is told of as a change of their means (`means`), or knows from being able to sign in, or not."""
 MOST_TOLD: Final = 50
 
 
@@ -62,14 +57,14 @@ class Recent(Store):
             return [_done(row) for row in await connection.execute(query)]
 
     async def untold_acts(self, user_id: str) -> list[ActDone]:
-        """What others did to a user ID since the person was last told (`mark_told`), oldest first: of the kinds of `TOLD_ACTS`."""
+        """What others did to a user ID since the person was last told (`mark_told`), oldest first: all but those of `TOLD_OTHERWISE`."""
         first = sa.select(sa.func.min(credentials.c.recorded_at)).where(credentials.c.user_id == user_id)
         async with self._database.reading() as connection:
             until = await connection.scalar(sa.select(told.c.until).where(told.c.user_id == user_id))
             since = await connection.scalar(first) if until is None else until
             if since is None:
                 return []
-            query = sa.select(acts).where(by_others(user_id), acts.c.at > since, acts.c.act.in_(TOLD_ACTS))
+            query = sa.select(acts).where(by_others(user_id), acts.c.at > since, acts.c.act.not_in(TOLD_OTHERWISE))
             rows = (await connection.execute(query.order_by(acts.c.seq.desc()).limit(MOST_TOLD))).all()
         return [_done(row) for row in reversed(rows)]
 

@@ -1,0 +1,120 @@
+"""Adding a person and changing what the register says: namesakes, people of other institutions, bis numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.portal.conftest import KBO, NOW, OFFICIAL, Answer, World
+from tests.portal.test_administration import OTHER_KBO, PAGE, Admin, add_person, admin  # noqa: F401 - a fixture
+
+FIELDS = {"insz": "01.49.07-001.85", "name": "Bo  Peeters", "new_user_id": "bo.peeters", "language": "fr"}
+
+
+async def add(admin: Admin, **fields: str) -> Answer:  # noqa: F811
+    return await admin.do("new", "", **{"reason": "new colleague", **FIELDS, **fields})
+
+
+async def test_a_person_is_added_with_a_user_id(world: World, admin: Admin) -> None:  # noqa: F811
+    answer = await add(admin)
+    assert answer.status == 200
+    assert answer.page.one("h1").text == "Bo Peeters"
+    login = await world.records.find_login("bo.peeters")
+    assert login is not None
+    assert (login.insz, login.name, login.institution, login.language) == ("01490700185", "Bo Peeters", KBO, "fr")
+    assert [line["act"] for line in world.lines("administration")] == ["person add", "user-id add"]
+    assert "01490700185" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("insz", ""), ("insz", "81050103521"), ("insz", "8507300332"), ("insz", "abc"), ("name", ""), ("name", " "),
+        ("name", "x" * 201), ("name", "Bo\u202ePeeters"), ("new_user_id", ""), ("new_user_id", "Bo Peeters"),
+        ("new_user_id", "bo"), ("new_user_id", "jansen01"), ("language", "es"), ("language", ""), ("reason", ""),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_said_at_the_field(world: World, admin: Admin, field: str, value: str) -> None:  # noqa: F811
+    answer = await add(admin, **{field: value})
+    assert answer.status in (409, 422)
+    assert f'href="#{field}"' in answer.text
+    assert answer.page.by_id(field)
+    if field != "new_user_id":
+        assert 'value="bo.peeters"' in answer.text
+    assert world.lines("administration") == []
+    assert await world.records.find_login("bo.peeters") is None
+
+
+async def test_somebody_of_another_institution_gets_a_user_id_and_shows_nothing_of_it(
+    world: World,
+    admin: Admin,  # noqa: F811
+) -> None:
+    await add_person(world, "their.word", FIELDS["insz"].replace(".", "").replace("-", ""), "Bo Peeters", OTHER_KBO)
+    answer = await add(admin)
+    assert answer.status == 200
+    assert "their.word" not in answer.text
+    assert OTHER_KBO not in answer.text
+    theirs = await world.records.find_login("their.word")
+    ours = await world.records.find_login("bo.peeters")
+    assert theirs is not None
+    assert ours is not None
+    assert theirs.person == ours.person
+    assert [line["act"] for line in world.lines("administration")] == ["user-id add"]
+    # What the two institutions share is not one's alone to change, and the page does not say whose else it is.
+    change = {"name": "Bo Peeters-Claes", "insz": "", "language": "fr"}
+    refused = await admin.do("change", "bo.peeters", "married", **change)
+    assert refused.status == 409
+    assert OTHER_KBO not in refused.text
+    assert "their.word" not in refused.text
+    assert (await admin.do("change", "bo.peeters", "moved", name="Bo Peeters", insz="", language="nl")).status == 200
+    assert (await admin.do("change", "their.word", "x", **change)).status == 404
+
+
+async def test_who_is_here_already_is_shown(world: World, admin: Admin) -> None:  # noqa: F811
+    answer = await add(admin, insz="85073003328", name="An Jansen")
+    assert answer.status == 409
+    assert "jansen01" in answer.text
+    assert (await add(admin, insz="85073003328", name="An Jansen", other="1")).status == 200
+    assert (await add(admin, insz="98472899765", name="Ad Min", new_user_id="ad.min")).status == 403  # themself
+
+
+@pytest.mark.parametrize(
+    ("insz", "name", "alike"),
+    [
+        ("85073000259", "Annie Jansen", True),  # the same day of birth and a word of the name
+        ("85073000259", "Bo Peeters", False),
+        ("01490700185", "AN JÁNSEN", True),  # the same name
+        ("01490700185", "An Jansens", False),
+    ],
+)
+async def test_namesakes_are_shown_first(world: World, admin: Admin, insz: str, name: str, alike: bool) -> None:  # noqa: F811
+    await add_person(world, "elsewhere", "81050003552", "An Jansen", OTHER_KBO)
+    answer = await add(admin, insz=insz, name=name)
+    assert answer.status == (409 if alike else 200)
+    assert "elsewhere" not in answer.text
+    if alike:
+        assert "person?user_id=jansen01" in answer.text
+        assert (await add(admin, insz=insz, name=name, other="1")).status == 200
+
+
+async def test_a_bis_number_becomes_a_national_number(world: World, admin: Admin) -> None:  # noqa: F811
+    await add_person(world, "bis.person", "01490700185", "Bis Person")
+    fields = {"name": "Bis Person", "insz": "10.20.01-001.28", "language": "en"}
+    answer = await admin.do("change", "bis.person", "national number", **fields)
+    assert answer.status == 200
+    login = await world.records.find_login("bis.person")
+    assert login is not None
+    assert login.insz == "10200100128"
+    # Both numbers are this person's, and nobody else's.
+    for insz in ("01490700185", "10200100128"):
+        assert await world.records.person_of(insz=insz) == login.person
+        assert (await add(admin, insz=insz, name="Bis Person")).status == 409
+    assert (await admin.do("change", "bis.person", "x", **{**fields, "insz": "85073003328"})).status == 409
+    assert (await admin.do("change", "bis.person", "x", name="Bis Person", insz="", language="en")).status == 422
+    assert (await admin.do("change", "bis.person", "x", name="", insz="", language="en")).status == 422
+
+
+async def test_a_user_id_that_was_somebody_elses_is_never_given_again(world: World, admin: Admin) -> None:  # noqa: F811
+    await world.records.end_user_id("dupont01", OFFICIAL, NOW)
+    answer = await add(admin, new_user_id="dupont01")
+    assert (answer.status, "was somebody else" in answer.text) == (409, True)
+    assert await world.records.known_person("01490700185", KBO) is None  # nothing of it was recorded
