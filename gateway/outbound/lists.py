@@ -35,6 +35,8 @@ RETRY_SECONDS = 60.0
 """After a download that failed, or a list that was refused."""
 READING_SECONDS = 300.0
 """For verifying and sorting a list; a million rows take some five seconds of a core."""
+MAX_MARK_CHARACTERS = 200
+"""Of the marks by which a server knows its list again: they are sent back to it each time, and anybody in between may have made them."""
 AT_ONCE = 2
 """Downloads and readings under way: one that is slow does not keep the others waiting, and each may hold a whole list in memory."""
 
@@ -164,7 +166,7 @@ class Lists:
             "GET",
             wanted.url,
             allowed=self._hosts,
-            headers={} if known is None else _unless_newer(known),
+            headers={} if known is None else _unless_newer(known, self._clock()),
             max_bytes=settings.list_bytes,
             seconds=settings.list_download,
         )
@@ -186,8 +188,8 @@ class Lists:
                 "skew": settings.skew,
                 "not_older_than": 0.0 if known is None else known.this_update,
                 "url": wanted.url,
-                "etag": answer.headers.get("etag", ""),
-                "modified": answer.headers.get("last-modified", ""),
+                "etag": _mark(answer, "etag"),
+                "modified": _mark(answer, "last-modified"),
             }
             return ListHeader(**await _read(order))
         finally:
@@ -243,8 +245,16 @@ async def _read(order: dict[str, object]) -> dict[str, Any]:
     return header
 
 
-def _unless_newer(known: ListHeader) -> dict[str, str]:
-    """Fields that make the answer short when nothing changed (RFC 9110 section 13)."""
+def _mark(answer: Answer, name: str) -> str:
+    mark = answer.headers.get(name, "")
+    return mark if len(mark) <= MAX_MARK_CHARACTERS and mark.isascii() and mark.isprintable() else ""
+
+
+def _unless_newer(known: ListHeader, now: float) -> dict[str, str]:
+    """Fields that make the answer short when nothing changed (RFC 9110 section 13). A list that is over must have: without them no cache on
+    the way can say otherwise."""
+    if known.next_update <= now:
+        return {}
     fields = {"If-None-Match": known.etag, "If-Modified-Since": known.modified}
     return {name: value for name, value in fields.items() if value}
 

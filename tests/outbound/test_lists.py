@@ -111,6 +111,50 @@ async def test_what_did_not_change_is_neither_sent_nor_read_again(
             assert header.count == 1
 
 
+@pytest.mark.parametrize("mark", [b'"\xe9\xff"', b'"' + b"x" * 7000 + b'"'], ids=["no characters", "long"])
+async def test_what_a_server_calls_its_list_never_keeps_the_next_one_away(
+    authority: CardAuthority, office: Opener, clock: Clock, mark: bytes
+) -> None:
+    """It came over plain HTTP: once is enough for somebody in between, and it would be said back each time."""
+    revoked = authority.issue()
+
+    async def marked(request: bytes, writer: asyncio.StreamWriter) -> None:
+        content = authority.list_of()
+        writer.write(b"HTTP/1.1 200 OK\r\nETag: %s\r\nContent-Length: %d\r\n\r\n%s" % (mark, len(content), content))
+
+    async with elsewhere(marked) as place:
+        worker, wanted = office(place.address), wanted_of(place, authority)
+        worker.lists.want(wanted)
+        await worker.lists.fetch_due()
+        assert numbers(worker, wanted, int(revoked.serial, 16)) == [False]
+        place.answer = says(authority.list_of(revoked))
+        clock.now += HOUR
+        await worker.lists.fetch_due()
+        assert b"If-None-Match" not in place.asked[-1]
+        assert numbers(worker, wanted, int(revoked.serial, 16)) == [True]
+
+
+async def test_a_list_that_is_over_is_not_the_same_as_nothing_new(
+    authority: CardAuthority, office: Opener, clock: Clock
+) -> None:
+    """A cache in between that says "not modified" for ever."""
+
+    async def cached(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if b"If-None-Match" in request:
+            await says(b"", status="304 Not Modified")(request, writer)
+        else:
+            await says(authority.list_of(issued=clock.now - authority.now.timestamp()), 'ETag: "1"')(request, writer)
+
+    async with elsewhere(cached) as place:
+        worker, wanted = office(place.address), wanted_of(place, authority)
+        worker.lists.want(wanted)
+        await worker.lists.fetch_due()
+        clock.now += 25 * HOUR
+        await worker.lists.fetch_due()
+        (header,) = worker.lists.headers()
+        assert header.next_update > clock.now
+
+
 Refused = Callable[[CardAuthority], bytes]
 
 
