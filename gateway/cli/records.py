@@ -1,4 +1,4 @@
-"""`gateway records`, `session` and `institution`; and `register`, which adds these and the groups of `persons` and `grants`."""
+"""`gateway session` and `institution`; and `register`, which adds these and every group that works on the records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import credentials, grants, persons
+from gateway.cli import credentials, database, grants, persons
 from gateway.cli.acting import AnyPersonOption, Desk, MandateOption, ReasonOption, at_desk, on_word_of
 from gateway.cli.output import (
     WRONG_USE,
@@ -27,10 +27,8 @@ from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import Institution, Session
 from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
-from gateway.records import upgrade_schema
 from gateway.records.index import SAVE_SECONDS
 
-records_app = typer.Typer(help="The database of persons, designations and sessions.", no_args_is_help=True)
 session_app = typer.Typer(help="Who is signed in, and how to end that.", no_args_is_help=True)
 institution_app = typer.Typer(help="The institutions of the granted table.", no_args_is_help=True)
 
@@ -45,28 +43,9 @@ def register(app: typer.Typer) -> None:
         ("mandate", grants.mandate_app),
         ("designation", grants.designation_app),
         ("session", session_app),
-        ("records", records_app),
+        ("records", database.records_app),
     ):
         app.add_typer(group, name=name)
-
-
-@records_app.command("upgrade")
-def upgrade(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> None:
-    """Make the database, or raise its schema to this version's. Nothing is lost; a failure changes nothing.
-
-    Stop the gateway first: one that runs speaks the old schema.
-
-    Example: gateway records upgrade --config /etc/gateway
-    """
-    with reporting(as_json=as_json):
-        settings = load_settings(config).records_settings
-        before, after = upgrade_schema(settings)
-    said = "has the schema of this version already" if before == after else "has the schema of this version now"
-    done(
-        f"{settings.path} {said} ({after})",
-        {"database": str(settings.path), "before": before, "after": after},
-        as_json=as_json,
-    )
 
 
 @session_app.command("list")

@@ -8,7 +8,8 @@ sees. PostgreSQL knows no such INSERT, but TRUNCATE, which is refused like a DEL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -46,6 +47,29 @@ def forget_functions(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         for function in FUNCTIONS:
             connection.exec_driver_sql(f"DROP FUNCTION {function}()")
+
+
+@contextmanager
+def asleep(connection: sa.Connection) -> Iterator[None]:
+    """Within this, in one transaction, records that have ended can be put back: a restore. When it fails, undo the transaction."""
+    if connection.dialect.name == "sqlite":
+        made = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+        for name, _statement in made:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        yield
+        for _name, statement in made:
+            connection.exec_driver_sql(statement)
+        return
+    ours = (
+        "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
+        " AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)"
+    )
+    triggers = connection.exec_driver_sql(ours).all()
+    for table, name in triggers:
+        connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+    yield
+    for table, name in triggers:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
 def _sqlite_triggers(table: str, columns: Sequence[str], unique: Sequence[str]) -> tuple[str, ...]:

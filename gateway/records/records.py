@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from gateway.errors import RecordsError
 from gateway.records.administration import Administration
+from gateway.records.backup import Backups
+from gateway.records.checking import Checks
 from gateway.records.code_cards import CodeCards
 from gateway.records.credentials import Credentials
 from gateway.records.database import Database
@@ -60,6 +62,8 @@ class RecordsDesk(
     Offices,
     Lists,
     SuspensionRecords,
+    Backups,
+    Checks,
 ):
     """Everything that is done to the records, without the index of all and its upkeep: for a command that does one thing."""
 

@@ -56,11 +56,12 @@ class RecordsKey:
     `pepper` is mixed into those that are only compared, and short.
     """
 
-    __slots__ = ("_aead", "_words", "id", "pepper")
+    __slots__ = ("_aead", "_backups", "_words", "id", "pepper")
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
         self._words = hashlib.sha256(b"gateway records key of words" + key).digest()
+        self._backups = hashlib.sha256(b"gateway records key of backups" + key).digest()
         self.id = hashlib.sha256(b"gateway records key id" + key).hexdigest()[:16]
         self.pepper = Pepper(key)
 
@@ -83,6 +84,10 @@ class RecordsKey:
         """A number of 30 bits that stands for a word, and tells nothing of it to whoever has not the key."""
         told = hmac.digest(self._words, word.encode("utf-8", "surrogatepass"), "sha256")
         return int.from_bytes(told[:4]) >> 2
+
+    def backup_hmac(self) -> hmac.HMAC:
+        """Begins the HMAC of a backup (SHA-256)."""
+        return hmac.new(self._backups, digestmod="sha256")
 
     def seal(self, secret: bytes, owner: str) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)

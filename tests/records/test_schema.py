@@ -58,8 +58,9 @@ async def fill(records: Records) -> None:
         for table in LEGAL:
             if await write.one(sa.select(table.c.id).limit(1)) is None:
                 kinds = {sa.Text: "word", sa.Integer: 1, sa.Float: NOW}
+                said = {"user_id": "jansen01", "institution": NORTH, "kind": "accepted", "scope": "all"}
                 needed = {
-                    column.name: kinds[type(column.type)]
+                    column.name: said.get(column.name, kinds[type(column.type)])
                     for column in table.columns
                     if not (column.nullable or column.primary_key)
                 }
