@@ -64,7 +64,7 @@ def _read_key(raw: object) -> Key | None:
     kid, algorithm = raw.get("kid"), raw.get("alg")
     try:
         found = jwt.PyJWK(raw).key
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm, NotImplementedError):
         return None
     if not isinstance(kid, str) or not isinstance(algorithm, str | None):
         return None

@@ -60,6 +60,7 @@ def test_a_key_is_for_the_algorithms_of_its_kind(key: dict[str, Any], algorithms
         jwk(rsa_key(), "k", use="enc"),
         jwk(rsa_key(), "k", alg="RSA-OAEP"),
         jwk(rsa_key(), "k", alg=["RS256"]),
+        jwk(rsa_key(), "k", alg="none"),
         {**jwk(rsa_key(), None), "kid": 7},
         jwk(rsa_key(bits=1024), "k"),
         {**json.loads(RSAAlgorithm.to_jwk(rsa_key())), "kid": "k"},
@@ -71,7 +72,7 @@ def test_a_key_is_for_the_algorithms_of_its_kind(key: dict[str, Any], algorithms
         "k",
         None,
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_key_that_is_no_good_is_left_out_and_the_others_stay(key: object) -> None:
     body = json.dumps({"keys": [key, jwk(rsa_key(), "good")]}).encode()
