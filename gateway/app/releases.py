@@ -83,7 +83,7 @@ class Releases:
         last: Stamp | None = None
         while True:
             now = self._clock()
-            self._tell_expired(now)
+            self.tell_expired(now)
             if self._begins is not None and self._begins <= now:
                 self._begins = None
                 changed(BEGINS)
@@ -96,7 +96,7 @@ class Releases:
             rest = WATCH_SECONDS if self._begins is None else min(WATCH_SECONDS, self._begins - now)
             await asyncio.sleep(max(rest, 0.0))
 
-    def _tell_expired(self, now: float) -> None:
+    def tell_expired(self, now: float) -> None:
         """Once a day, for as long as it lasts."""
         serves = self._snapshot()
         if now < serves.expires:

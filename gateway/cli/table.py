@@ -274,7 +274,7 @@ def sign(
         keyid = signer.public_key.keyid
         pieces = signing.pieces(signed)
         if not names:
-            already = any(keyid in piece.signed for piece in pieces)
+            already = keyid in pieces[-1].signed
             raise ConfigurationError(
                 "this key has signed it already" if already else f"no root lets key {keyid} sign anything here"
             )
