@@ -19,6 +19,7 @@ from gateway.errors import ConfigurationError
 from gateway.ledger.keys import make_keys
 from gateway.policy.making import make_missing_keys, write_new
 from gateway.policy.settings import Settings, SettingsError, load_settings
+from gateway.records.server import Server
 from gateway.records.upgrade import upgrade_schema
 
 AUDITOR_DIRECTORY = "auditor"
@@ -97,7 +98,7 @@ def make_missing(directory: Path, settings: Settings, now: float) -> list[Path]:
         keys = make_keys(ledger.auditor_public_key, ledger.pseudonym_key, settings.directory / AUDITOR_DIRECTORY)
         made += [keys.auditor_public, keys.pseudonym, *keys.auditor_private]
     records = settings.records_settings
-    if not records.path.exists():
+    if not isinstance(records.database, Server) and not records.path.exists():
         settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         upgrade_schema(records)
         made.append(records.path)

@@ -15,6 +15,7 @@ from gateway.model import Network
 
 # A room of the same floor: what a list of places says is read as it is later compared.
 from gateway.outbound.hosts import Place, parse_place
+from gateway.records.server import Server, is_url, read_url
 
 MAX_TEXT_CHARACTERS = 4000
 """Longest single text in a file: a page of prose. What is longer belongs in a document that the file refers to."""
@@ -184,10 +185,8 @@ def _nothing(value: object) -> object:
     return None if value == "" else value
 
 
-def _database(value: object, info: ValidationInfo) -> Path:
-    if isinstance(value, str) and "://" in value:
-        raise ValueError("only SQLite is supported yet. Write the path of its file")
-    return _path(value, info)
+def _database(value: object, info: ValidationInfo) -> Path | Server:
+    return read_url(value) if isinstance(value, str) and is_url(value) else _path(value, info)
 
 
 Duration = Annotated[float, BeforeValidator(_duration)]
@@ -210,7 +209,8 @@ PlaceText = Annotated[Place, BeforeValidator(_place)]
 OptionalFilePath = Annotated[FilePath | None, BeforeValidator(_nothing)]
 OptionalPlaceText = Annotated[PlaceText | None, BeforeValidator(_nothing)]
 AddressText = Annotated[Address, BeforeValidator(_address)]
-DatabaseFile = Annotated[Path, BeforeValidator(_database)]
+DatabasePlace = Annotated[Path | Server, BeforeValidator(_database)]
+"""An SQLite file, or a PostgreSQL server."""
 Many = BeforeValidator(_many)
 OneOrMany = BeforeValidator(_one_or_many)
 Port = Annotated[int, Field(ge=1, le=65535)]

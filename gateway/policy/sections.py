@@ -3,6 +3,7 @@ unit and the reason."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from gateway.policy.faults import FileModel
 from gateway.policy.kinds import (
     Address,
     AddressText,
-    DatabaseFile,
+    DatabasePlace,
     Duration,
     FilePath,
     HostName,
@@ -37,6 +38,7 @@ from gateway.policy.kinds import (
     Words,
 )
 from gateway.policy.providers import ProviderTable
+from gateway.records.server import Server
 from gateway.records.settings import RecordsSettings
 from gateway.records.standing import HALF_A_YEAR, MONTH
 from gateway.records.standing import Rules as DesignationRules
@@ -121,11 +123,15 @@ class Table(Section):
 
 
 class Records(Section):
-    """The database of persons, designations and sessions: the path of an SQLite file, and the key of the secrets in it."""
+    """The database of persons, designations and sessions: an SQLite file or a PostgreSQL server, and the key of the secrets in it.
 
-    database: DatabaseFile
+    Of a server alone: the file of the password, and the certificates of the authorities that vouch for it."""
+
+    database: DatabasePlace
+    password_file: OptionalFilePath = None
+    ca: OptionalFilePath = None
     key: FilePath = Path("keys/records.key")
-    stale_limit: Annotated[Duration, Field(ge=1, le=5 * MINUTE)] = 30.0
+    stale_limit: Annotated[Duration, Field(ge=0, le=5 * MINUTE)] = 30.0
 
 
 class Sessions(Section):
@@ -363,7 +369,10 @@ class Settings(Section):
     def records_settings(self) -> RecordsSettings:
         records, asked = self.records, self.administration
         rules = DesignationRules(asked.recertify, asked.warn_before, self.mandates.review, asked.confirm_designations)
-        return RecordsSettings(records.database, records.key, records.stale_limit, rules)
+        place = records.database
+        if isinstance(place, Server):
+            place = replace(place, password_file=records.password_file, ca=records.ca)
+        return RecordsSettings(place, records.key, records.stale_limit, rules)
 
     @property
     def outbound_settings(self) -> OutboundSettings:

@@ -246,6 +246,14 @@ def _cards_are_asked_about_anew(settings: Settings) -> Iterator[Fault]:
         yield _fault("revocation.ocsp_kept", "it is as long as revocation.check_every, or longer", "Make it shorter")
 
 
+def _a_file_needs_no_password(settings: Settings) -> Iterator[Fault]:
+    records = settings.records
+    if isinstance(records.database, Path):
+        for key, value in (("password_file", records.password_file), ("ca", records.ca)):
+            if readable(value) and value is not None:
+                yield _fault(f"records.{key}", "this key is for a PostgreSQL server", "Remove it")
+
+
 def _providers(settings: Settings) -> Iterator[Fault]:
     yield from check_providers(settings.providers)
 
@@ -266,6 +274,7 @@ CHECKS = (
     _session_ends_in_order,
     _a_policy_is_of_one_kind,
     _cards_are_asked_about_anew,
+    _a_file_needs_no_password,
     _providers,
     _socket_path_fits,
 )
