@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli import person_lists
 from gateway.cli.acting import (
     ActDateOption,
     ActOption,
@@ -30,6 +31,7 @@ from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import LANGUAGES
 
 person_app = typer.Typer(help="Natural persons.", no_args_is_help=True)
+person_lists.add_to(person_app)
 user_id_app = typer.Typer(help="User IDs: one person acting for one institution.", no_args_is_help=True)
 
 InszOption = Annotated[str, typer.Option("--insz-file", metavar="FILE|-", help="A file that holds the INSZ, or - .")]
@@ -237,5 +239,5 @@ _user_id_act(
     "end",
     "ended",
     'end jansen01 --on-behalf-of 3 --reason "left"',
-    "The person acts for the institution no longer; its sessions end.",
+    "The person has left the institution: the user ID ends with its designations, roles, means, offices, mandates and sessions.",
 )

@@ -50,7 +50,8 @@ async def show(ask: Ask) -> web.StreamResponse:
     records = ask.services.records
     changes, ends = await records.untold_changes(user.user_id), await records.untold_ends(user.user_id)
     acts = await records.untold_acts(user.user_id)
-    moments = [each.at for each in (*changes, *acts)] + [each.ended_at for each in ends if each.ended_at is not None]
+    moments = [each.at for each in changes] + [each.at for each in acts]
+    moments += [each.ended_at for each in ends if each.ended_at is not None]
     if not moments:
         return await way_on(ask, session, user, token)
     start = open_start(ask, token)

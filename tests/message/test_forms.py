@@ -17,6 +17,7 @@ from gateway.message.forms import (
     Form,
     form_type,
     read_form,
+    read_upload,
     without_files,
 )
 
@@ -162,11 +163,26 @@ def test_what_a_browser_would_not_send_alike_is_not_read(content_type: str, body
 
 @given(st.binary(max_size=200), st.sampled_from([URLENCODED, TYPE, "multipart/form-data; boundary=\u00e9"]))
 def test_hostile_bytes_raise_only_our_error(body: bytes, content_type: str) -> None:
-    for read in (read_form, without_files):
+    for read in (read_form, read_upload, without_files):
         try:
             read(content_type, body)
         except RequestError:
             continue
+
+
+def test_an_upload_is_read_whole() -> None:
+    file = ('name="file"; filename="list.csv"\r\nContent-Type: text/csv', b"a;b\r\n\x00\xff")
+    body = multipart(('name="csrf"', b"1"), file, ('name="twice"', b"2"), ('name="twice"', b"3"))
+    assert read_upload(TYPE, body) == {"csrf": b"1", "file": b"a;b\r\n\x00\xff"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [(URLENCODED, b"a=1"), ("text/plain", b""), (TYPE, b""), (TYPE, multipart(("name=a", b"1")))],
+)
+def test_what_is_no_upload(content_type: str, body: bytes) -> None:
+    with pytest.raises(RequestError):
+        read_upload(content_type, body)
 
 
 def test_a_part_that_is_no_field_is_left_as_it_is() -> None:

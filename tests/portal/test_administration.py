@@ -45,6 +45,13 @@ ACTS = (
     "leave",
 )
 
+OTHER_ACTS = ("new", "import", "import/apply", "export")
+"""Forms that are on no person's page."""
+PAGES = (
+    *(f"{PAGE}/{page}?user_id=dupont01" for page in ("person", "designate", "change", "leave")),
+    *(f"{PAGE}/{page}" for page in ("new", "lists", "recent")),
+)
+
 
 @dataclass
 class Admin:
@@ -104,18 +111,18 @@ async def test_for_everybody_else_the_pages_do_not_exist(world: World, admin: Ad
     await world.records.end_mandate(admin.mandate, OFFICIAL, NOW)
     for browser in (somebody, soon, admin.browser):
         nothing = await browser.get(f"https://{PORTAL}/no-such-page")
-        for page in (PAGE, f"{PAGE}/person?user_id=dupont01"):
+        for page in (PAGE, *PAGES):
             answer = await browser.get(page)
             assert (answer.status, answer.page.one("h1").text) == (404, nothing.page.one("h1").text)
         csrf = (await browser.get(f"https://{PORTAL}/sign-out")).csrf
-        for act in ACTS:
+        for act in (*ACTS, *OTHER_ACTS):
             answer = await browser.post(f"{PAGE}/{act}", {"csrf": csrf, "user_id": "dupont01", "reason": "x"})
             assert answer.status == 404
     assert await kinds(world, "dupont01") == ["password"]
 
 
 async def test_without_a_session_one_signs_in_first(world: World, admin: Admin) -> None:
-    for page in (PAGE, f"{PAGE}/person?user_id=jansen01"):
+    for page in (PAGE, *PAGES, *(f"{PAGE}/{act}" for act in (*ACTS, *OTHER_ACTS))):
         answer = await world.browser().get(page)
         assert answer.challenge is not None
         assert answer.challenge.reason.code == "sign_in_required"
@@ -124,11 +131,13 @@ async def test_without_a_session_one_signs_in_first(world: World, admin: Admin) 
 @pytest.mark.parametrize("means", [Means.PASSWORD, Means.TOKEN, Means.ITSME])
 async def test_with_a_weaker_means_the_eid_is_asked_for(world: World, admin: Admin, means: Means) -> None:
     browser = await signed_in(world, "admin01", means)
-    answer = await browser.get(PAGE)
-    assert answer.status == 403
-    assert "Administration asks for your eID" in answer.text
+    for page in (PAGE, *PAGES):
+        answer = await browser.get(page)
+        assert answer.status == 403
+        assert "Administration asks for your eID" in answer.text
+        assert "Marc Dupont" not in answer.text
     csrf = (await browser.get(f"https://{PORTAL}/sign-out")).csrf
-    for act in ACTS:
+    for act in (*ACTS, *OTHER_ACTS):
         refused = await browser.post(f"{PAGE}/{act}", {"csrf": csrf, "user_id": "jansen01", "reason": "x"})
         assert refused.status == 403
     assert await kinds(world) == ["password", "totp"]
@@ -139,7 +148,10 @@ async def test_another_institutions_people_do_not_exist(world: World, admin: Adm
     nothing, theirs = await admin.person("nobody99"), await admin.person("peeters1")
     assert (theirs.status, theirs.page.one("h1").text) == (404, nothing.page.one("h1").text)
     for act in ACTS:
-        assert (await admin.do(act, "peeters1")).status == 404
+        assert (await admin.do(act, "peeters1", all="1", authorisation="24/123", use_consultation="1")).status == 404
+    for page in PAGES:
+        if "user_id=" in page:
+            assert (await admin.browser.get(page.replace("dupont01", "peeters1"))).status == 404
     assert await kinds(world, "peeters1") == []
     assert "peeters1" not in (await admin.browser.get(PAGE)).text
     assert "peeters1" not in (await admin.browser.get(f"{PAGE}?search=peeters")).text
