@@ -6,6 +6,7 @@ Each command works on files alone; only `show` and `diff` read a gateway's confi
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ import typer
 
 from gateway.cli import table_words as words
 from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, moment_of, read_secret
+from gateway.decision import Snapshot
 from gateway.errors import ConfigurationError, GatewayError, TableError
+from gateway.ledger.replaying import Report, decisions, replay_lines
 from gateway.model import UserRecords
 from gateway.policy import signing
 from gateway.policy.checks import check_table
@@ -47,6 +50,7 @@ from gateway.records.upgrade import check_schema
 
 DAY = 86400.0
 MAX_DAYS = 3650
+LEDGER_DAYS = 30.0
 
 ReleaseArgument = Annotated[Path, typer.Argument(metavar="RELEASE", help="An archive (.tar) or a directory.")]
 ToOption = Annotated[
@@ -400,17 +404,28 @@ def diff(
         str | None,
         typer.Option("--at", metavar="TIME", help="The moment that is compared; default: now, or when NEW begins."),
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            "--ledger", metavar="DIR", help="Tell also which requests in this ledger NEW would decide otherwise."
+        ),
+    ] = None,
+    ledger_days: Annotated[
+        float, typer.Option("--days", min=0, help="How many days of the ledger are looked at; the last ones.")
+    ] = LEDGER_DAYS,
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
 ) -> None:
     """Tell what NEW would change against OLD: authorisations that begin, end or change, user IDs that lose or gain access, designations
-    that need the head official's review. Exit 0 when nothing, 1 when something.
+    that need the head official's review; with --ledger, requests of the last days that would get another verdict.
+    Exit 0 when nothing, 1 when something.
 
     Of persons their user IDs are told; names are for who is entitled, in the portal.
 
     Examples:
       gateway table diff state/releases/abe9….json release-12.tar --config /etc/gateway
       gateway table diff release-11.tar config --no-records
+      gateway table diff release-11.tar release-12 --ledger state/ledger --days 7
     """
     with _saying(as_json=as_json):
         settings = load_settings(config)
@@ -421,12 +436,21 @@ def diff(
             moment = max(moment, begins)
         users = asyncio.run(_everybody(settings)) if records else []
         found = consequences(before, after, users, moment)
-    words.tell_consequences(found, moment, with_persons=records, as_json=as_json)
-    if found.altered or found.persons or found.reviews:
+        requests = None if ledger is None else _requests(ledger, ledger_days, after)
+    words.tell_consequences(found, moment, requests, with_persons=records, as_json=as_json)
+    if found.altered or found.persons or found.reviews or (requests is not None and requests.differences):
         raise typer.Exit(ANSWER_IS_NO)
 
 
-def _opened(path: Path, settings: Settings, now: float) -> tuple[Any, float]:
+def _requests(ledger: Path, days: float, after: Snapshot) -> Report:
+    """What the requests of the last days would have got."""
+    if not ledger.is_dir():
+        raise ConfigurationError(f"{ledger}: this is no ledger's directory")
+    since = dt.datetime.fromtimestamp(time.time() - days * DAY, dt.UTC)
+    return replay_lines(decisions(ledger, f"{since:%Y-%m-%dT%H:%M:%S}"), lambda _: after)
+
+
+def _opened(path: Path, settings: Settings, now: float) -> tuple[Snapshot, float]:
     """A snapshot by the decisions' settings of this gateway, and from when it is in force."""
     if path.suffix == ".json":
         return load_kept(path.parent, path.stem), 0.0

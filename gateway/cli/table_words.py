@@ -12,7 +12,9 @@ from tuf.api.metadata import Root, Targets
 
 from gateway.cli.check import print_faults
 from gateway.cli.output import Moment
+from gateway.cli.replay import as_object, tell
 from gateway.errors import TableError
+from gateway.ledger.replaying import Report
 from gateway.policy.consequences import Access, Altered, Consequences
 from gateway.policy.container import TARGETS, Container
 from gateway.policy.signing import Piece
@@ -160,9 +162,15 @@ def _print_verified(verified: Verified, now: float) -> None:
 # --- consequences ---------------------------------------------------------------------------------------------------------
 
 
-def tell_consequences(found: Consequences, at: float, *, with_persons: bool, as_json: bool) -> None:
+def tell_consequences(
+    found: Consequences, at: float, requests: Report | None, *, with_persons: bool, as_json: bool
+) -> None:
+    """`requests` is what a replay of the ledger by the new release found; None when it was not asked for."""
     if as_json:
-        print(json.dumps(_as_object(found, at, with_persons=with_persons), ensure_ascii=False))
+        told = _as_object(found, at, with_persons=with_persons)
+        if requests is not None:
+            told["requests"] = as_object(requests)
+        print(json.dumps(told, ensure_ascii=False))
         return
     print(f"at {_when(at)}")
     for altered in found.altered:
@@ -183,6 +191,9 @@ def tell_consequences(found: Consequences, at: float, *, with_persons: bool, as_
         )
     if not (found.altered or found.persons or found.reviews):
         print("nothing would change")
+    if requests is not None:
+        sys.stdout.flush()
+        tell(requests, "by the new release")
 
 
 def _print_altered(altered: Altered) -> None:

@@ -248,3 +248,11 @@ def test_files_that_are_no_table(at: Path) -> None:
     assert diff(at, "release-11", "nothing.tar")[1]["code"] == "unreadable"
     assert diff(at, "release-11", f"{'0' * 64}.json")[0] == 1
     assert json.dumps(diff(at, "release-11", "new")[1])
+
+
+def test_requests_of_a_ledger(at: Path) -> None:
+    """By replay (tests/ledger/test_replaying.py); here, that it is asked for the new release."""
+    (at / "ledger").mkdir()
+    status, said = diff(at, "release-11", "config", "--ledger", str(at / "ledger"), "--days", "7")
+    assert (status, said["requests"]["decisions"], said["requests"]["groups"]) == (0, 0, [])
+    assert diff(at, "release-11", "config", "--ledger", str(at / "nowhere"))[0] == 2

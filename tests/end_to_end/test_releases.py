@@ -410,3 +410,31 @@ async def test_an_expired_release_serves_for_its_grace(gateway: Gateway) -> None
             gateway.wait_for(lambda: here.ready()[0] == 200)
             answer = await an.fetch(url)
             assert here.lines.of(answer.headers["X-Request-Id"])[0]["verdict"] == "permit"
+
+
+async def test_what_a_release_would_change_is_told_before_it_is_signed(gateway: Gateway) -> None:
+    """By the people in the records, and by the requests in the ledger."""
+    here, ksz = gateway.here, gateway.ksz
+    first = ksz.release(gateway.table, gateway.roots, 1)
+    gateway.publish(ksz.archived(first))
+    url = here.url("dossier")
+    with here.serve():
+        async with person(here.ca) as an:
+            await an.sign_in(url, AN, here.person(AN)["password"])
+            await an.fetch(url)
+        grant = next(file for file in (gateway.table / "authorisations").iterdir() if '"dossier"' in file.read_text())
+        grant.write_text(grant.read_text().replace('status = "active"', 'status = "suspended"'))
+        second = ksz.release(gateway.table, gateway.roots, 2, by=())
+        status, said = await asyncio.to_thread(
+            gateway_table, "diff", str(first), str(second), "--config", str(here.config), "--ledger", str(here.home.ledger)
+        )  # fmt: skip
+    assert status == 1
+    lost = {one["user_id"]: {each["use"] for each in one["loses"]} for one in said["persons"]}
+    assert "consultation" in lost[AN]
+    assert not any(one["gains"] for one in said["persons"])
+    (ends,) = said["changes"]
+    assert (ends["kind"], ends["how"]) == ("authorisation", "ends")
+    groups = {(one["transaction"], one["then"], one["now"]): one["count"] for one in said["requests"]["groups"]}
+    assert groups[("dossier", "permitted", "suspended")] >= 1
+    everything = json.dumps(said)
+    assert here.person(AN)["insz"] not in everything
