@@ -1,4 +1,4 @@
-"""`gateway mandate`, `designation` and `role`: who may name whom, and for what (clauses P3, P4, P5)."""
+"""`gateway designation` and `role`: who is named for what (clauses P3, P4)."""
 
 from __future__ import annotations
 
@@ -28,71 +28,8 @@ from gateway.cli.output import ConfigOption, JsonOption, done
 from gateway.errors import Conflict
 from gateway.model import Use
 
-mandate_app = typer.Typer(help="Mandates of local administrators, by their head official.", no_args_is_help=True)
 designation_app = typer.Typer(help="Persons named for an authorisation.", no_args_is_help=True)
 role_app = typer.Typer(help="User-management roles.", no_args_is_help=True)
-
-
-@mandate_app.command("add")
-def mandate_add(
-    person: PersonOption,
-    act: Annotated[str, typer.Option("--act", metavar="REFERENCE", help="The head official's written act.")],
-    act_date: ActDateOption,
-    reason: ReasonOption,
-    first: FromOption = None,
-    last: UntilOption = None,
-    config: ConfigOption = Path("config"),
-    as_json: JsonOption = False,
-) -> None:
-    """Mandate the holder of a user ID as local administrator of its institution.
-
-    Example: gateway mandate add --person peeters1 --act HR/2026/3 --act-date 2026-01-12 --reason "new administrator"
-    """
-    by = on_word_of(reason, None, act, act_date)
-
-    async def work(desk: Desk) -> int:
-        validity = days(first, last, desk.now)
-        return await desk.records.add_mandate(person, by, desk.now, validity, desk.before_commit)
-
-    mandate = at_desk(work, config, acts=True, as_json=as_json)
-    done(f"mandate {mandate} of {person} recorded", {"mandate": mandate, "user_id": person}, as_json=as_json)
-
-
-@mandate_app.command("list")
-def mandate_list(
-    person: AnyPersonOption = None,
-    institution: InstitutionOption = None,
-    ended: EndedOption = False,
-    config: ConfigOption = Path("config"),
-    as_json: JsonOption = False,
-) -> None:
-    """List mandates.
-
-    Example: gateway mandate list --institution 0403019261
-    """
-    list_entries("mandate", person, institution, ended, config, as_json=as_json)
-
-
-@mandate_app.command("end")
-def mandate_end(
-    mandate: Annotated[int, typer.Argument(metavar="MANDATE", help="As `mandate list` shows it.")],
-    act: Annotated[str, typer.Option("--act", metavar="REFERENCE", help="The head official's written act.")],
-    act_date: ActDateOption,
-    reason: ReasonOption,
-    config: ConfigOption = Path("config"),
-    as_json: JsonOption = False,
-) -> None:
-    """End a mandate; designations made under it go on until the review time is over.
-
-    Example: gateway mandate end 3 --act HR/2026/9 --act-date 2026-06-01 --reason "retired"
-    """
-    by = on_word_of(reason, None, act, act_date)
-
-    async def work(desk: Desk) -> None:
-        await desk.records.end_mandate(mandate, by, desk.now, desk.before_commit)
-
-    at_desk(work, config, acts=True, as_json=as_json)
-    done(f"mandate {mandate} ended", {"mandate": mandate}, as_json=as_json)
 
 
 @designation_app.command("add")
@@ -149,6 +86,54 @@ def designation_list(
     Example: gateway designation list --person jansen01 --all
     """
     list_entries("designation", person, institution, ended, config, as_json=as_json)
+
+
+Numbers = Annotated[list[int], typer.Argument(metavar="DESIGNATION...", help="As `designation list` shows them.")]
+
+
+@designation_app.command("confirm")
+def designation_confirm(
+    designation: Numbers,
+    act: Annotated[str, typer.Option("--act", metavar="REFERENCE", help="The head official's written act.")],
+    act_date: ActDateOption,
+    reason: ReasonOption,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Record the head official's word for designations that wait for it, or whose mandate has ended.
+
+    Example: gateway designation confirm 17 18 --act HR/2026/9 --act-date 2026-06-01 --reason "the list of May"
+    """
+    by = on_word_of(reason, None, act, act_date)
+
+    async def work(desk: Desk) -> None:
+        await desk.records.confirm_designations(designation, by, desk.now, desk.before_commit)
+
+    at_desk(work, config, acts=True, as_json=as_json)
+    done(f"{len(designation)} confirmed", {"designations": designation}, as_json=as_json)
+
+
+@designation_app.command("recertify")
+def designation_recertify(
+    designation: Numbers,
+    reason: ReasonOption,
+    on_behalf_of: MandateOption = None,
+    act: ActOption = None,
+    act_date: ActDateOption = None,
+    config: ConfigOption = Path("config"),
+    as_json: JsonOption = False,
+) -> None:
+    """Say that designations are still needed; they stand for another period.
+
+    Example: gateway designation recertify 17 18 --on-behalf-of 3 --reason "still in the same service"
+    """
+    by = on_word_of(reason, on_behalf_of, act, act_date)
+
+    async def work(desk: Desk) -> None:
+        await desk.records.recertify(designation, by, desk.now, desk.before_commit)
+
+    at_desk(work, config, acts=True, as_json=as_json)
+    done(f"{len(designation)} confirmed for another period", {"designations": designation}, as_json=as_json)
 
 
 @designation_app.command("end")

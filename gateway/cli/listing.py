@@ -25,7 +25,7 @@ def list_entries(
 
 
 def _row(kind: str, entry: Entry) -> Row:
-    number = "record" if kind in ("user-id", "role") else kind
+    number = "record" if kind in ("user-id", "role", "office") else kind
     return {
         number: entry.record,
         "user_id": entry.user_id,

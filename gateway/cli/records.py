@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import credentials, database, grants, persons
+from gateway.cli import credentials, database, grants, mandates, persons
 from gateway.cli.acting import AnyPersonOption, Desk, MandateOption, ReasonOption, at_desk, on_word_of
 from gateway.cli.output import (
     WRONG_USE,
@@ -40,7 +40,8 @@ def register(app: typer.Typer) -> None:
         ("credential", credentials.credential_app),
         ("role", grants.role_app),
         ("institution", institution_app),
-        ("mandate", grants.mandate_app),
+        ("mandate", mandates.mandate_app),
+        ("office", mandates.office_app),
         ("designation", grants.designation_app),
         ("session", session_app),
         ("records", database.records_app),

@@ -342,7 +342,7 @@ def test_help_has_an_example_for_every_command() -> None:
             text = runner.invoke(app, [name, verb, "--help"]).output
             assert f"gateway {name} {verb}" in " ".join(text.replace("│", " ").split()), (name, verb)
             seen += 1
-    assert seen == 30
+    assert seen == 38
 
 
 def test_as_a_real_process(staffed: Shell) -> None:

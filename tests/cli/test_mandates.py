@@ -1,0 +1,56 @@
+"""Mandates with a scope and an acceptance, the head official's word, and offices, by the command line."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import ACT, NORTH, UNDER, Shell
+
+
+def fields(line: object, *names: str) -> tuple[object, ...]:
+    assert isinstance(line, dict)
+    return tuple(line[name] for name in names)
+
+
+def test_a_mandate_with_a_scope_waits_for_its_holder(staffed: Shell) -> None:
+    refused = staffed.run("mandate", "add", "--person", "jansen01", "--authorisation", "99/999", *ACT)
+    assert (refused.exit_code, "not one of that institution" in refused.stderr) == (1, True)
+    given = staffed.json("mandate", "add", "--person", "jansen01", "--authorisation", "24/123", "--to-accept", *ACT)
+    assert fields(given, "mandate", "accepted") == (2, False)
+    [_, listed] = staffed.json("mandate", "list")
+    assert listed["authorisations"] == "24/123"
+    under = ("--on-behalf-of", "2", "--reason", "x")
+    waits = staffed.run("user-id", "block", "admin01", *under)
+    assert (waits.exit_code, "gateway mandate accept" in waits.stderr) == (1, True)
+    staffed.ok("mandate", "accept", "2", *ACT)
+    staffed.ok("user-id", "block", "admin01", *under)
+    again = staffed.run("mandate", "accept", "2", *ACT)
+    assert (again.exit_code, "accepted already" in again.stderr) == (1, True)
+
+
+def test_to_end_the_last_mandate_says_what_that_means(staffed: Shell) -> None:
+    staffed.ok("mandate", "add", "--person", "jansen01", *ACT)
+    assert "the last one" not in staffed.ok("mandate", "end", "2", *ACT)
+    said = staffed.ok("mandate", "end", "1", *ACT)
+    assert f"nobody manages the people of {NORTH}" in said
+
+
+def test_a_designation_is_confirmed_and_said_to_be_needed(staffed: Shell) -> None:
+    staffed.ok(
+        "designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", *UNDER
+    )
+    staffed.ok("designation", "confirm", "1", *ACT)
+    staffed.ok("designation", "recertify", "1", *UNDER)
+    refused = staffed.run("designation", "confirm", "1", *ACT)
+    assert (refused.exit_code, "needs no confirmation" in refused.stderr) == (1, True)
+    acts = [line["act"] for line in staffed.lines() if line["kind"] == "administration"][-3:]
+    assert acts == ["designation add", "designation confirm", "designation recertify"]
+    line = staffed.lines()[-1]
+    assert line["objects"]["after"][0]["kind"] == "recertified"
+
+
+def test_an_office(staffed: Shell) -> None:
+    granted = staffed.json("office", "add", "--person", "jansen01", "--office", "dpo", *ACT)
+    assert fields(granted, "record", "office") == (1, "dpo")
+    [row] = staffed.json("office", "list", "--institution", NORTH)
+    assert fields(row, "record", "user_id", "office") == (1, "jansen01", "dpo")
+    staffed.ok("office", "end", "1", *ACT)
+    assert staffed.json("office", "list") == []
