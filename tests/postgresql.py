@@ -22,6 +22,8 @@ from gateway.records.server import Server, read_url
 
 ACCOUNT = "postgres"
 """Debian's; the server refuses to run as root."""
+GUARDED = "guarded"
+"""Of this user a password is asked over TCP; everybody else is let in."""
 WITHOUT = "PostgreSQL is not installed: apt install postgresql"
 START_SECONDS = 60.0
 QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "max_wal_size=4GB")
@@ -67,6 +69,8 @@ class Cluster:
         ]
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write("\n".join(lines) + "\n")
+        access = self.data / "pg_hba.conf"
+        access.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n" + access.read_text())
         self.start()
 
     @property
@@ -148,6 +152,15 @@ class Cluster:
             self.stop()
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def owned(self, name: str, content: bytes) -> Path:
+        """A file in its directory that it alone can read."""
+        path = self.directory / name
+        path.touch(0o600)
+        path.write_bytes(content)
+        if os.geteuid() == 0:
+            shutil.chown(path, ACCOUNT, ACCOUNT)
+        return path
 
     # --- databases
 

@@ -14,6 +14,10 @@ _NO_CHARACTER = "22021"
 """SQLSTATE of a character that PostgreSQL cannot keep: zero."""
 
 
+_POSTGRESQL = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_FAILURES = (SQLAlchemyError, sqlite3.Error, *_POSTGRESQL)
+
+
 class as_records_error:  # noqa: N801 - reads as a phrase in a with statement
     """Turns the errors of the database `name`, and running out of time, into RecordsError."""
 
@@ -24,13 +28,10 @@ class as_records_error:  # noqa: N801 - reads as a phrase in a with statement
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)):
-            cause = getattr(error, "orig", None) or error
-            if getattr(cause, "sqlstate", None) == _NO_CHARACTER:
-                raise Conflict(NO_TEXT) from error
-            raise RecordsError(f"{self._name}: {_words(cause)}") from error
-        if isinstance(error, UnicodeEncodeError):
+        if _is_no_text(error):
             raise Conflict(NO_TEXT) from error
+        if isinstance(error, _FAILURES):
+            raise RecordsError(f"{self._name}: {_words(getattr(error, 'orig', None) or error)}") from error
         if isinstance(error, TimeoutError):
             raise RecordsError(f"{self._name}: the records did not answer in time") from error
         if isinstance(error, OSError):
@@ -43,6 +44,15 @@ def _words(cause: BaseException) -> str:
     original = cause.__cause__ or cause
     if isinstance(original, asyncpg.PostgresError) and not isinstance(original, asyncpg.DataError):
         return f"{original.args[0]} ({state})"
-    if isinstance(original, (asyncpg.PostgresError, asyncpg.InterfaceError)):
-        return f"{type(original).__name__} ({state})"
+    if isinstance(original, _POSTGRESQL):
+        return type(original).__name__ + (f" ({state})" if state else "")
     return str(cause)
+
+
+def _is_no_text(error: BaseException | None) -> bool:
+    """Whether a text held what neither database keeps: a zero, or half of a pair of surrogates."""
+    while error is not None:
+        if isinstance(error, UnicodeEncodeError) or getattr(error, "sqlstate", None) == _NO_CHARACTER:
+            return True
+        error = error.__cause__
+    return False

@@ -24,7 +24,7 @@ from gateway.model import Authorisation, Means, Session, Use, UseGrant, Validity
 from gateway.records import Act, By, Records, RecordsSettings, upgrade_schema
 from gateway.records.append_only import POSTGRESQL_NAMES
 from gateway.records.schema import LEGAL, metadata
-from gateway.records.server import Server
+from gateway.records.server import Server, is_url, read_url
 from tests.postgresql import Cluster
 
 DATABASES = ("sqlite", "postgresql")
@@ -119,6 +119,11 @@ def settings(tmp_path: Path, database: Path | Server) -> RecordsSettings:
     key = tmp_path / "records.key"
     key.write_bytes(bytes(range(32)))
     return RecordsSettings(database, key)
+
+
+def place(text: str) -> Path | Server:
+    """A database as a command line names it."""
+    return read_url(text) if is_url(text) else Path(text)
 
 
 Rows = list[tuple[Any, ...]]

@@ -348,10 +348,10 @@ import asyncio, os, sys
 from pathlib import Path
 from gateway.model import Means
 from gateway.records import Records, RecordsSettings
-from tests.records.conftest import NOW
+from tests.records.conftest import NOW, place
 
 async def main():
-    records = await Records.open(RecordsSettings(Path(sys.argv[1]), Path(sys.argv[2])))
+    records = await Records.open(RecordsSettings(place(sys.argv[1]), Path(sys.argv[2])))
     login = await records.find_login("jansen01")
     while True:
         session = await records.create_session(login, Means.PASSWORD, NOW, "portal", os.urandom(32), NOW, 9e9)
