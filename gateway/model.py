@@ -18,6 +18,8 @@ BRUSSELS = ZoneInfo("Europe/Brussels")
 Language = Literal["nl", "fr", "de", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 FOR_EVER = float("inf")
+KSZ = "ksz"
+"""The institution of the KSZ's own people, in roles.toml and in their user IDs."""
 Network = IPv4Network | IPv6Network
 
 

@@ -28,7 +28,7 @@ from gateway.cli.listing import list_entries
 from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Row, done, fail, read_secret, show
 from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_kbo
-from gateway.model import LANGUAGES
+from gateway.model import KSZ, LANGUAGES
 
 person_app = typer.Typer(help="Natural persons.", no_args_is_help=True)
 person_lists.add_to(person_app)
@@ -140,7 +140,7 @@ def person_end(
 @user_id_app.command("add")
 def user_id_add(
     user_id: UserIdArgument,
-    institution: Annotated[str, typer.Option("--institution", metavar="KBO", help="For whom the person acts.")],
+    institution: Annotated[str, typer.Option("--institution", metavar="KBO", help="For whom the person acts; ksz for the KSZ itself.")],
     reason: ReasonOption,
     person: Annotated[
         str | None, typer.Option("--person", metavar="USER_ID", help="The person, by another user ID of theirs.")
@@ -170,12 +170,12 @@ def user_id_add(
         fail(f"--language is one of {', '.join(LANGUAGES)}", WRONG_USE)
     insz = None if insz_file is None else read_secret(insz_file, "INSZ")
     try:
-        kbo = check_kbo(institution)
+        kbo = institution if institution == KSZ else check_kbo(institution)
     except IdentifierError as error:
         fail(str(error), WRONG_USE)
 
     async def work(desk: Desk) -> None:
-        if kbo not in desk.table().institutions:
+        if kbo != KSZ and kbo not in desk.table().institutions:
             raise Conflict(f"institution {kbo} is not in the table; see `gateway institution list`")
         number = await desk.records.person_of(user_id=person, insz=insz)
         validity = days(first, last, desk.now)

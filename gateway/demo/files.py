@@ -15,7 +15,7 @@ from typing import Final
 from gateway.demo import stories
 from gateway.demo.stories import Authorisation, Institution, Person, Transaction
 from gateway.demo.toml import Value, dump
-from gateway.model import LANGUAGES, Text, Use
+from gateway.model import KSZ, LANGUAGES, Text, Use
 
 PORTAL: Final = "portal.localhost"
 LOOPBACK: Final = "127.0.0.1"
@@ -238,6 +238,18 @@ def _roles() -> str:
             "act": "Invented for the demo",
         }
         for institution in stories.INSTITUTIONS
+    ]
+    roles += [
+        {
+            "role": person.office,
+            "insz": person.insz,
+            "institution": KSZ,
+            "from": DELIBERATED,
+            "until": dt.date(2099, 12, 31),
+            "act": "Invented for the demo",
+        }
+        for person in stories.PEOPLE
+        if person.institution == KSZ
     ]
     return dump("Roles by the KSZ's word.", {}, {"role": roles})
 

@@ -37,5 +37,9 @@ HASHED: Final[Mapping[str, str]] = {
         "$argon2id$v=19$m=65536,t=3,p=4$rgBtJkkz2wrggx1iEzo3vQ$TzC1k2S3TfKmjaJ6L5a8L+ayE0n5n17dX6cLNtLabAc",
     "kingfisher under the bridge":
         "$argon2id$v=19$m=65536,t=3,p=4$X2nivNpqnTFkI6F5ugYLLQ$p4QrQIXoVpzgYxr5K2IHbcuzPXgJx0nd4Cxg24I43y0",
+    "eleven lamps in a row":
+        "$argon2id$v=19$m=65536,t=3,p=4$858aBt/T7ap5MzoAlJQSrA$g57kkAMxBTkYBKd03QGpNys29HwtyxmoTeRWDonGyy8",
+    "the quiet alarm clock":
+        "$argon2id$v=19$m=65536,t=3,p=4$FHcrHdXT7CVWStj9oZW+AQ$PEEbV0LrGjws8Suw7Q1jnqoECfPaC2vVIjQHfhbKFzg",
 }  # fmt: skip
 """By the password."""

@@ -24,11 +24,13 @@ from gateway.ledger.record import administration_record
 from gateway.model import Authorisation, Regulation, UserRecords, Validity
 from gateway.policy.settings import Settings
 from gateway.records import Act, By, Change, Records
+from gateway.records.offices import INSTITUTION_OFFICES
 
 ACTOR: Final = "demo"
 BY: Final = By(ACTOR, "the demo's people")
 ACT: Final = Act("DEMO/2024/1", DELIBERATED)
 """The head officials' written act, on which mandates and designations rest."""
+GRANTED: Final = By(ACTOR, "an office of the institution", act=ACT)
 
 
 async def populate(settings: Settings, snapshot: Snapshot, now: float) -> None:
@@ -92,6 +94,10 @@ class _Population:
         for role in person.roles:
             if role not in user.roles:
                 await records.add_role(person.user_id, role, BY, now, before_commit=self._tell)
+        if person.office in INSTITUTION_OFFICES and not await records.entries(
+            "office", user_id=person.user_id, ended=True
+        ):
+            await records.grant_office(person.user_id, person.office, GRANTED, now, before_commit=self._tell)
         regulation = self._snapshot.regulation(now)
         if person.accepted and regulation is not None and not _accepted(user, regulation):
             details = {"version": regulation.version, "sha256": regulation.sha256}

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from gateway.credentials.code_card import CARD_BYTES, make_codes
 from gateway.demo.applications import INSZ
-from gateway.model import Language, Text, Use
+from gateway.model import KSZ, Language, Text, Use
 
 READ: Final = frozenset({Use.CONSULTATION})
 READ_AND_WRITE: Final = frozenset({Use.CONSULTATION, Use.COMMUNICATION})
@@ -221,6 +221,8 @@ class Person:
     """That they have a card like the eID's."""
     by_provider: bool = False
     """That they sign in at the demo's provider, which is not everywhere."""
+    office: str = ""
+    """What they are besides: of the KSZ by its table, or what their head official granted."""
 
 
 PEOPLE: Final = (
@@ -238,8 +240,8 @@ PEOPLE: Final = (
     Person(
         "claire.dubois", "Claire Dubois", INSZ[2], TILLEULS, "fr", "velvet marmot parade", "not_designated",
         "Never designated: she leads her institution, which opens nothing; only a designation by name does.",
-        "pension", roles=("PensionReader",),
-        hint="She is told no more than that it is not for her.",
+        "pension", roles=("PensionReader",), card=True,
+        hint="She is told no more than that it is not for her. Signed in with her eID, she gives mandates and confirms designations.",
     ),
     Person(
         "david.lambert", "David Lambert", INSZ[3], TILLEULS, "fr", "copper kettle weather", "designation_ended",
@@ -273,6 +275,7 @@ PEOPLE: Final = (
         "iris.wouters", "Iris Wouters", INSZ[8], LINDE, "nl", "seagull on saturday", "permitted",
         "Permitted with a code: her password and a code by app open the sensitive data that a password alone does not.",
         "benefits", ("24/102", "24/108"), roles=("BenefitsReader",), totp_secret="IRISDEMOSECRETFORTHEGATEWAY23456",  # noqa: S106 - the demo's, shown on its guide
+        office="dpo", hint="She is her institution's data protection officer too: with her code she reads its reports.",
     ),
     Person(
         "jana.klein", "Jana Klein", INSZ[10], HILFSKASSE, "de", "ladder under the moon", "role_missing",
@@ -298,6 +301,18 @@ PEOPLE: Final = (
         "Permitted with the eID: her card, imported into the browser, opens the sensitive data without any password.",
         "benefits", ("24/102", "24/108"), roles=("BenefitsReader",), card=True,
         hint="Fill in her user ID and take the button of the eID. An empty file beside her card, ending in .revoked, revokes it.",
+    ),
+    Person(
+        "olga.thijs", "Olga Thijs", "88021421761", KSZ, "nl", "eleven lamps in a row", "not_authorised",
+        "Not authorised: she is the KSZ's reader, who sees tables, records and reports, and may use no transaction.",
+        "guidance", card=True, office="ksz_reader",
+        hint="Her pages ask for her eID.",
+    ),
+    Person(
+        "pieter.nijs", "Pieter Nijs", "79093013805", KSZ, "nl", "the quiet alarm clock", "not_authorised",
+        "Not authorised: he is the KSZ's duty officer, who can suspend anything at once, and may use no transaction.",
+        "guidance", card=True, office="duty_officer",
+        hint="Signed in with his eID, he suspends An Peeters, and she is out within a second.",
     ),
     Person(
         "lena.kessler", "Lena Kessler", "76041120324", HILFSKASSE, "de", "kingfisher under the bridge", "permitted",

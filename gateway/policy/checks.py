@@ -10,12 +10,12 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 
 from gateway.errors import Fault
-from gateway.model import Validity
+from gateway.model import KSZ, Validity
 from gateway.policy.check_authorisations import PER_AUTHORISATION, one_authorisation_at_a_time
 from gateway.policy.check_transactions import PER_TRANSACTION
 from gateway.policy.faults import readable, run_checks
 from gateway.policy.ground import Ground
-from gateway.policy.schema import KSZ, InstitutionFile
+from gateway.policy.schema import InstitutionFile
 from gateway.policy.table import REGULATION, DecisionSettings, Table
 
 

@@ -11,15 +11,13 @@ from pydantic import AfterValidator, Field
 
 from gateway.decision import PathPattern, PatternError
 from gateway.identifiers import IdentifierError, check_kbo
-from gateway.model import Language
+from gateway.model import KSZ, Language
 from gateway.policy.faults import FileModel
 from gateway.policy.kinds import DaysText, Duration, FilePath, HostName, HoursText, Insz, Kbo, NetworkText, Words
 
 DAY = 86400.0
 MAX_NETWORKS = 64
 """Of one use: each request looks through them."""
-KSZ = "ksz"
-"""The institution of the KSZ's own people in roles.toml."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _METHOD = re.compile(r"[A-Z]+(?:-[A-Z]+)*")
 _SEGMENT = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,=:@]+")

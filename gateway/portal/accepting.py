@@ -17,7 +17,7 @@ from gateway.portal.act_words import title_of
 from gateway.portal.ask import Ask
 from gateway.portal.errand import mandate_waits
 from gateway.portal.hand_over import host_name, onward, open_start
-from gateway.portal.head import institution_name, line_of
+from gateway.portal.head import line_of
 from gateway.portal.own_pages import MANDATE_PAGE
 from gateway.portal.ways import ways
 from gateway.records import By
@@ -63,7 +63,7 @@ async def _page(ask: Ask, session: Session, user: UserRecords, token: str, *, st
     with_card = [way for way in ways(ask) if Means.EID in way.means]
     context = {
         "mandate": mandate.record,
-        "institution": institution_name(ask, mandate.institution),
+        "institution": ask.institution_name(mandate.institution),
         "scope": [title_of(ask, reference) for reference in mandate.scope or ()],
         "begins": catalogue.day(language, mandate.given.start),
         "until": catalogue.last_day(language, mandate.given.end),

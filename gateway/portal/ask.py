@@ -18,7 +18,7 @@ from gateway.decision import Facts
 from gateway.decision.checks import Found, regulation_accepted, same_client, signed_in
 from gateway.ledger.pseudonym import network_of
 from gateway.ledger.reference import format_reference
-from gateway.model import Channel, Language, Session, UserRecords
+from gateway.model import KSZ, Channel, Language, Session, UserRecords
 from gateway.portal import catalogue, cookies, language
 from gateway.portal.assets import Assets
 from gateway.portal.forms import FIELD, FormTokens, Notes, UserTags
@@ -44,6 +44,7 @@ ONE_TIME_FIELDS: Final[dict[str, str]] = {"Referrer-Policy": "no-referrer"}
 """For answers with a one-time code in them (DESIGN section 6)."""
 
 HOST_PREFIX: Final = "/.gateway"
+CBSS: Final = catalogue.N_("Crossroads Bank for Social Security (CBSS)")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
@@ -159,6 +160,13 @@ class Ask:
             "helpdesk": "" if institution is None else institution.helpdesk,
             "service": self.settings.help_desk,
         }
+
+    def institution_name(self, kbo: str) -> str:
+        """In the page's language; its number, where the table does not name it any more."""
+        if kbo == KSZ:
+            return self.text(CBSS)
+        institution = self.services.snapshot().institutions.get(kbo)
+        return kbo if institution is None else institution.name.in_(self.language)
 
     # --- forms --------------------------------------------------------------------------------------------------------
 
@@ -277,11 +285,10 @@ class Ask:
         seen = self.now if self.facts.activity else self.facts.last_seen
         idle_end = seen + self.services.snapshot().idle_seconds
         end = min(idle_end, session.expires_at)
-        institution = self.services.snapshot().institutions.get(user.institution)
         return Person(
             user.user_id,
             user.name,
-            user.institution if institution is None else institution.name.in_(self.language),
+            self.institution_name(user.institution),
             MEANS[session.means.value],
             catalogue.clock_time(self.language, end),
             min(max(0, ceil((end - self.now) / 60)), self.tools.assets.longest_countdown),

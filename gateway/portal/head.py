@@ -51,7 +51,7 @@ async def show(ask: Ask) -> web.StreamResponse:
     done = await records.recent_acts(officer.institution, MOST_RECENT)
     by_shell = [each for each in done if each.by_user is None and each.actor not in ("gateway", "demo")][:SHELL_SHOWN]
     context = {
-        "institution": institution_name(ask, officer.institution),
+        "institution": ask.institution_name(officer.institution),
         "until": appointed_until(ask, officer.user),
         "act": officer.act,
         "in_force": sum(each.in_force(now) for each in mandates),
@@ -149,11 +149,6 @@ def successions(ask: Ask, institution: str) -> list[tuple[Authorisation, Authori
         for old in new.supersedes
         if old in known and known[old].institution == institution
     ]
-
-
-def institution_name(ask: Ask, kbo: str) -> str:
-    institution = ask.services.snapshot().institutions.get(kbo)
-    return kbo if institution is None else institution.name.in_(ask.language)
 
 
 def appointed_until(ask: Ask, user: UserRecords) -> str | None:

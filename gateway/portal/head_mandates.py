@@ -16,7 +16,7 @@ from gateway.portal.administration import NOTHING_TO_TELL, Telling
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.designating import TOO_WIDE
-from gateway.portal.head import authorisations_of, institution_name, line_of, member, reason_of
+from gateway.portal.head import authorisations_of, line_of, member, reason_of
 from gateway.portal.offices import BY_GRANT, NAMES, Officer
 from gateway.records import Act, Login
 from gateway.records.mandates import MandateEntry
@@ -50,7 +50,7 @@ async def page(ask: Ask, officer: Officer, telling: Telling = NOTHING_TO_TELL) -
     ]
     context = {
         "telling": telling,
-        "institution": institution_name(ask, officer.institution),
+        "institution": ask.institution_name(officer.institution),
         "live": [_row(ask, each, now) for each in live],
         "past": [_row(ask, each, now) for each in mandates if each not in live],
         "last": sum(each.in_force(now) for each in live) == 1,

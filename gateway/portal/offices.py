@@ -21,8 +21,6 @@ from gateway.portal.own_pages import DUTY_PAGE, HEAD_PAGE, READ_PAGE
 from gateway.portal.refusal_words import CONFIRM
 from gateway.records import Act, By
 
-KSZ: Final = "ksz"
-"""The institution of the KSZ's own people, in roles.toml and in their user IDs."""
 BY_TABLE: Final = ("head_official", "ksz_reader", "duty_officer", "auditor")
 BY_GRANT: Final = ("ciso", "dpo")
 OFFICES: Final = BY_TABLE + BY_GRANT

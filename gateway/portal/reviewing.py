@@ -26,7 +26,7 @@ from gateway.portal.administration import (
 )
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
-from gateway.portal.head import LISTS, institution_name, line_of, reason_of
+from gateway.portal.head import LISTS, line_of, reason_of
 from gateway.portal.offices import Officer
 from gateway.portal.words import USES
 from gateway.records import By
@@ -193,7 +193,7 @@ async def _page(
     context = {
         "telling": telling,
         "root": root,
-        "institution": institution_name(ask, institution),
+        "institution": ask.institution_name(institution),
         "which": which,
         "lists": [(each, TITLES[each][0], _address(root, each)) for each in lists],
         "title": TITLES[which][0],

@@ -19,7 +19,7 @@ from gateway.portal.act_words import title_of
 from gateway.portal.administration import NOTHING_TO_TELL, Telling
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
-from gateway.portal.head import institution_name, line_of, successions
+from gateway.portal.head import line_of, successions
 from gateway.portal.offices import Officer
 from gateway.portal.reviewing import CHOOSE, TICK
 from gateway.portal.words import USES
@@ -55,7 +55,7 @@ async def page(ask: Ask, officer: Officer, telling: Telling = NOTHING_TO_TELL) -
                 ],
             }
         )
-    context = {"telling": telling, "institution": institution_name(ask, officer.institution), "reviews": reviews}
+    context = {"telling": telling, "institution": ask.institution_name(officer.institution), "reviews": reviews}
     return ask.page("succession.html", context, status=telling.status)
 
 

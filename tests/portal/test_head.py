@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.model import LANGUAGES, Authorisation, GrantedRole, Language, Means, Use, Validity
-from gateway.portal.offices import KSZ
+from gateway.model import KSZ
 from gateway.records import By
 from gateway.records.standing import HALF_A_YEAR
 from tests.portal.conftest import (
