@@ -24,6 +24,8 @@ Only = Literal["all", "blocked", "undesignated", "lapsing", "review"]
 ONLY: Final[tuple[Only, ...]] = ("all", "blocked", "undesignated", "lapsing", "review")
 FEW: Final = 20_000
 """So many designations are looked at by themselves; of more, people are met soon enough in the order of the list."""
+FEW_MATCHES: Final = 2_000
+"""People with a word like the longest that is looked for; of more, enough are met soon in the order of the list."""
 MOST_TERMS: Final = 8
 _AT_ONCE: Final = 500
 
@@ -71,8 +73,9 @@ class Search(Store):
         if search.strip() and not wanted:
             return Portion((), None, None)
         async with self._database.reading() as connection:
-            driver = directory if wanted else _list
-            query = _matching(institution, wanted, only)
+            by_words = wanted and (only == "all" or await _few(connection, institution, wanted[0]))
+            driver = directory if by_words else _list
+            query = _by_words(institution, wanted, only) if by_words else _in_order(institution, wanted)
             query = query.where(*await self._filter(connection, institution, only, now))
             edge = before if before is not None else after
             place = None if edge is None else await _place(connection, institution, edge)
@@ -152,10 +155,24 @@ class Search(Store):
                 return []
 
 
-def _matching(institution: str, wanted: Sequence[str], only: Only) -> sa.Select[Any]:
-    """The user IDs with all these words, each once."""
-    if not wanted:
-        return sa.select(_list.c.sort, _list.c.user_id).where(_list.c.institution == institution, _list.c.word == "")
+async def _few(connection: AsyncConnection, institution: str, term: str) -> bool:
+    """Whether so few people have such a word that it is best to begin with them, whatever else is asked for."""
+    mine = sa.and_(directory.c.institution == institution, begins_with(directory.c.word, term))
+    some = sa.select(directory.c.user_id).where(mine).limit(FEW_MATCHES + 1).subquery()
+    return (await connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= FEW_MATCHES
+
+
+def _in_order(institution: str, wanted: Sequence[str]) -> sa.Select[Any]:
+    """The list in its order, of those with all these words."""
+    query = sa.select(_list.c.sort, _list.c.user_id).where(_list.c.institution == institution, _list.c.word == "")
+    for term in wanted:
+        other = directory.alias()
+        query = query.where(sa.exists().where(other.c.user_id == _list.c.user_id, begins_with(other.c.word, term)))
+    return query
+
+
+def _by_words(institution: str, wanted: Sequence[str], only: Only) -> sa.Select[Any]:
+    """The user IDs with all these words, each once, beginning with those that have the first."""
     query = sa.select(directory.c.sort, directory.c.user_id).distinct()
     query = query.where(directory.c.institution == institution, begins_with(directory.c.word, wanted[0]))
     for term in wanted[1:]:
