@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 import typer
+from securesystemslib.signer import Signer
 
 from gateway.cli import table_words as words
 from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, moment_of, read_secret
@@ -41,6 +42,7 @@ from gateway.policy.refusals import ReleaseFaulty, code_of
 from gateway.policy.release import inspect_files, load_kept, load_release, snapshot_of
 from gateway.policy.settings import Settings, load_settings
 from gateway.policy.table import DecisionSettings, parse_table
+from gateway.policy.token import SCHEME, open_token
 from gateway.policy.trust import Verified
 from gateway.policy.trust import verify as verify_release
 from gateway.records.database import Database
@@ -108,18 +110,35 @@ def new_key(
         Path, typer.Option("--to", metavar="FILE", help="The private key; the public one beside it, as FILE.pub.")
     ],
     passphrase: PassphraseOption = "-",  # noqa: S107 - where it is read from
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            metavar="URI",
+            help="A key that is on a card or security module (pkcs11:…); FILE.pub alone is written.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a signer's key (Ed25519), under a passphrase. The public half is handed over, and its id compared by another way.
 
-    Example: gateway table new-key --name "An Jansen, KSZ" --to an.pem
+    Examples:
+      gateway table new-key --name "An Jansen, KSZ" --to an.pem
+      gateway table new-key --name "An Jansen, KSZ" --token "pkcs11:token=KSZ;object=an?module-path=/usr/lib/softhsm/libsofthsm2.so" --to an
     """
+    public = to.with_name(f"{to.name}.pub")
     with _saying(as_json=as_json):
-        private, public = signing.make_key(name, read_secret(passphrase, "passphrase"))
-        write_new(to, private)
-        write_new(to.with_name(f"{to.name}.pub"), public, 0o644)
-        keyid = signing.read_public(public).keyid
-    words.say(f"{to}\n{to}.pub\nkey {keyid}", {"key": str(to), "public": f"{to}.pub", "keyid": keyid}, as_json=as_json)
+        secret = read_secret(passphrase, "passphrase" if token is None else "PIN")
+        if token is None:
+            private, content = signing.make_key(name, secret)
+            write_new(to, private)
+        else:
+            with open_token(token, secret) as signer:
+                content = signing.write_public(signer.public_key, name)
+        write_new(public, content, 0o644)
+        keyid = signing.read_public(content).keyid
+    made = [str(public)] if token else [str(to), str(public)]
+    words.say("\n".join([*made, f"key {keyid}"]), {"made": made, "keyid": keyid}, as_json=as_json)
 
 
 def rotate_keys(
@@ -263,19 +282,24 @@ def _checked_files(directory: Path, config: Path | None, at: float) -> dict[str,
 
 def sign(
     release: ReleaseArgument,
-    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="Your private key, under its passphrase.")],
+    key: Annotated[
+        str,
+        typer.Option("--key", metavar="FILE", help="Your private key, under its passphrase; or pkcs11:… on a token."),
+    ],
     passphrase: PassphraseOption = "-",  # noqa: S107 - where it is read from
     as_json: JsonOption = False,
 ) -> None:
     """Sign a release, and the newest root when it lacks your signature. Look at it first: show and diff. It is signed in its place.
 
-    Example: gateway table sign release-12 --key an.pem
+    Examples:
+      gateway table sign release-12 --key an.pem
+      gateway table sign release-12 --key "pkcs11:token=KSZ;object=an?module-path=/usr/lib/softhsm/libsofthsm2.so"
     """
     with _saying(as_json=as_json):
         container = read_container(release)
-        signer = signing.open_key(key.read_bytes(), read_secret(passphrase, "passphrase"))
-        signed, names = signing.sign(container, signer)
-        keyid = signer.public_key.keyid
+        with _signer(key, passphrase) as signer:
+            signed, names = signing.sign(container, signer)
+            keyid = signer.public_key.keyid
         pieces = signing.pieces(signed)
         if not names:
             already = keyid in pieces[-1].signed
@@ -284,6 +308,15 @@ def sign(
             )
         write_signatures(signed, release)
     words.tell_pieces(release, signed, pieces, as_json=as_json)
+
+
+@contextmanager
+def _signer(key: str, passphrase: str) -> Iterator[Signer]:
+    if key.startswith(SCHEME):
+        with open_token(key, read_secret(passphrase, "PIN")) as signer:
+            yield signer
+        return
+    yield signing.open_key(Path(key).read_bytes(), read_secret(passphrase, "passphrase"))
 
 
 def merge(
