@@ -8,6 +8,7 @@ from gateway.demo import stories
 from gateway.demo.files import LOOPBACK, PKCS12_PASSWORD, PORTAL, Plan
 from gateway.demo.stories import Person, Transaction
 from gateway.demo.world import Home
+from gateway.model import KSZ
 
 
 def demo_facts(home: Home, plan: Plan) -> dict[str, Any]:
@@ -35,12 +36,13 @@ def demo_facts(home: Home, plan: Plan) -> dict[str, Any]:
 def guide_facts(home: Home, plan: Plan) -> dict[str, Any]:
     """The same, with names, reasons and where to go for each story: what `guide` shows."""
     facts = demo_facts(home, plan)
-    names = {institution.kbo: institution.name for institution in stories.INSTITUTIONS}
+    names = {institution.kbo: institution.name.en for institution in stories.INSTITUTIONS}
+    names[KSZ] = "Crossroads Bank for Social Security"
     for shown, person in zip(facts["people"], plan.people, strict=True):
         transaction = _transaction(person, plan)
         shown |= {
             "name": person.name,
-            "institution_name": names[person.institution].en,
+            "institution_name": names[person.institution],
             "reason": person.reason,
             "title": transaction.title.en,
             "url": plan.url(transaction) + person.page,
