@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -24,11 +24,14 @@ from gateway.cli.acting import (
     on_word_of,
 )
 from gateway.cli.listing import list_entries
-from gateway.cli.output import ConfigOption, JsonOption, done
+from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Moment, Row, done, fail, show
 from gateway.errors import Conflict
 from gateway.model import Use
+from gateway.records.reviewing import Reviewed, Which
 
 designation_app = typer.Typer(help="Persons named for an authorisation.", no_args_is_help=True)
+DUE: Final[tuple[Which, ...]] = ("due", "orphaned")
+MOST_DUE: Final = 1_000_000
 role_app = typer.Typer(help="User-management roles.", no_args_is_help=True)
 
 
@@ -78,14 +81,42 @@ def designation_list(
     person: AnyPersonOption = None,
     institution: InstitutionOption = None,
     ended: EndedOption = False,
+    due: Annotated[
+        bool,
+        typer.Option("--due", help="Only those that lapse soon unless somebody confirms them; with --institution."),
+    ] = False,
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
 ) -> None:
     """List designations.
 
-    Example: gateway designation list --person jansen01 --all
+    Examples:
+      gateway designation list --person jansen01 --all
+      gateway designation list --institution 0403019261 --due
     """
-    list_entries("designation", person, institution, ended, config, as_json=as_json)
+    if not due:
+        list_entries("designation", person, institution, ended, config, as_json=as_json)
+        return
+    if institution is None or person is not None or ended:
+        fail("--due goes with --institution, and with nothing else", WRONG_USE)
+
+    async def work(desk: Desk) -> list[Row]:
+        records, found = desk.records, dict[int, Reviewed]()
+        for which in DUE:
+            for each in await records.reviewed(institution, which, desk.now, most=MOST_DUE):
+                found[each.record] = each
+        return [
+            {
+                "designation": each.record,
+                "user_id": each.user_id,
+                "authorisation": each.authorisation,
+                "mandate_ended": each.needs_review(desk.now),
+                "lapses": Moment(each.over),
+            }
+            for each in sorted(found.values(), key=lambda one: (one.over, one.record))
+        ]
+
+    show(at_desk(work, config, acts=False, as_json=as_json), "None is due.", as_json=as_json)
 
 
 Numbers = Annotated[list[int], typer.Argument(metavar="DESIGNATION...", help="As `designation list` shows them.")]

@@ -46,6 +46,8 @@ class UseRow:
     happened: str
     do: tuple[str, ...]
     begins: str | None = None
+    lapses: bool = False
+    """That the designation ends soon, unless the institution says that it is still needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +139,6 @@ def _use_row(ask: Ask, transaction: Transaction, use: Use, decision: Decision, h
         happened,
         do,
         None if begins is None else catalogue.day(ask.language, begins),
+        decision.designation is not None
+        and decision.designation.validity.end - ask.now <= ask.services.records.rules.warn,
     )

@@ -20,7 +20,7 @@ from gateway.portal.administration import (
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.information import not_found
-from gateway.portal.offices import NAMES, offices_held
+from gateway.portal.offices import HEAD_STAYS, NAMES, leads, offices_held
 from gateway.portal.person_sheet import person_page
 from gateway.portal.words import CREDENTIALS
 from gateway.records import By, Login
@@ -73,5 +73,7 @@ async def leave(ask: Ask, who: Administrator, login: Login, by: By, form: dict[s
     if not form.get("all"):
         faults = {"all": ask.text(NOT_SURE)}
         return await leave_page(ask, who, login, Telling(faults=faults, typed=form, status=422))
+    if await leads(ask, login.user_id):
+        return await leave_page(ask, who, login, Telling(ask.text(HEAD_STAYS), status=403))
     await ask.services.records.end_user_id(login.user_id, by, ask.services.clock(), line_of(ask, who))
     return ask.redirect("/administration?done=left")

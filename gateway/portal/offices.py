@@ -45,6 +45,7 @@ LINKS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("ksz_reader", "auditor", *BY_GRANT), (N_("tables, records and reports"), READ_PAGE)),
 }
 """Where each office's work is: what the link says, a message of the catalogues, and its address."""
+HEAD_STAYS: Final = N_("Your head official cannot be shut out from here: your mandate is theirs. Tell the KSZ.")
 STRONGER: Final = N_("This page asks for a stronger means")
 CONFIRM_FIRST: Final = N_("Nothing was done. Confirm who you are first, and then do it again.")
 
@@ -77,6 +78,12 @@ async def offices_held(ask: Ask, user: UserRecords) -> dict[str, str]:
     for name, record in (await records.offices_of(user.user_id, now)).items():
         held[name] = f"office {record}"
     return held
+
+
+async def leads(ask: Ask, user_id: str) -> bool:
+    """Whether this user ID is its institution's head official's: whoever acts under their mandate does not shut them out. Raises RecordsError."""
+    user = await ask.services.records.user(user_id)
+    return user is not None and "head_official" in await offices_held(ask, user)
 
 
 def offices_to_open(held: Iterable[str]) -> list[tuple[str, str, str]]:

@@ -24,6 +24,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.information import not_found
 from gateway.portal.language import NAMES
+from gateway.portal.offices import HEAD_STAYS, leads
 from gateway.portal.words import CREDENTIALS, MEANS, NO_NAME, USES
 from gateway.records import By, Login
 from gateway.records.lists import Entry
@@ -164,6 +165,8 @@ async def end_sessions(ask: Ask, who: Administrator, login: Login, by: By, _: di
 
 async def block(ask: Ask, who: Administrator, login: Login, by: By, _: dict[str, str]) -> web.StreamResponse:
     """`POST /administration/block`: nobody signs in with this user ID, and what is open ends."""
+    if await leads(ask, login.user_id):
+        return await person_page(ask, who, login, Telling(ask.text(HEAD_STAYS), status=403))
     await ask.services.records.block_user_id(login.user_id, by, ask.services.clock(), line_of(ask, who))
     return await done(ask, who, login, DONE_BLOCKED)
 

@@ -47,6 +47,18 @@ def test_a_designation_is_confirmed_and_said_to_be_needed(staffed: Shell) -> Non
     assert line["objects"]["after"][0]["kind"] == "recertified"
 
 
+def test_what_lapses_soon_is_listed(staffed: Shell) -> None:
+    staffed.ok(
+        "designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", *UNDER
+    )
+    due = ("designation", "list", "--institution", NORTH, "--due")
+    assert staffed.json(*due) == []
+    staffed.ok("mandate", "end", "1", *ACT)
+    [row] = staffed.json(*due)
+    assert fields(row, "designation", "user_id", "mandate_ended") == (1, "jansen01", True)
+    assert staffed.run("designation", "list", "--due").exit_code == 2
+
+
 def test_an_office(staffed: Shell) -> None:
     granted = staffed.json("office", "add", "--person", "jansen01", "--office", "dpo", *ACT)
     assert fields(granted, "record", "office") == (1, "dpo")

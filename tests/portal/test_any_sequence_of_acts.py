@@ -351,7 +351,8 @@ def _judge_designation(row: Any, rows: dict[str, list[Any]]) -> bool:
 
 
 def _judge_user_id(row: Any, rows: dict[str, list[Any]]) -> bool:
-    return _under(row, rows, row.institution, None)
+    leads = row.user_id in {user_id for user_id, _ in HEADS.values()}
+    return _under(row, rows, row.institution, None) and not leads
 
 
 def _judge_office(row: Any, rows: dict[str, list[Any]]) -> bool:

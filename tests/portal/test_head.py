@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.model import LANGUAGES, Authorisation, GrantedRole, Language, Means, Use, Validity
-from gateway.model import KSZ
+from gateway.model import KSZ, LANGUAGES, Authorisation, GrantedRole, Language, Means, Use, Validity
 from gateway.records import By
 from gateway.records.standing import HALF_A_YEAR
 from tests.portal.conftest import (
@@ -423,6 +422,19 @@ async def test_a_succession_that_is_none_does_nothing(world: World, head: Browse
 
 
 # --- what is shown
+
+
+async def test_an_administrator_does_not_shut_out_their_head_official(world: World, head: Browser) -> None:
+    await world.records.add_mandate("admin01", OFFICIAL, NOW)
+    admin = await signed_in(world, "admin01")
+    for path, more in (("block", {}), ("leave", {"all": "yes"})):
+        form = {"user_id": "head01", "reason": "x", **more}
+        answer = await post(admin, f"https://{PORTAL}/administration/{path}", form)
+        assert answer.status == 403
+        assert "your mandate is theirs" in answer.page.words
+    assert (await head.get(HEAD)).status == 200
+    other = {"user_id": "dupont01", "reason": "x"}
+    assert (await post(admin, f"https://{PORTAL}/administration/block", other)).status == 200
 
 
 async def test_what_was_done_by_command_line_is_shown(world: World, head: Browser) -> None:
