@@ -78,7 +78,7 @@ class Facts(NamedTuple):
     transactions that this session asks more of than a person can. `credential` is the name, in lower case, of a field that carries a
     key of its own (an API key, a client's assertion), besides Authorization; `activity` that a person's own act made it (navigation or form), which resets the idle
     time. `last_seen` is the last such act, Unix seconds. `records_current` is False when the records are older than
-    their limit. `suspensions` are what the duty officer has suspended now.
+    their limit; `records_age` is how old they are, in seconds, None where they were not asked. `suspensions` are what the duty officer has suspended now.
     """
 
     now: float
@@ -104,3 +104,4 @@ class Facts(NamedTuple):
     evidence: ClientEvidence | None = None
     too_fast: tuple[str, ...] = ()
     suspensions: Suspensions = NOTHING_SUSPENDED
+    records_age: float | None = None

@@ -145,6 +145,7 @@ def _facts(line: Line, snapshot: Snapshot) -> Facts:
         _evidence(line["evidence"]) if "evidence" in line else None,
         tuple(line["too_fast"]) if "too_fast" in line else (),
         _suspensions(line["suspensions"], user) if "suspensions" in line else NOTHING_SUSPENDED,
+        line.get("records_age"),
     )
 
 

@@ -145,6 +145,8 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
         record["activity"] = True
     if not facts.records_current:
         record["records_current"] = False
+    if facts.records_age is not None:
+        record["records_age"] = round(facts.records_age, 3)
     if facts.session is not None and facts.user is not None and facts.session.user_id != facts.user.user_id:
         record["records_of_another"] = True
     if not decision.disclosed:

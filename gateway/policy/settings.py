@@ -254,6 +254,11 @@ def _a_file_needs_no_password(settings: Settings) -> Iterator[Fault]:
                 yield _fault(f"records.{key}", "this key is for a PostgreSQL server", "Remove it")
 
 
+def _stale_limit_is_none_or_a_second(settings: Settings) -> Iterator[Fault]:
+    if 0 < settings.records.stale_limit < 1:
+        yield _fault("records.stale_limit", "nothing lies between 0s and 1s", "Write 0s, or 1s to 5min")
+
+
 def _providers(settings: Settings) -> Iterator[Fault]:
     yield from check_providers(settings.providers)
 
@@ -275,6 +280,7 @@ CHECKS = (
     _a_policy_is_of_one_kind,
     _cards_are_asked_about_anew,
     _a_file_needs_no_password,
+    _stale_limit_is_none_or_a_second,
     _providers,
     _socket_path_fits,
 )

@@ -115,11 +115,12 @@ class Exchange:
             self._tell()
 
     def _may_be_behind(self, decision: Decision) -> bool:
-        """Whether another worker may just have signed this person in, or stepped them up, so that the index does not have it yet."""
+        """Whether another worker may just have signed this person in, or stepped them up, so that the index does not have it yet; or
+        whether the settings ask for a look at each request (`records.stale_limit`)."""
         if self._head is None or self._client.sent(self._head).token_hash is None:
             return False
         entry = None if self._evidence is None else self._evidence.entry
-        return entry is None or decision.kind is Kind.CHALLENGE
+        return entry is None or decision.kind is Kind.CHALLENGE or self._gate.index.asked_each_time
 
     def _keeping_over(self, kept: Kept | None) -> None:
         """A form that met the challenge was read and kept, or it could not be: now there is something to tell."""

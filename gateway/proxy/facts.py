@@ -140,6 +140,7 @@ def gather(
             evidence,
             too_fast,
             suspensions,
+            None if session is None else index.known_age(now),
         ),
         entry,
     )
@@ -174,6 +175,7 @@ def renewed(evidence: Evidence, index: Index, suspensions: Suspensions, now: flo
         evidence=None,
         too_fast=(),
         suspensions=suspensions,
+        records_age=None if session is None else index.known_age(now),
     )
 
 

@@ -21,6 +21,8 @@ SAVE_SECONDS = 60.0
 """Last-seen times go to the database at most once a minute a session (DESIGN section 5)."""
 ENDED_KEPT_SECONDS = 86_400.0
 """How long an ended session stays findable, so that a person is told `revoked` or `expired`."""
+LEAST_STALE_SECONDS = 1.0
+"""So long what is open lasts after the last look, with a stale limit of none: the database is looked at four times a second."""
 CLOCK_SLACK_SECONDS = 5.0
 """A clock set back by more than this makes the index out of date until it is read again."""
 
@@ -50,7 +52,9 @@ class Index:
     """The hot path's view of the records. Used from the event loop's thread alone."""
 
     def __init__(self, stale_limit: float) -> None:
-        self._stale_limit = stale_limit
+        self.asked_each_time = stale_limit == 0.0
+        """Whether each request of a session waits for a look at the database that began after it came."""
+        self._stale_limit = max(stale_limit, LEAST_STALE_SECONDS)
         self._read_at = float("-inf")
         self._users: dict[str, UserRecords | None] = {}
         self._entries: dict[str, SessionEntry] = {}
@@ -81,6 +85,10 @@ class Index:
     def current(self, now: float) -> bool:
         """Whether the database was read within the stale limit before `now` (Unix seconds)."""
         return -CLOCK_SLACK_SECONDS <= now - self._read_at <= self._stale_limit
+
+    def known_age(self, now: float) -> float | None:
+        """How old what stands here is at `now`, in seconds; None: something is missing in it."""
+        return None if self._read_at == float("-inf") else max(0.0, now - self._read_at)
 
     def touch(self, entry: SessionEntry, now: float) -> None:
         """The person did something at `now`; it is saved in the background, at most once a minute."""

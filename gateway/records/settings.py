@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 # What the key is mixed into is pure, and verified with it: a room of the same floor.
 from gateway.credentials.peppered import Pepper
 from gateway.errors import ConfigurationError, RecordsError
+from gateway.records.index import LEAST_STALE_SECONDS
 from gateway.records.server import Server
 from gateway.records.standing import DEFAULT_RULES, Rules
 
@@ -39,8 +40,10 @@ class RecordsSettings:
     rules: Rules = DEFAULT_RULES
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.stale_limit <= MAX_STALE_SECONDS:
-            raise ConfigurationError(f"records: stale_limit must lie between 0 and {MAX_STALE_SECONDS:.0f} seconds")
+        if self.stale_limit != 0.0 and not LEAST_STALE_SECONDS <= self.stale_limit <= MAX_STALE_SECONDS:
+            raise ConfigurationError(
+                f"records: stale_limit must be 0, or lie between {LEAST_STALE_SECONDS:.0f} and {MAX_STALE_SECONDS:.0f} seconds"
+            )
 
     @property
     def path(self) -> Path:

@@ -123,6 +123,8 @@ def test_facts_that_are_as_usual_are_absent_and_their_defaults_published() -> No
         odd = decision(facts={key: not properties[key]["default"]})
         assert odd[key] is not properties[key]["default"]
     assert decision(facts={"records_current": False})["records_current"] is False
+    assert decision(facts={"records_age": 12.3456789})["records_age"] == 12.346
+    assert "records_age" not in decision(facts={"records_age": None})
     assert decision(decision=samples.PERMIT._replace(disclosed=False))["disclosed"] is False
 
 

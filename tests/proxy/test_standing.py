@@ -422,7 +422,7 @@ async def test_the_net_below(tmp_path: Path) -> None:
 def test_every_fact_is_of_the_request_or_has_something_that_wakes() -> None:
     """A new fact belongs in one of these: it stays as it was at the door, it is asked at the door alone, or `renewed` reads it anew
     and something tells of it."""
-    renewed = {"now", "session", "last_seen", "user", "records_current"}
+    renewed = {"now", "session", "last_seen", "user", "records_current", "records_age"}
     at_the_door_alone = {"evidence", "too_fast"}
     of_the_request = {
         "connection", "method", "host", "port_is_ours", "path", "fault", "agent", "signature_agent", "authorization", "credential",
