@@ -41,7 +41,15 @@ from gateway.records.schema import (
     suspensions,
     user_ids,
 )
-from gateway.records.standing import ACCEPTED, DEFAULT_RULES, Rules, Said, designation_standing, mandate_validity
+from gateway.records.standing import (
+    ACCEPTED,
+    DEFAULT_RULES,
+    OF_DESIGNATIONS,
+    Rules,
+    Said,
+    designation_standing,
+    mandate_validity,
+)
 from gateway.records.switch import Suspension
 
 KEYS_AT_ONCE = 500
@@ -173,7 +181,7 @@ def read_said(
     table, said = confirmations.c, dict[int, list[Said]]()
     query = sa.select(table.subject, table.kind, table.recorded_at, table.mandate).order_by(table.id)
     query = query.where(
-        chosen, table.kind != ACCEPTED, _live(confirmations, known_at), *_recorded(confirmations, known_at)
+        chosen, table.kind.in_(OF_DESIGNATIONS), _live(confirmations, known_at), *_recorded(confirmations, known_at)
     )
     for subject, kind, at, mandate in connection.execute(query):
         said.setdefault(subject, []).append(Said(kind, at, mandate))
@@ -184,7 +192,7 @@ def read_mandates(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> 
     """The mandates that these designations, or what was said of them, rest on, from when their holders accepted them."""
     made_under = sa.select(designations.c.mandate).where(chosen)
     subject = confirmations.c.subject.in_(sa.select(designations.c.id).where(chosen))
-    said_under = sa.select(confirmations.c.mandate).where(subject, confirmations.c.kind != ACCEPTED)
+    said_under = sa.select(confirmations.c.mandate).where(subject, confirmations.c.kind.in_(OF_DESIGNATIONS))
     columns = (mandates.c.id, *_validity_of(mandates), accepted_at())
     query = sa.select(*columns).where(mandates.c.id.in_(made_under.union(said_under)))
     return {

@@ -17,7 +17,7 @@ from gateway.model import Use, Validity
 from gateway.records.administration import check_mandate, check_not_self, live_user_id, recorded
 from gateway.records.loading import Row, effective, parse_uses, read_mandates, read_said
 from gateway.records.schema import confirmations, designations, mandates, persons, user_ids
-from gateway.records.standing import CONFIRMED, RECERTIFIED, Rules, Standing, designation_standing
+from gateway.records.standing import CONFIRMED, OF_DESIGNATIONS, RECERTIFIED, Rules, Standing, designation_standing
 from gateway.records.store import Store, Write
 from gateway.records.values import BeforeCommit, By, Change
 
@@ -155,7 +155,7 @@ class Reviews(Store):
         if which == "waiting":
             return (table.act_reference.is_(None), ~sa.exists().where(of_it, said.kind == CONFIRMED))
         if which == "due":
-            last = sa.select(sa.func.max(said.recorded_at)).where(of_it, said.kind.in_((CONFIRMED, RECERTIFIED)))
+            last = sa.select(sa.func.max(said.recorded_at)).where(of_it, said.kind.in_(OF_DESIGNATIONS))
             certified = sa.func.coalesce(last.scalar_subquery(), table.recorded_at)
             return (certified <= now + self.rules.warn - self.rules.recertify,)
         if which == "orphaned":

@@ -160,6 +160,7 @@ for _table, _columns in (
     (persons, ("insz",)),
     (confirmations, ("user_id",)),
     (confirmations, ("kind", "subject")),
+    (confirmations, ("mandate",)),
     (offices, ("user_id",)),
     (offices, ("institution",)),
     (mandates, ("institution",)),

@@ -18,6 +18,8 @@ MONTH: Final = 30 * 86_400.0
 ACCEPTED: Final = "accepted"
 CONFIRMED: Final = "confirmed"
 RECERTIFIED: Final = "recertified"
+OF_DESIGNATIONS: Final = (CONFIRMED, RECERTIFIED)
+"""What is said of a designation, where `ACCEPTED` is of a mandate."""
 
 
 class Rules(NamedTuple):

@@ -62,6 +62,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_confirmations_user_id", "confirmations", ["user_id"], unique=False)
     op.create_index("ix_confirmations_kind_subject", "confirmations", ["kind", "subject"], unique=False)
+    op.create_index("ix_confirmations_mandate", "confirmations", ["mandate"], unique=False)
     op.create_table(
         "offices",
         sa.Column("id", sa.Integer(), nullable=False),
