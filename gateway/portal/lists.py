@@ -53,7 +53,11 @@ def lists_page(ask: Ask, who: Administrator, telling: Telling = NOTHING_TO_TELL)
         "telling": telling,
         "columns": [(name, EXPLAINED[name]) for name in COLUMNS],
         "authorisations": [
-            (reference, title_of(ask, reference), catalogue.last_day(ask.language, granted.validity.end))
+            (
+                reference,
+                title_of(ask, reference).removesuffix(f" ({reference})"),
+                catalogue.last_day(ask.language, granted.validity.end),
+            )
             for reference, granted in who.authorisations(ask).items()
         ],
         "roles": sorted(roles_of(ask, who)),
