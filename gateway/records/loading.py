@@ -156,14 +156,14 @@ def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float
 def _read_designations(
     connection: sa.Connection, keys: Sequence[str], shared: _Shared, rules: Rules, known_at: float
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
-    mine = designations.c.user_id.in_(keys)
     said = read_said(connection, confirmations.c.user_id.in_(keys), known_at)
-    mandate_of = read_mandates(connection, mine)
     designated: dict[str, dict[str, tuple[Designation, ...]]] = {}
     table = designations.c
     columns = (table.id, table.user_id, table.authorisation, table.uses, table.mandate, table.recorded_at)
     query = _of(designations, (*columns, table.act_reference.is_not(None), *_validity_of(designations)), keys, known_at)
-    for number, user_id, word, uses, mandate, at, by_act, start, end, ended in connection.execute(query):
+    rows = connection.execute(query).all()
+    mandate_of = read_mandates(connection, numbers_of_mandates(rows, said))
+    for number, user_id, word, uses, mandate, at, by_act, start, end, ended in rows:
         given = _validity(start, end, ended)
         stands = designation_standing(given, at, mandate, by_act, said.get(number, ()), mandate_of, rules)
         rests_on, confirmed = stands.mandate, stands.confirmed
@@ -188,17 +188,20 @@ def read_said(
     return said
 
 
-def read_mandates(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> dict[int | None, Mandate]:
-    """The mandates that these designations, or what was said of them, rest on, from when their holders accepted them."""
-    made_under = sa.select(designations.c.mandate).where(chosen)
-    subject = confirmations.c.subject.in_(sa.select(designations.c.id).where(chosen))
-    said_under = sa.select(confirmations.c.mandate).where(subject, confirmations.c.kind.in_(OF_DESIGNATIONS))
+def read_mandates(connection: sa.Connection, numbers: Iterable[int | None]) -> dict[int | None, Mandate]:
+    """These mandates, from when their holders accepted them."""
     columns = (mandates.c.id, *_validity_of(mandates), accepted_at())
-    query = sa.select(*columns).where(mandates.c.id.in_(made_under.union(said_under)))
-    return {
-        number: Mandate(number, mandate_validity(_validity(start, end, ended), accepted))
-        for number, start, end, ended, accepted in connection.execute(query)
-    }
+    found: dict[int | None, Mandate] = {}
+    for chunk in _chunks(sorted({number for number in numbers if number is not None})):
+        query = sa.select(*columns).where(mandates.c.id.in_(chunk))
+        for number, start, end, ended, accepted in connection.execute(query):
+            found[number] = Mandate(number, mandate_validity(_validity(start, end, ended), accepted))
+    return found
+
+
+def numbers_of_mandates(rows: Iterable[Row], said: Mapping[int, Sequence[Said]]) -> set[int | None]:
+    """The mandates that designations, or what was said of them, rest on."""
+    return {row.mandate for row in rows} | {one.mandate for each in said.values() for one in each}
 
 
 def accepted_at() -> sa.ScalarSelect[float]:
@@ -287,7 +290,7 @@ def _live(table: sa.Table, known_at: float) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.ended_at.is_(None), table.c.ended_at > known_at)
 
 
-def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
     return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from gateway.errors import Conflict
 from gateway.model import Use, Validity
 from gateway.records.administration import check_mandate, check_not_self, live_user_id, recorded
-from gateway.records.loading import Row, effective, parse_uses, read_mandates, read_said
+from gateway.records.loading import Row, effective, numbers_of_mandates, parse_uses, read_mandates, read_said
 from gateway.records.schema import confirmations, designations, mandates, persons, user_ids
 from gateway.records.standing import CONFIRMED, OF_DESIGNATIONS, RECERTIFIED, Rules, Standing, designation_standing
 from gateway.records.store import Store, Write
@@ -126,8 +126,7 @@ class Reviews(Store):
                     named = sa.and_(other.c.user_id == designations.c.user_id, other.c.authorisation == without)
                     query = query.where(~sa.exists().where(named))
                 rows = list(await connection.execute(query.limit(most)))
-                chosen = designations.c.id.in_([row.id for row in rows])
-                for row, stands in await connection.run_sync(_standings_of, rows, chosen, self.rules):
+                for row, stands in await connection.run_sync(_standings_of, rows, self.rules):
                     one = _reviewed(row, stands, self.rules)
                     if self._fits(which, one, now):
                         found.append(one)
@@ -178,14 +177,12 @@ class Reviews(Store):
 async def standings(write: Write, chosen: sa.ColumnElement[bool], rules: Rules) -> list[tuple[Row, Standing]]:
     """The designations chosen, each with how it stands."""
     rows = list(await write.execute(sa.select(designations).where(chosen).order_by(designations.c.id)))
-    return await write.connection.run_sync(_standings_of, rows, chosen, rules)
+    return await write.connection.run_sync(_standings_of, rows, rules)
 
 
-def _standings_of(
-    connection: sa.Connection, rows: list[Row], chosen: sa.ColumnElement[bool], rules: Rules
-) -> list[tuple[Row, Standing]]:
+def _standings_of(connection: sa.Connection, rows: list[Row], rules: Rules) -> list[tuple[Row, Standing]]:
     said = read_said(connection, confirmations.c.subject.in_([row.id for row in rows]))
-    mandate_of = read_mandates(connection, chosen)
+    mandate_of = read_mandates(connection, numbers_of_mandates(rows, said))
     return [
         (
             row,

@@ -87,4 +87,5 @@ def designation_standing(
         if rests_on is not None and not rests_on.validity.holds(one.at):
             rests_on, made_at = mandates.get(one.mandate), one.at
     lapses = certified_at + rules.recertify
-    return Standing(Validity(given.start, min(given.end, lapses)), made_at, rests_on, confirmed, lapses)
+    validity = given if given.end <= lapses else Validity(given.start, lapses)
+    return Standing(validity, made_at, rests_on, confirmed, lapses)
