@@ -13,13 +13,12 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, reporting
+from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, reporting, show
 from gateway.decision import Snapshot
 from gateway.errors import TableError
 from gateway.ledger.reference import format_reference
-from gateway.ledger.replaying import Report, decisions, replay_lines
+from gateway.ledger.replaying import Group, Key, Report, decisions, replay_lines
 from gateway.policy.files import read_files
 from gateway.policy.release import load_kept, snapshot_of
 from gateway.policy.settings import SETTINGS_FILE, load_settings
@@ -127,16 +126,17 @@ def tell(report: Report, how: str) -> None:
         markup=False,
     )
     if report.different:
-        shown = Table(
-            "institution", "transaction", "use", "then", "now", "decisions", "persons", "for example", box=None
-        )
-        for key, group in _sorted(report):
-            example = format_reference(group.examples[0])
-            shown.add_row(*(word or "-" for word in key), str(group.count), str(len(group.persons)), example)
-        console.print(shown)
+        show([_row(key, group) for key, group in _sorted(report)], "", as_json=False)
     for what, count in report.not_replayable.most_common():
         console.print(f"not replayable, {count}: the line does not hold {what}", markup=False)
 
 
-def _sorted(report: Report) -> list[tuple[tuple[str, ...], Any]]:
+def _row(key: Key, group: Group) -> dict[str, object]:
+    institution, transaction, use, then, now = (word or "-" for word in key)
+    where = {"institution": institution, "transaction": transaction, "use": use, "then": then, "now": now}
+    example = format_reference(group.examples[0])
+    return {**where, "decisions": group.count, "persons": len(group.persons), "for example": example}
+
+
+def _sorted(report: Report) -> list[tuple[Key, Group]]:
     return sorted(report.different.items(), key=lambda item: (-item[1].count, item[0]))
