@@ -46,6 +46,7 @@ class Releases:
         self._snapshot = snapshot
         self._read: Stamp | None = None
         self._begins: float | None = None
+        self._again: float | None = None
         self._alarm_due = 0.0
         self.refused: Counter[str] = Counter()
         """Releases that were refused since the start, by code."""
@@ -56,14 +57,15 @@ class Releases:
 
     def took(self, release: Release) -> None:
         waiting = release.waiting
-        self._begins = None
+        self._begins = self._again = None
         if waiting is not None and waiting.signed is not None:
             verified = waiting.signed.verified
             self._begins = verified.starts
             _log.info("release_waits", release=verified.number, begins=verified.starts, table=waiting.hash)
 
-    def refuse(self, code: str) -> None:
-        """Tell that a signed release was refused."""
+    def refuse(self, code: str, again: float | None) -> None:
+        """Tell that a signed release was refused; it is looked at `again` at that moment (Unix seconds)."""
+        self._again = again
         self.refused[code] += 1
         serves = self._snapshot()
         effect = f"the gateway goes on with release {serves.release}" if serves.usable else "every request is refused"
@@ -74,9 +76,12 @@ class Releases:
         """For a worker that began with the table of the others. Reads files."""
         self.about_to_read()
         try:
-            self.took(load_release(self.settings, self._clock()))
+            release = load_release(self.settings, self._clock())
         except TableError:
             return  # it was refused before, and told
+        self.took(release)
+        if release.snapshot.release > self._snapshot().release:
+            self._begins = 0.0  # it began while nobody kept watch
 
     async def keep_watch(self, changed: Callable[[str], None]) -> None:
         """Until it is cancelled: `changed` is told why the table should be read again: `watch`, or `begins`."""
@@ -87,6 +92,9 @@ class Releases:
             if self._begins is not None and self._begins <= now:
                 self._begins = None
                 changed(BEGINS)
+            if self._again is not None and self._again <= now:
+                self._again = None
+                changed("watch")
             if self.settings.table.release is not None:
                 stamp = await asyncio.to_thread(self._stamp)
                 if stamp == last and stamp not in ((), self._read):

@@ -32,7 +32,7 @@ from gateway.ledger.reference import ReferenceSource
 from gateway.message import Limits
 from gateway.model import Channel, Origin
 from gateway.outbound.http import Client
-from gateway.policy.refusals import code_of
+from gateway.policy.refusals import ReleaseRefused, code_of
 from gateway.policy.release import Release, load_kept, refusing_snapshot
 from gateway.policy.settings import SettingsError
 from gateway.portal.app import make_app
@@ -244,7 +244,7 @@ class Worker:
             release = await asyncio.to_thread(checked_release, self._settings)
         except TableError as error:
             _log.critical("no_good_table", effect="every request is refused", do="gateway check, then gateway reload")
-            await self._record_reload("", error.faults, "start", code_of(error))
+            await self._record_reload("", error.faults, "start", error)
             return
         self._take(release)
 
@@ -257,13 +257,13 @@ class Worker:
             before = self.gate.snapshot.hash
             faults: list[Fault] = []
             restart_for: list[str] = []
-            code: str | None = None
+            refused: TableError | None = None
             waiting: Release | None = None
             await asyncio.to_thread(self._releases.about_to_read)
             try:
                 renewed = await asyncio.to_thread(read_anew, self._prepared, begins=cause == BEGINS)
             except TableError as error:
-                faults, code = error.faults, code_of(error)
+                faults, refused = error.faults, error
             except SettingsError as error:
                 faults = error.faults
             except ConfigurationError as error:
@@ -275,7 +275,7 @@ class Worker:
                 self._doors.renew(renewed.certificates)
                 self._cards.rules = renewed.card_rules
                 self.gate.pool.drop()
-            await self._record_reload(before, faults, cause, code)
+            code = await self._record_reload(before, faults, cause, refused)
             if restart_for:
                 _log.warning("restart_needed", settings=restart_for, effect="these changes wait for the next start")
             return outcome_of(self.gate.snapshot.hash, faults, restart_for, code, waiting)
@@ -286,12 +286,15 @@ class Worker:
         self.gate.snapshot = release.snapshot
         self._releases.took(release)
 
-    async def _record_reload(self, before: str, faults: list[Fault], cause: str, code: str | None) -> None:
-        """To the ledger and to the operational log."""
+    async def _record_reload(
+        self, before: str, faults: list[Fault], cause: str, refused: TableError | None
+    ) -> str | None:
+        """To the ledger and to the operational log. Gives the code of a signed release that was refused."""
         for fault in faults:
             _log.error("table_fault" if cause == "start" else "reload_refused", **fault.as_dict())
+        code = None if refused is None else code_of(refused)
         if code is not None:
-            self._releases.refuse(code)
+            self._releases.refuse(code, refused.until if isinstance(refused, ReleaseRefused) else None)
         now_runs = self.gate.snapshot.hash
         # When the ledger cannot be written it tells so itself, and nothing is forwarded meanwhile.
         with contextlib.suppress(LedgerError):
@@ -306,6 +309,7 @@ class Worker:
             )
         if not faults:
             _log.info("reloaded", table=now_runs)
+        return code
 
     def _suspend(self, suspensions: Suspensions) -> None:
         self.gate.suspensions = suspensions

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.output import ConfigOption, JsonOption
+from gateway.cli.output import ConfigOption, JsonOption, Moment
 from gateway.errors import ConfigurationError, Fault
 from gateway.ledger.keys import load_keys
 from gateway.policy.examine import Examined, examine
@@ -92,6 +92,8 @@ def _print(config: Path, examined: Examined) -> None:
         return
     counts = ", ".join(_number(count, kind[:-1]) for kind, count in _counts(examined).items())
     print(f"{config}: good\n{counts}\ntable {examined.release.hash}")
+    if examined.release.signed is not None:
+        print(f"release {examined.release.snapshot.release}; by whom and until when: gateway table show")
 
 
 def print_faults(faults: list[dict[str, str]]) -> None:
@@ -118,6 +120,8 @@ def reload(config: ConfigOption = Path("config"), as_json: JsonOption = False) -
         print(json.dumps(outcome, ensure_ascii=False))
     elif outcome["ok"]:
         print(f"loaded\ntable {outcome['hash']}")
+        if later := outcome.get("waiting"):
+            print(f"release {later['release']:.0f} is good, and begins {Moment(later['from']).written(brief=True)}")
         if waiting := outcome.get("restart_for"):
             print(f"warning: changed, but taken only at the next start: {', '.join(waiting)}", file=sys.stderr)
     else:

@@ -30,7 +30,6 @@ from gateway.policy.container import (
     TARGETS,
     Container,
     read_container,
-    table_files,
     write_container,
     write_signatures,
 )
@@ -39,7 +38,7 @@ from gateway.policy.files import read_files
 from gateway.policy.making import write_new
 from gateway.policy.memory import admit, recall
 from gateway.policy.refusals import ReleaseFaulty, code_of
-from gateway.policy.release import inspect_files, load_kept, load_release, snapshot_of
+from gateway.policy.release import inspect_files, load_release, open_snapshot
 from gateway.policy.settings import Settings, load_settings
 from gateway.policy.table import DecisionSettings, parse_table
 from gateway.policy.token import SCHEME, open_token
@@ -463,8 +462,8 @@ def diff(
     with _saying(as_json=as_json):
         settings = load_settings(config)
         moment = moment_of(at)
-        before, _ = _opened(old, settings, moment)
-        after, begins = _opened(new_, settings, moment)
+        before, _ = open_snapshot(old, settings)
+        after, begins = open_snapshot(new_, settings)
         if at is None:
             moment = max(moment, begins)
         users = asyncio.run(_everybody(settings)) if records else []
@@ -481,17 +480,6 @@ def _requests(ledger: Path, days: float, after: Snapshot) -> Report:
         raise ConfigurationError(f"{ledger}: this is no ledger's directory")
     since = dt.datetime.fromtimestamp(time.time() - days * DAY, dt.UTC)
     return replay_lines(decisions(ledger, f"{since:%Y-%m-%dT%H:%M:%S}"), lambda _: after)
-
-
-def _opened(path: Path, settings: Settings, now: float) -> tuple[Snapshot, float]:
-    """A snapshot by the decisions' settings of this gateway, and from when it is in force."""
-    if path.suffix == ".json":
-        return load_kept(path.parent, path.stem), 0.0
-    if path.is_dir() and not (path / TARGETS).exists() and not any(path.glob("*.root.json")):
-        return snapshot_of(read_files(path).files, settings), 0.0
-    container = read_container(path)
-    begins = signing.begins(container) if TARGETS in container else now
-    return snapshot_of(table_files(container), settings), begins
 
 
 async def _everybody(settings: Settings) -> list[UserRecords]:

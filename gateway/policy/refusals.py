@@ -67,12 +67,15 @@ REFUSALS: dict[str, Refusal] = {row.code: row for row in _ROWS}
 
 
 class ReleaseRefused(TableError):
-    """A release that is not taken. `code` is a row of REFUSALS; `file` is the file of the release that it is about."""
+    """A release that is not taken. `code` is a row of REFUSALS; `file` is the file of the release that it is about; `until` (Unix seconds)
+    from when it could be, where only the time is missing.
+    """
 
-    def __init__(self, code: str, file: str, what: str = "") -> None:
+    def __init__(self, code: str, file: str, what: str = "", until: float | None = None) -> None:
         row = REFUSALS[code]
         super().__init__([Fault(file, code, f"{row.meaning} ({what})" if what else row.meaning, row.mend)])
         self.code = code
+        self.until = until
 
 
 class ReleaseFaulty(TableError):

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Literal
 
 import orjson
+from tuf.api.metadata import Targets
 
 from gateway.decision import Snapshot
 from gateway.errors import Fault, TableError
 from gateway.model import BRUSSELS
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
-from gateway.policy.container import SUFFIX, Container, archive, read_container
+from gateway.policy.container import SUFFIX, TARGETS, Container, archive, read_container, table_files
 from gateway.policy.faults import FileModel, run_checks
 from gateway.policy.files import Found, read_files
 from gateway.policy.making import write_over
@@ -33,7 +34,7 @@ from gateway.policy.memory import Memory, admit, recall, remember
 from gateway.policy.refusals import ReleaseFaulty, ReleaseRefused
 from gateway.policy.settings import SETTINGS_FILE, Settings
 from gateway.policy.table import DecisionSettings, Table, parse_table
-from gateway.policy.trust import Verified, verify
+from gateway.policy.trust import Verified, read_metadata, terms, verify
 from gateway.policy.working_days import holidays_of
 
 ENDING_SOON_SECONDS = 60 * 86400.0
@@ -128,7 +129,8 @@ def load_release(settings: Settings, now: float, *, kept: bool = False) -> Relea
     if offered.verified.starts <= now or offered.verified.signed == serves:
         return release
     if serves is None:
-        raise ReleaseRefused("not_begun", "", f"release {offered.verified.number}: {_day(offered.verified.starts)}")
+        starts = offered.verified.starts
+        raise ReleaseRefused("not_begun", "", f"release {offered.verified.number}: {_day(starts)}", until=starts)
     container = read_container(_as_signed(settings.table.releases, serves))
     running = Signed(verify(container, _trusted_root(settings)), container)
     return dataclasses.replace(_checked(running, settings, now), waiting=release)
@@ -269,6 +271,24 @@ def snapshot_of(files: Mapping[str, bytes], settings: Settings) -> Snapshot:
     if faults:
         raise TableError(faults)
     return build_snapshot(table, decision_settings(settings, table), "")
+
+
+def open_snapshot(path: Path, settings: Settings) -> tuple[Snapshot, float]:
+    """A table to compare with another, and from when it is in force (Unix seconds; 0: for ever): a kept release (`<hash>.json`), a signed
+    one (an archive or a directory), whose signatures are not judged here, or a directory of the table's files.
+
+    Raises TableError.
+    """
+    if path.suffix == ".json":
+        return load_kept(path.parent, path.stem), 0.0
+    if path.is_dir() and not (path / TARGETS).exists() and not any(path.glob("*.root.json")):
+        found = read_files(path)
+        if found.faults:
+            raise TableError(found.faults)
+        return snapshot_of(found.files, settings), 0.0
+    container = read_container(path)
+    starts = 0.0 if TARGETS not in container else terms(read_metadata(Targets, TARGETS, container[TARGETS]).signed)[1]
+    return snapshot_of(table_files(container), settings), starts
 
 
 class Term(FileModel):

@@ -31,7 +31,6 @@ from gateway.policy.trust import (
     read_metadata,
     read_trusted_root,
     signed_hash,
-    terms,
     unfit,
 )
 
@@ -247,11 +246,6 @@ def _piece(file: str, role: str, delegators: list[Root], metadata: Metadata[Any]
 def number_of(container: Container) -> int:
     """The number of the release in it. Raises ReleaseRefused."""
     return read_metadata(Targets, TARGETS, container[TARGETS]).signed.version
-
-
-def begins(container: Container) -> float:
-    """From when the release in it is in force, Unix seconds. Raises ReleaseRefused."""
-    return terms(read_metadata(Targets, TARGETS, container[TARGETS]).signed)[1]
 
 
 def newest_root(container: Container) -> Metadata[Root]:

@@ -95,3 +95,47 @@ async def test_what_changes_is_asked_for_once_it_rests(
     await asyncio.sleep(0.1)
     assert len(asked) == (2 if kind == "file" else len(asked))  # what is away for a moment is being replaced
     watching.cancel()
+
+
+async def _first_asked(watched: Releases) -> str:
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[str] = loop.create_future()
+    watching = asyncio.create_task(watched.keep_watch(lambda cause: asked.done() or asked.set_result(cause)))
+    try:
+        async with asyncio.timeout(10):
+            return await asked
+    finally:
+        watching.cancel()
+
+
+async def test_a_first_release_that_begins_later_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "WATCH_SECONDS", 0.01)
+    watched = made(None, Alarms(), snapshot(usable=False))
+    watched.refuse("not_begun", NOW)
+    assert watched.refused == {"not_begun": 1}
+    assert await _first_asked(watched) == "watch"
+    watched.refuse("unsigned", None)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await _first_asked(watched)
+
+
+@pytest.mark.parametrize(
+    ("served", "waits", "asked"), [(7, None, False), (7, NOW - 1, True), (7, NOW + 60, False), (8, None, True)]
+)
+async def test_a_worker_that_takes_another_ones_place_misses_no_beginning(
+    served: int, waits: float | None, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified = SimpleNamespace(number=8, starts=waits)
+    waiting = None if waits is None else SimpleNamespace(signed=SimpleNamespace(verified=verified), hash="cd")
+    found = SimpleNamespace(waiting=waiting, snapshot=SimpleNamespace(release=served))
+    monkeypatch.setattr(releases, "load_release", lambda settings, now: found)
+    monkeypatch.setattr(releases, "WATCH_SECONDS", 0.01)
+    watched = made(None, Alarms(), snapshot())
+    watched.look_for_waiting()
+    if asked:
+        assert await _first_asked(watched) == releases.BEGINS
+    else:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await _first_asked(watched)
