@@ -134,7 +134,10 @@ def _designation(
         "title": title_of(ask, reference),
         "uses": [ask.text(USES[use]) for use in sorted(named.uses)],
         "begins": catalogue.day(ask.language, named.validity.start) if now < named.validity.start else "",
-        "until": catalogue.last_day(ask.language, named.validity.end),
+        "until": catalogue.last_day(ask.language, entry.validity.end),
+        "again": catalogue.last_day(ask.language, named.validity.end)
+        if named.validity.end < entry.validity.end
+        else "",
         "reason": entry.reason,
         "notes": [ask.text(text) for text, holds in ((WAITS, not named.confirmed), (REVIEW, over)) if holds],
         "may_end": who.for_authorisation(reference) is not None,

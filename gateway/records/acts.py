@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 ACTS_KEPT_SECONDS: Final = 366 * 86_400.0
 
-UNNOTED: Final = frozenset({"credential rehash", "acceptance add"})
-"""Nothing that anybody has to know of."""
+UNNOTED: Final = frozenset({"credential rehash", "acceptance add", "person add"})
+"""Nothing that anybody has to know of, or that the user ID says which follows."""
 
 
-async def note_acts(write: Write, changes: Iterable[Change]) -> None:
+async def note_acts(write: Write, done: Iterable[tuple[Change, tuple[str, ...]]]) -> None:
     """Notes the acts of a transaction, each for the user IDs that it was on. Raises ChangedMeanwhile when whoever acts had not seen what
     somebody did to one of them before."""
     concerned = [
         (change, user_id)
-        for change in changes
+        for change, theirs in done
         if change.act not in UNNOTED
-        for user_id in ([change.user_id] if change.user_id is not None else write.users)
+        for user_id in theirs
         if not _signs_out(change, user_id)
     ]
     for change, user_id in concerned:

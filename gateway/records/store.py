@@ -42,7 +42,7 @@ SAID: Mapping[str, tuple[str, ...]] = {
 
 class Write:
     """A transaction under way. `change` is what the ledger is told before the commit, if this write is an administrative act; `also` are
-    acts that come before it in the same transaction (`told`). `listed` are user IDs of which the directory knows something else from
+    the acts of the transaction that are complete (`told`), each with the user IDs that it was on. `listed` are user IDs of which the directory knows something else from
     now on, `designated` those whose designations began or ended."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -53,7 +53,7 @@ class Write:
         self.suspensions: list[str] = []
         self.before: list[Mapping[str, Detail]] = []
         self.after: list[Mapping[str, Detail]] = []
-        self.also: list[Change] = []
+        self.also: list[tuple[Change, tuple[str, ...]]] = []
         self.listed: dict[str, None] = {}
         self.designated: dict[str, None] = {}
 
@@ -88,17 +88,13 @@ class Write:
             self.designated.update(dict.fromkeys(keys))
 
     def told(self) -> None:
-        """What was done so far is an act of its own, with a line of its own; another one follows."""
+        """What was done so far is an act of its own, with a line of its own; another one may follow."""
         if self.change is not None:
-            self.also.append(self._whole(self.change))
+            whole = replace(self.change, before=tuple(self.before), after=tuple(self.after))
+            known = {user_id for _, theirs in self.also for user_id in theirs}
+            mine = [user_id for user_id in self.users if user_id not in known]
+            self.also.append((whole, tuple(mine) if whole.user_id is None else (whole.user_id,)))
         self.change, self.before, self.after = None, [], []
-
-    def acts(self) -> list[Change]:
-        """All acts of this transaction, in their order, each with what stood before and stands after."""
-        return [*self.also, *([] if self.change is None else [self._whole(self.change)])]
-
-    def _whole(self, change: Change) -> Change:
-        return replace(change, before=tuple(self.before), after=tuple(self.after))
 
     async def words(self, statement: sa.Executable) -> list[str]:
         """The first column of all rows."""
@@ -144,10 +140,11 @@ class Store:
                 await write.execute(sa.insert(changes), [{"at": at, "kind": kind, "key": key} for kind, key in touched])
             await write.connection.run_sync(fill_directory, write.listed, self._clock())
             await write.connection.run_sync(refresh_ends, write.designated, self._clock())
-            await note_acts(write, write.acts())
+            write.told()
+            await note_acts(write, write.also)
             if before_commit is not None:
                 # Together, so that a list of a thousand people waits for the disk a few times, not a thousand times.
-                written = [before_commit(await _with_insz(write, change)) for change in write.acts()]
+                written = [before_commit(await _with_insz(write, change)) for change, _ in write.also]
                 await asyncio.gather(*(each for each in written if inspect.isawaitable(each)))
         try:
             await self._read_back(list(write.users), list(write.sessions), suspensions=bool(write.suspensions))
