@@ -33,7 +33,7 @@ async def note_acts(write: Write, done: Iterable[tuple[Change, tuple[str, ...]]]
         for change, theirs in done
         if change.act not in UNNOTED
         for user_id in theirs
-        if not _signs_out(change, user_id)
+        if not _own_session(change, user_id)
     ]
     for change, user_id in concerned:
         if change.by.seen is not None and await last_act(write, user_id) > change.by.seen:
@@ -43,8 +43,9 @@ async def note_acts(write: Write, done: Iterable[tuple[Change, tuple[str, ...]]]
         await write.execute(sa.insert(acts), rows)
 
 
-def _signs_out(change: Change, user_id: str) -> bool:
-    return change.act == "session end" and change.by.actor in (f"user:{user_id}", "gateway")
+def _own_session(change: Change, user_id: str) -> bool:
+    """Somebody signs in or out, or their session expires."""
+    return change.act.startswith("session ") and change.by.actor in (f"user:{user_id}", "gateway")
 
 
 async def _row(write: Write, change: Change, user_id: str) -> dict[str, object] | None:
