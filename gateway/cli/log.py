@@ -173,6 +173,12 @@ def describe(event: Event) -> Text:
             line.append(f"{_text(record, 'to')}: {_text(record, 'cause')}", "bold red")
         case "alarm":
             line.append(_text(record, "text"), "bold red")
+        case "reload":
+            refused = record.get("outcome") == "refused"
+            said = f"{_text(record, 'outcome')} {_text(record, 'code')}".rstrip()
+            line.append(f"{_text(record, 'stream')} {said}", "bold red" if refused else "")
+            line.append(f", release {_text(record, 'release')}" if "release" in record else "")
+            line.append(f" ({_text(record, 'cause')})")
         case "administration":
             line.append(f"{_text(record, 'act')} by {_text(record, 'actor')}  {_text(record, 'reason')}")
         case _:

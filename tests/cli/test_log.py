@@ -50,6 +50,7 @@ def test_tail_shows_one_line_for_each_event(ledger: Path) -> None:
     assert any("more than one host field: GET /dossiers/{insz} HTTP/1.1  client" in line for line in shown)
     assert any("the outcome is unknown" in line for line in shown)
     assert any("9 refused" in line and "network bbbbbbbb" in line for line in shown)
+    assert any("refused retired_key, release 12 (watch)" in line for line in shown)
     assert any("3 turned away" in line and "No space left" in line for line in shown)
     for line in shown:
         assert line.isascii()

@@ -295,6 +295,16 @@ SAMPLES: dict[str, Record] = {
         objects={"designation": 17, "authorisation": "24/123"},
     ),
     "reload": reload_record(REFERENCE, outcome="refused", before="cd" * 32, after=None, faults=2, cause="SIGHUP"),
+    "reload-signed": reload_record(
+        REFERENCE,
+        outcome="refused",
+        before="cd" * 32,
+        after=None,
+        faults=1,
+        cause="watch",
+        code="retired_key",
+        release=12,
+    ),
     "start": start_record(
         REFERENCE,
         version="0.1.0",
