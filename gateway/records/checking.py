@@ -29,6 +29,8 @@ from gateway.records.schema import (
 from gateway.records.settings import RecordsKey
 from gateway.records.store import Store
 
+_SCHEMA_HAS = {"add": "lacks", "remove": "has besides", "modify": "has another"}
+"""By what would have to be done."""
 MOST_NAMED = 5
 """So many rows of one fault are named by number; the others are counted."""
 OF_A_USER_ID = (credentials, mandates, designations, roles, acceptances, confirmations, offices)
@@ -81,7 +83,8 @@ def _schema(connection: sa.Connection) -> Iterator[str]:
     for difference in compare_metadata(context, metadata):
         what = difference[0] if isinstance(difference, list) else difference
         if what[0] != "modify_comment":
-            yield f"the schema is not this version's: {what[0]} {_name(what)}"
+            verb, _, noun = str(what[0]).partition("_")
+            yield f"the schema {_SCHEMA_HAS[verb]} {noun} {_name(what)}"
 
 
 def _name(difference: Sequence[object]) -> str:
