@@ -66,7 +66,7 @@ class Emergency:
             self._put(now)
             if begins and not now:
                 return
-            log.warning("suspensions", running=[f"{entry.scope}: {entry.key}" for entry in sorted(now.entries)])
+            log.warning("suspensions", running=[f"{entry.scope}: {entry.key}" for entry in now.entries])
 
     def _look(self) -> bool:
         """Whether the switch may have changed, and was read again."""

@@ -30,15 +30,13 @@ def under_review(
     now: float,
     review_seconds: float,
 ) -> Authorisation | None:
-    """What a person stays under whom the head official has not reviewed since `ruling` came into force (clauses P4, I3).
+    """What a person stays under whom the head official has not reviewed since `ruling`, which is in force, came into it (clauses P4, I3).
 
     Nobody is carried over into new terms without that word; until the date that the KSZ set for it, whoever was designated under the
     predecessor goes on under the predecessor's own terms, as long as both are in force. A designation under `ruling`, whatever
     became of it, is the head official's word. None: `ruling` is what counts.
     """
     if ruling.review_until is None or now >= ruling.review_until or designations.get(ruling.reference):
-        return None
-    if not _in_force(ruling, now):
         return None
     before = [
         grant

@@ -46,7 +46,7 @@ class Suspensions:
 
     def __init__(self, entries: Iterable[Suspended] = ()) -> None:
         self.entries: frozenset[Suspended] = frozenset(entries)
-        ordered = sorted(self.entries, reverse=True)
+        ordered = sorted(self.entries, key=_order, reverse=True)
         self.everything: Suspended | None = next((entry for entry in ordered if entry.scope is Scope.ALL), None)
         self._by_subject: Mapping[tuple[Scope, str], Suspended] = {
             (entry.scope, entry.subject): entry for entry in ordered
@@ -75,7 +75,11 @@ class Suspensions:
     def concerning(self, user: UserRecords | None) -> list[Suspended]:
         """All that a decision about this person can read, in a fixed order: of suspended persons themself alone."""
         mine = None if user is None else self.of_person(user)
-        return sorted(entry for entry in self.entries if entry.scope is not Scope.PERSON or entry == mine)
+        return sorted((entry for entry in self.entries if entry.scope is not Scope.PERSON or entry == mine), key=_order)
+
+
+def _order(entry: Suspended) -> tuple[str, str, str, int]:
+    return entry.key, entry.scope.value, entry.subject, -1 if entry.person is None else entry.person
 
 
 NOTHING_SUSPENDED = Suspensions()

@@ -27,6 +27,7 @@ def suspension(key: str = KEY, subject: str = "dossier") -> Suspension:
 class Machine:
     switch: Switch
     records: Records
+    database: Path
     given: list[Suspensions] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ async def records(tmp_path: Path) -> AsyncIterator[Records]:
 
 @pytest.fixture
 def machine(tmp_path: Path, records: Records) -> Machine:
-    return Machine(Switch(tmp_path / "state" / "suspensions"), records)
+    return Machine(Switch(tmp_path / "state" / "suspensions"), records, tmp_path / "records.sqlite")
 
 
 async def test_by_the_switch_by_the_records_or_both(machine: Machine) -> None:
@@ -124,7 +125,7 @@ async def test_what_ended_elsewhere_leaves_the_switch(machine: Machine) -> None:
 async def test_without_records_the_switch_goes_on(machine: Machine) -> None:
     machine.switch.write(suspension())
     machine.emergency.tick()
-    await machine.records.close()
+    machine.database.rename(machine.database.with_name("away"))
     with pytest.raises(RecordsError):
         await machine.emergency.bring_together()
     assert machine.keys == [KEY]
