@@ -59,6 +59,7 @@ def reason_of(demo: House, answer: aiohttp.ClientResponse) -> str:
 # --- every story of the demo ---------------------------------------------------------------------------------------------------
 
 HEADINGS = {
+    "not_authorised": "You are not authorised for this transaction.",
     "not_designated": "You are not authorised for this transaction.",
     "designation_ended": "You are not authorised for this transaction.",
     "role_missing": "You are not authorised for this transaction.",
