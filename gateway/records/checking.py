@@ -129,17 +129,17 @@ def _queries(key: RecordsKey) -> Iterator[Query]:
         _joined(user_ids, root, user_ids.c.person == root.c.id, root.c.same_as.is_not(None)),
     )
     for table in OF_A_USER_ID:
-        known = sa.select(user_ids.c.user_id)
-        yield "nobody has, or had, this user ID", table, sa.select(table.c.id).where(table.c.user_id.not_in(known))
+        known = sa.exists().where(user_ids.c.user_id == table.c.user_id)
+        yield "nobody has, or had, this user ID", table, sa.select(table.c.id).where(~known)
     for table in (mandates, offices):
         there = sa.select(user_ids.c.id).where(
             user_ids.c.user_id == table.c.user_id, user_ids.c.institution == table.c.institution
         )
         yield "the user ID never was of this institution", table, sa.select(table.c.id).where(~there.exists())
-    said, number = confirmations.c, confirmations.c.subject
+    said = confirmations.c
     for subject, of in ((mandates, said.kind == "accepted"), (designations, said.kind != "accepted")):
-        query = sa.select(said.id).where(of, number.not_in(sa.select(subject.c.id)))
-        yield f"what it confirms is not in {subject.name}", confirmations, query
+        known = sa.exists().where(subject.c.id == said.subject)
+        yield f"what it confirms is not in {subject.name}", confirmations, sa.select(said.id).where(of, ~known)
     live = sa.and_(credentials.c.ended_at.is_(None), credentials.c.key_id != key.id)
     yield "it was sealed with another records key", credentials, sa.select(credentials.c.id).where(live)
 
