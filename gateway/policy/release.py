@@ -197,6 +197,24 @@ def _ending_soon(snapshot: Snapshot, now: float) -> Iterator[str]:
         if grant.status == "active" and now < grant.validity.end <= now + ENDING_SOON_SECONDS:
             last = dt.datetime.fromtimestamp(grant.validity.end - 1, BRUSSELS).date()
             yield f"authorisation {reference} ({grant.institution}, {grant.transaction}) ends on {last}"
+    for kbo in sorted(snapshot.institutions):
+        yield from _head_missing(snapshot, kbo, now)
+
+
+def _head_missing(snapshot: Snapshot, kbo: str, now: float) -> Iterator[str]:
+    """Without a head official nobody gives mandates or confirms designations (P5): the KSZ names another before the last one leaves."""
+    heads = [
+        role.validity
+        for roles in snapshot.roles.values()
+        for role in roles
+        if role.role == "head_official" and role.institution == kbo
+    ]
+    held_until = max((each.end for each in heads if each.holds(now)), default=None)
+    if held_until is None:
+        yield f"institution {kbo} has no head official now: nobody can give mandates there, or confirm designations"
+    elif held_until <= now + ENDING_SOON_SECONDS and not any(each.holds(held_until) for each in heads):
+        last = dt.datetime.fromtimestamp(held_until - 1, BRUSSELS).date()
+        yield f"institution {kbo} has a head official until {last}, and nobody after that"
 
 
 def refusing_snapshot(settings: Settings) -> Snapshot:

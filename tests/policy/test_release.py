@@ -313,3 +313,24 @@ def test_a_good_table_with_a_junk_line_gives_faults_or_a_snapshot(pristine: Path
     faults += check_table(table, decision, NOW)
     if not faults:
         assert build_snapshot(table, decision, "0" * 64).usable
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("2026-06-20", "institution 0403019261 has a head official until 2026-06-20, and nobody after that"),
+        ("2026-05-01", "institution 0403019261 has no head official now"),
+        ("2028-12-31", None),
+    ],
+)
+def test_a_head_official_who_leaves_is_warned_of(config: Path, edit: Edit, until: str, said: str | None) -> None:
+    """P5: whoever gives mandates is missed before they are gone."""
+    text = (config / "roles.toml").read_text()
+    first = text.index("until = 2028-12-31")
+    (config / "roles.toml").write_text(f"{text[:first]}until = {until}{text[first + len('until = 2028-12-31') :]}")
+    warnings = [each for each in load_release(load_settings(config), NOW).warnings if "head official" in each]
+    assert [each[: len(said or "")] for each in warnings] == ([said] if said else [])
+    if said and "until" in said:
+        successor = '\n[[role]]\nrole = "head_official"\ninsz = "19282416134"\ninstitution = "0403019261"\nfrom = 2026-06-21\nuntil = 2028-12-31\nact = "Appointment"\n'
+        (config / "roles.toml").write_text((config / "roles.toml").read_text() + successor)
+        assert not [each for each in load_release(load_settings(config), NOW).warnings if "head official" in each]
