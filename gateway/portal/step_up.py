@@ -58,13 +58,7 @@ async def show(ask: Ask) -> web.StreamResponse:
     goal, session = _goal(ask, dict(ask.request.query)), ask.session
     if session is None:
         return ask.redirect("/applications")
-    need = await _need(ask, session, goal)
-    if need.decision.reason.code not in MENDED:
-        # Permitted by now, or refused for another reason, which the transaction's host tells better.
-        if goal.page is not None:
-            return ask.redirect(goal.errand.again["page"])
-        return await onward(ask, session, goal.start)
-    return _page(ask, goal, need)
+    return await _asked(ask, session, goal)
 
 
 async def submit(ask: Ask) -> web.StreamResponse:
@@ -73,9 +67,9 @@ async def submit(ask: Ask) -> web.StreamResponse:
     goal, session, user = _goal(ask, form), ask.session, ask.user
     if session is None or user is None:
         return ask.redirect("/applications")
-    need = await _need(ask, session, goal)
     if not ask.form_fits(form):
-        return _page(ask, goal, need, general=ask.text(FORM_TOO_OLD), status=403)
+        return await _asked(ask, session, goal, told=ask.text(FORM_TOO_OLD))
+    need = await _need(ask, session, goal)
     attempt = Attempt(user.user_id, form.get("password", ""), form.get("code", "").strip(), goal.errand)
     faults = field_faults(ask, attempt.user_id, attempt.password, attempt.code)
     if need.by is Means.TOKEN and not attempt.code and not need.card:
@@ -101,7 +95,18 @@ async def refused(ask: Ask, errand: Errand, told: str) -> web.StreamResponse:
     goal, session = _goal(ask, errand.again), ask.session
     if session is None:
         return ask.redirect("/applications")
-    return _page(ask, goal, await _need(ask, session, goal), general=told, status=403)
+    return await _asked(ask, session, goal, told=told)
+
+
+async def _asked(ask: Ask, session: Session, goal: Goal, *, told: str = "") -> web.StreamResponse:
+    """The page that asks, with what went wrong with its form; or the way on, where it has nothing to ask for: it was answered in another
+    tab, say, or there is another reason now, which the transaction's host tells better."""
+    need = await _need(ask, session, goal)
+    if need.decision.reason.code in MENDED:
+        return _page(ask, goal, need, general=told, status=403 if told else 200)
+    if goal.page is not None:
+        return ask.redirect(goal.errand.again["page"])
+    return await onward(ask, session, goal.start)
 
 
 def would_do(ask: Ask, errand: Errand, session: Session) -> frozenset[Means]:

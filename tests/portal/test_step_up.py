@@ -151,6 +151,18 @@ async def test_a_form_without_its_token_changes_nothing(world: World) -> None:
     assert len(world.lines("sign-in")) == 1
 
 
+async def test_what_was_confirmed_in_one_tab_is_not_asked_for_in_another(world: World) -> None:
+    browser = await signed_in(world)
+    start, page = await opened(browser, PENSION, "/pension/list")
+    other, asking = await opened(browser, PENSION, "/pension/list")
+    code = code_at(TOTP_SECRET, step_at(world.clock.now))
+    fields = {"password": PASSWORD, "code": code}
+    await browser.post(URL, {"csrf": page.csrf, "start": start, **fields})
+    answer = await browser.post(URL, {"csrf": asking.csrf, "start": other, **fields})
+    assert (answer.status, answer.location.split("?")[0]) == (303, f"https://{PENSION}:8443/.gateway/enter")
+    assert (await browser.follow(answer)).url.endswith("/pension/list")
+
+
 async def test_a_form_that_was_not_sent_has_a_step_up_of_its_own(world: World) -> None:
     browser = await signed_in(world)
     page = await browser.get(f"{URL}?transaction=pension&use=consultation")
