@@ -63,8 +63,11 @@ class Signals:
         reload = self._reload
 
         async def told() -> None:
-            if reload is not None:
-                write_outcome(self._reload_file, await reload(cause))
+            if reload is None:
+                return
+            outcome = await reload(cause)
+            if cause == HANG_UP:  # whoever asked waits for the answer to that, and to nothing else
+                write_outcome(self._reload_file, outcome)
 
         task = asyncio.get_running_loop().create_task(told())
         self._reloads.add(task)

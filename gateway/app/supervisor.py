@@ -96,6 +96,7 @@ class Supervisor:
         self._failed: GatewayError | None = None
         self._table = ""
         self._reload_number = 0
+        self._reload_cause = ""
         self._reload_wanted = ""
         self._reloading: dict[int, Outcome | None] = {}
         self._reload_until = float("inf")
@@ -342,7 +343,8 @@ class Supervisor:
         """One at a time; what is wanted meanwhile, or before all are ready, comes after."""
         if self._reload_until < float("inf") or not self._reload_wanted or not self._all_were_ready or self._stopping:
             return
-        cause, self._reload_wanted = self._reload_wanted, ""
+        cause = self._reload_cause = self._reload_wanted
+        self._reload_wanted = ""
         self._reload_number += 1
         self._reload_until = time.monotonic() + RELOAD_SECONDS
         # Whoever is not ready yet begins with the table that the others run, and is asked again if that is another by then.
@@ -364,7 +366,8 @@ class Supervisor:
         if outcome["ok"]:
             self._table = outcome["hash"]
             self._renew_certificates()
-        write_outcome(self._settings.reload_file, outcome)
+        if self._reload_cause == HANG_UP:  # whoever asked waits for the answer to that, and to nothing else
+            write_outcome(self._settings.reload_file, outcome)
         self._begin_reload()
 
     def _renew_certificates(self) -> None:

@@ -263,6 +263,10 @@ def new(
         )
         write_container(container, to)
         pieces = signing.pieces(container)
+        if signing.newest_root(before).signed.expires.timestamp() < max(begins, now) + days * DAY:
+            words.warn(
+                "the root expires before this release, and ends it: gateway table rotate-keys makes the next one"
+            )
     words.tell_pieces(to, container, pieces, as_json=as_json)
 
 

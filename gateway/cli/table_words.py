@@ -25,6 +25,10 @@ def say(text: str, result: Mapping[str, object], *, as_json: bool) -> None:
     print(json.dumps(result, ensure_ascii=False) if as_json else text)
 
 
+def warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
+
+
 def tell_refused(error: TableError, code: str | None, *, as_json: bool) -> None:
     """Why it is no release that a gateway would take."""
     faults = [fault.as_dict() for fault in error.faults]

@@ -139,6 +139,8 @@ def test_numbers_follow_the_last_release(at: Path) -> None:
     assert said["parts"][-1]["expires"] - said["parts"][-1]["from"] == 90 * 86400
     assert said["parts"][-1]["missing"] == 2
     assert "from 2027-01-01 00:00 until 2027-04-01 01:00" in run("show", str(at / "next")).stdout
+    late = run(*words, "--from", "2028-10-01", "--to", str(at / "late"))
+    assert (late.exit_code, "the root expires before this release" in late.stderr) == (0, True)
     result = run(*words, "--number", "11", "--to", str(at / "again"))
     assert (result.exit_code, "needs a higher one" in result.stderr) == (2, True)
     result = run(*words, "--from", "soon", "--to", str(at / "again"))
