@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from gateway.policy.certificates import make_dev_certificates
 from gateway.records import Records, RecordsSettings, upgrade_schema
 from gateway.records.server import Server, read_url
 from tests.postgresql import GUARDED, Cluster
-from tests.records.conftest import BY_ACT, INSZ, NOW, add_user, sql
+from tests.records.conftest import BY_ACT, DAY, INSZ, NOW, add_user, sign_in, sql
 
 
 @pytest.mark.parametrize(
@@ -183,6 +185,36 @@ async def test_a_server_that_takes_no_writes(settings: RecordsSettings) -> None:
         sql(
             settings, "SET default_transaction_read_only = off; ALTER ROLE postgres RESET default_transaction_read_only"
         )
+
+
+@pytest.mark.postgresql
+async def test_a_gateway_that_does_not_own_the_tables(settings: RecordsSettings) -> None:
+    """With the rights that docs/databases.md lists, and no more, everything works but what the owner alone may."""
+    page = (Path(__file__).parents[2] / "docs" / "databases.md").read_text("utf-8")
+    (grants,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    user = f"gateway_{os.getpid()}"
+    statements = [one.strip().replace("TO gateway", f"TO {user}") for one in grants.split(";") if one.strip()]
+    sql(settings, f"CREATE ROLE {user} LOGIN", *statements)
+    server = settings.database
+    assert isinstance(server, Server)
+    try:
+        records = await Records.open(replace(settings, database=replace(server, user=user)))
+        await add_user(records)
+        await records.set_totp("jansen01", bytes(20), BY_ACT, NOW)
+        session = await sign_in(records)
+        await records.claim_attempt("nobody99", NOW)
+        await records.end_session(session.id, "signed out", "user:jansen01")
+        await records._tidy(NOW + 9 * DAY)
+        assert await records.faults() == []
+        with pytest.raises(RecordsError, match="must be owner"):
+            async with records._database.writing() as connection:
+                await connection.exec_driver_sql("ALTER TABLE roles DISABLE TRIGGER ALL")
+        with pytest.raises(RecordsError, match="permission denied"):
+            async with records._database.writing() as connection:
+                await connection.exec_driver_sql("DELETE FROM roles")
+        await records.close()
+    finally:
+        sql(settings, f"DROP OWNED BY {user}; DROP ROLE {user}")
 
 
 @pytest.mark.postgresql
