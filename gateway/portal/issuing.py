@@ -58,7 +58,7 @@ async def issue_activation(ask: Ask, who: Administrator, login: Login, by: By, _
         pdf = await ask.tools.hashing.run(ask.network, partial(as_pdf, paper, now))
     except Busy:
         return await _no_room(ask, who, login)
-    await services.records.set_activation(login.user_id, hashed, by, now, line_of(ask, who))
+    await services.records.set_activation(login.user_id, hashed, by, services.clock(), line_of(ask, who))
     return _paper_page(ask, login, paper, pdf, "letter")
 
 

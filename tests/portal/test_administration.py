@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -326,6 +327,23 @@ async def test_the_paper_is_in_the_language_of_who_gets_it(world: World, admin: 
 
 
 # --- a letter
+
+
+async def test_what_took_a_while_to_make_is_told_to_who_read_meanwhile(
+    world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A letter is a change of when it was recorded: one of before what the person has read would never be told."""
+    run = HashingPool.run
+
+    async def slow(self: HashingPool, network: str, work: Callable[[], object]) -> object:
+        await world.records.mark_told("jansen01", world.clock.now + 1)
+        world.clock.now += 2
+        return await run(self, network, work)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HashingPool, "run", slow)
+        assert (await admin.do("activation")).status == 200
+    assert [change.kind for change in await world.records.untold_changes("jansen01")] == ["activation"]
 
 
 async def test_a_letter_is_made_shown_once_and_works(world: World, admin: Admin) -> None:
