@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.cli.acting import Desk, at_desk
@@ -19,18 +20,20 @@ def list_entries(
 
     async def work(desk: Desk) -> list[Row]:
         found = await desk.records.entries(kind, user_id=person, institution=institution, ended=ended)
-        return [_row(kind, entry) for entry in found]
+        accepted = await desk.records.accepted_mandates() if kind == "mandate" else None
+        return [_row(kind, entry, accepted) for entry in found]
 
     show(at_desk(work, config, acts=False, as_json=as_json), f"No {kind} found.", as_json=as_json, left_out=LEFT_OUT)
 
 
-def _row(kind: str, entry: Entry) -> Row:
+def _row(kind: str, entry: Entry, accepted: Mapping[int, float] | None = None) -> Row:
     number = "record" if kind in ("user-id", "role", "office") else kind
     return {
         number: entry.record,
         "user_id": entry.user_id,
         "institution": entry.institution,
         **entry.says,
+        **({} if accepted is None else {"accepted": Moment(accepted.get(entry.record))}),
         "from": Moment(entry.validity.start),
         "until": Moment(entry.validity.end),
         "recorded": Moment(entry.recorded_at),

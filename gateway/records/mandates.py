@@ -138,6 +138,14 @@ class Mandates(Store):
         """Every mandate that there is, or was, at an institution, newest first."""
         return (await self._mandates(mandates.c.institution == institution))[::-1]
 
+    async def accepted_mandates(self) -> dict[int, float]:
+        """When each mandate that was accepted counts from, Unix seconds; by its number."""
+        table = confirmations.c
+        query = sa.select(table.subject, sa.func.min(table.valid_from).label("at")).group_by(table.subject)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(query.where(table.kind == ACCEPTED, table.ended_at.is_(None)))
+            return {row.subject: row.at for row in rows}
+
     async def mandate_in_force(self, user_id: str, institution: str, now: float) -> MandateEntry | None:
         """The mandate that the holder of a user ID acts under; the newest of several. None: they administer nothing."""
         held = await self.mandates_of(user_id)

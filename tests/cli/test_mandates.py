@@ -16,11 +16,12 @@ def test_a_mandate_with_a_scope_waits_for_its_holder(staffed: Shell) -> None:
     given = staffed.json("mandate", "add", "--person", "jansen01", "--authorisation", "24/123", "--to-accept", *ACT)
     assert fields(given, "mandate", "accepted") == (2, False)
     [_, listed] = staffed.json("mandate", "list")
-    assert listed["authorisations"] == "24/123"
+    assert fields(listed, "authorisations", "accepted") == ("24/123", None)
     under = ("--on-behalf-of", "2", "--reason", "x")
     waits = staffed.run("user-id", "block", "admin01", *under)
     assert (waits.exit_code, "gateway mandate accept" in waits.stderr) == (1, True)
     staffed.ok("mandate", "accept", "2", *ACT)
+    assert all(row["accepted"] for row in staffed.json("mandate", "list"))
     staffed.ok("user-id", "block", "admin01", *under)
     again = staffed.run("mandate", "accept", "2", *ACT)
     assert (again.exit_code, "accepted already" in again.stderr) == (1, True)
