@@ -125,9 +125,13 @@ def _network(value: object) -> Network:
     if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
         return value
     try:
-        return ipaddress.ip_network(value if isinstance(value, str) else "")
+        network = ipaddress.ip_network(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError('it is not a network. Write "192.0.2.0/24", "2001:db8::/48", or one address') from None
+    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
+        # Such a client is known by its IPv4 address: nothing would ever be in it.
+        raise ValueError('it is an IPv4 network written as IPv6. Write it as IPv4: "192.0.2.0/24"')
+    return network
 
 
 def _place(value: object) -> Place:

@@ -137,6 +137,7 @@ AUTHORISATIONS: list[Row] = [
             ('networks = "192.0.2.0/24"', "use[2].context.networks", "list"),
             ('networks = ["192.0.2.0/24", "office"]', "use[2].context.networks[2]", "not a network"),
             ('networks = ["192.0.2.1/24"]', "use[2].context.networks[1]", "not a network"),
+            ('networks = ["::ffff:192.0.2.0/120"]', "use[2].context.networks[1]", "Write it as IPv4"),
             ('networks = ["192.0.2.0/24", "2001:db8::/48", "192.0.2.0/24"]', "use[2].context.networks", "twice"),
             (f"networks = {[f'10.0.{number}.0/24' for number in range(65)]}", "use[2].context.networks", "at most 64"),
             ('hours = "7:00-19:00"', "use[2].context.hours", "hours are expected"),
