@@ -56,7 +56,7 @@ def person_import(
         bounds = await _bounds(desk, kbo, on_behalf_of)
         plan = await desk.records.plan_import(read.rows, bounds, reason, desk.now)
         if not plan.faults and not dry_run:
-            await desk.records.apply_import(plan, bounds, by, desk.now, desk.before_commit)
+            await desk.records.apply_import(read.rows, plan.digest, bounds, by, desk.now, desk.before_commit)
         return plan
 
     plan = at_desk(work, config, acts=not dry_run, as_json=as_json)

@@ -91,11 +91,8 @@ async def apply(ask: Ask) -> web.StreamResponse:
         return lists_page(ask, who, Telling(ask.text(GONE), status=410))
     rows = tuple(Row(line, dict(zip(COLUMNS, cells, strict=True))) for line, *cells in kept["rows"])
     bounds, now, records = bounds_of(ask, who), ask.services.clock(), ask.services.records
-    plan = await records.plan_import(rows, bounds, kept["reason"], now)
-    if plan.faults or plan.digest != kept["digest"]:
-        return await _plan_page(ask, who, rows, kept["reason"], ask.text(CHANGED))
     try:
-        await records.apply_import(plan, bounds, who.by(kept["reason"]), now, line_of(ask, who))
+        plan = await records.apply_import(rows, kept["digest"], bounds, who.by(kept["reason"]), now, line_of(ask, who))
     except Conflict:
         return await _plan_page(ask, who, rows, kept["reason"], ask.text(CHANGED))
     return ask.page("administration_imported.html", _counts(plan))
@@ -103,13 +100,15 @@ async def apply(ask: Ask) -> web.StreamResponse:
 
 def bounds_of(ask: Ask, who: Administrator) -> Bounds:
     """What this administrator may give."""
+    granted = who.authorisations(ask)
     institution = ask.services.snapshot().institutions.get(who.user.institution)
     return Bounds(
         who.user.institution,
         "nl" if institution is None else institution.language,
-        who.authorisations(ask),
+        granted,
         roles_of(ask, who),
         who.user.person,
+        {reference: held.record for reference in granted if (held := who.for_authorisation(reference)) is not None},
     )
 
 

@@ -49,14 +49,17 @@ def _own_session(change: Change, user_id: str) -> bool:
 
 
 async def _row(write: Write, change: Change, user_id: str) -> dict[str, object] | None:
-    newest = sa.select(user_ids.c.institution).where(user_ids.c.user_id == user_id)
-    user = await write.one(newest.order_by(user_ids.c.id.desc()).limit(1))
-    if user is None:
-        return None
+    institution = change.institution if change.user_id is not None else None
+    if institution is None:
+        newest = sa.select(user_ids.c.institution).where(user_ids.c.user_id == user_id)
+        user = await write.one(newest.order_by(user_ids.c.id.desc()).limit(1))
+        if user is None:
+            return None
+        institution = user.institution
     by = change.by
     return {
         "at": change.at,
-        "institution": user.institution,
+        "institution": institution,
         "user_id": user_id,
         "act": change.act,
         "actor": by.actor,

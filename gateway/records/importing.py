@@ -7,24 +7,26 @@ So a list that was exported and is brought in again does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz
 from gateway.model import FOR_EVER, LANGUAGES, Authorisation, Language, Use, Validity
-from gateway.records.administration import Administration
-from gateway.records.grants import Grants
+from gateway.records.administration import check_mandate, recorded
 from gateway.records.loading import Row as DatabaseRow
-from gateway.records.loading import parse_uses, root
+from gateway.records.loading import parse_uses, root, write_uses
 from gateway.records.narrowing import Terms, designation_terms, last_day_of, read_day, read_days
 from gateway.records.schema import designations, persons, roles, user_ids
+from gateway.records.store import Store, Write, said
 from gateway.records.table_file import Fault, Row
-from gateway.records.values import USER_ID, BeforeCommit, By
+from gateway.records.values import USER_ID, BeforeCommit, By, Change, Detail
 
 MOST_NAME: Final = 200
 MOST_REASON: Final = 200
@@ -34,13 +36,15 @@ _AT_ONCE: Final = 400
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What whoever brings a list in may give: the `authorisations` of their `institution` that their mandate is for and that are in the table,
-    by reference, the `roles` that those ask for; `language` is the institution's, `person` who they are themself."""
+    by reference, the `roles` that those ask for; `language` is the institution's, `person` who they are themself, `mandates` under which of theirs somebody is
+    designated for an authorisation."""
 
     institution: str
     language: Language
     authorisations: Mapping[str, Authorisation]
     roles: frozenset[str]
     person: int | None
+    mandates: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,64 +113,38 @@ class _Known:
     held: set[tuple[str, str]]
 
 
-class Imports(Administration, Grants):
+class Imports(Store):
     """Checking and applying. Everything raises RecordsError."""
 
     async def plan_import(self, rows: Sequence[Row], bounds: Bounds, reason: str, now: float) -> Plan:
         """What these rows would do, and their faults. `reason` is for rows that give none."""
-        known = await self._known(rows, bounds.institution, now)
-        checker = _Checker(known, bounds, " ".join(reason.split()), now)
-        steps = [checker.step(row) for row in rows]
-        return Plan(tuple(steps), tuple(checker.faults))
-
-    async def apply_import(self, plan: Plan, bounds: Bounds, by: By, now: float, before_commit: BeforeCommit) -> None:
-        """Does it, all in one transaction. Raises Conflict, or whatever `before_commit` does: then nothing was done."""
-        async with self.together(before_commit) as joined:
-            made: dict[str, int] = {}
-            for step in plan.steps:
-                word = By(by.actor, step.reason, by.mandate, by.act)
-                if step.adds:
-                    person = step.person or made.get(step.insz)
-                    if person is None:
-                        person = made[step.insz] = await joined.add_person(step.insz, step.name, word, now)
-                    await joined.add_user_id(step.user_id, person, bounds.institution, step.language, word, now)
-                if step.terms is not None:
-                    granted = bounds.authorisations[step.authorisation]
-                    validity = Validity(max(now, step.terms.validity.start), step.terms.validity.end)
-                    await joined.add_designation(step.user_id, granted, step.terms.uses, word, now, validity)
-                if step.role is not None:
-                    await joined.add_role(step.user_id, step.role, word, now, step.role_validity)
-
-    async def _known(self, rows: Sequence[Row], institution: str, now: float) -> _Known:
-        named = sorted({row.cells["user_id"] for row in rows})
-        numbers = sorted({digits for row in rows if (digits := _digits(row.cells["insz"]))})
-        found = _Known({}, {}, {}, {}, {}, set())
         async with self._database.reading() as connection:
-            for chunk in _chunks(named):
-                newest = sa.select(user_ids).where(user_ids.c.user_id.in_(chunk)).order_by(user_ids.c.id)
-                found.user_ids.update({row.user_id: row for row in await connection.execute(newest)})
-                live = sa.select(designations).where(
-                    designations.c.user_id.in_(chunk), designations.c.ended_at.is_(None), designations.c.valid_to > now
+            return await _plan(connection, rows, bounds, reason, now)
+
+    async def apply_import(
+        self,
+        rows: Sequence[Row],
+        digest: str,
+        bounds: Bounds,
+        by: By,
+        now: float,
+        before_commit: BeforeCommit | None = None,
+    ) -> Plan:
+        """Does what the rows would do, all in one transaction, when that still is what the `digest` is of (`Plan.digest`).
+
+        `by.reason` is for rows that give none. Raises Conflict, or whatever `before_commit` does: then nothing was done. Rows go in
+        together, some hundred at a time: who signs in meanwhile waits.
+        """
+        async with self._write(before_commit) as write:
+            plan = await _plan(write.connection, rows, bounds, by.reason, now)
+            if plan.faults or plan.digest != digest:
+                raise Conflict("the records have changed since the list was checked; nothing was done")
+            for reference in ("", *sorted({step.authorisation for step in plan.steps if step.terms is not None})):
+                await check_mandate(
+                    write, _word(by, bounds, by.reason, reference), bounds.institution, now, reference or None
                 )
-                for row in await connection.execute(live):
-                    found.designated[row.user_id, row.authorisation] = row
-                theirs = sa.select(roles.c.user_id, roles.c.role).where(
-                    roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None)
-                )
-                found.held.update((row.user_id, row.role) for row in await connection.execute(theirs))
-            for chunk in _chunks(numbers):
-                known = sa.select(root().label("person"), persons.c.insz).where(persons.c.insz.in_(chunk))
-                found.people.update({row.insz: row.person for row in await connection.execute(known)})
-            people = {row.person for row in found.user_ids.values()} | set(found.people.values())
-            for few in _chunks(sorted(people)):
-                all_of = sa.select(root().label("person"), persons.c.insz).where(root().in_(few))
-                for row in await connection.execute(all_of):
-                    found.numbers.setdefault(row.person, set()).add(row.insz)
-                at_work = sa.select(user_ids.c.person, user_ids.c.user_id).where(
-                    user_ids.c.person.in_(few), user_ids.c.institution == institution, user_ids.c.ended_at.is_(None)
-                )
-                found.here.update({row.person: row.user_id for row in await connection.execute(at_work)})
-        return found
+            await _Work(write, bounds, by, now).do(plan)
+        return plan
 
 
 class _Checker:
@@ -339,6 +317,126 @@ class _Checker:
         for column, code in wrong:
             self._fault(column, code, cells[column])
         return role, None if validity is None or validity.end == FOR_EVER else validity
+
+
+async def _plan(connection: AsyncConnection, rows: Sequence[Row], bounds: Bounds, reason: str, now: float) -> Plan:
+    checker = _Checker(await _known(connection, rows, bounds.institution, now), bounds, " ".join(reason.split()), now)
+    steps = [checker.step(row) for row in rows]
+    return Plan(tuple(steps), tuple(checker.faults))
+
+
+async def _known(connection: AsyncConnection, rows: Sequence[Row], institution: str, now: float) -> _Known:
+    named = sorted({row.cells["user_id"] for row in rows})
+    numbers = sorted({digits for row in rows if (digits := _digits(row.cells["insz"]))})
+    found = _Known({}, {}, {}, {}, {}, set())
+    for chunk in _chunks(named):
+        newest = sa.select(user_ids).where(user_ids.c.user_id.in_(chunk)).order_by(user_ids.c.id)
+        found.user_ids.update({row.user_id: row for row in await connection.execute(newest)})
+        live = sa.select(designations).where(
+            designations.c.user_id.in_(chunk), designations.c.ended_at.is_(None), designations.c.valid_to > now
+        )
+        for row in await connection.execute(live):
+            found.designated[row.user_id, row.authorisation] = row
+        theirs = sa.select(roles.c.user_id, roles.c.role).where(roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None))
+        found.held.update((row.user_id, row.role) for row in await connection.execute(theirs))
+    for chunk in _chunks(numbers):
+        known = sa.select(root().label("person"), persons.c.insz).where(persons.c.insz.in_(chunk))
+        found.people.update({row.insz: row.person for row in await connection.execute(known)})
+    people = {row.person for row in found.user_ids.values()} | set(found.people.values())
+    for few in _chunks(sorted(people)):
+        all_of = sa.select(root().label("person"), persons.c.insz).where(
+            sa.or_(persons.c.id.in_(few), persons.c.same_as.in_(few))
+        )
+        for row in await connection.execute(all_of):
+            found.numbers.setdefault(row.person, set()).add(row.insz)
+        at_work = sa.select(user_ids.c.person, user_ids.c.user_id).where(
+            user_ids.c.person.in_(few), user_ids.c.institution == institution, user_ids.c.ended_at.is_(None)
+        )
+        found.here.update({row.person: row.user_id for row in await connection.execute(at_work)})
+    return found
+
+
+def _word(by: By, bounds: Bounds, reason: str, reference: str) -> By:
+    """On whose word a row is recorded: a designation under a mandate that is for its authorisation."""
+    return By(by.actor, reason, bounds.mandates.get(reference, by.mandate), by.act)
+
+
+class _Work:
+    """Records the steps of a plan that was checked in this very transaction: each kind of row together, each act with its own line."""
+
+    def __init__(self, write: Write, bounds: Bounds, by: By, now: float) -> None:
+        self._write = write
+        self._bounds = bounds
+        self._by = by
+        self._now = now
+        self._done: dict[int, list[Change]] = {}
+
+    async def do(self, plan: Plan) -> None:
+        new = [step for step in plan.steps if step.adds]
+        unknown = list({step.insz: step for step in new if step.person is None}.values())
+        made = await self._put(persons, unknown, lambda step: {"insz": step.insz, "name": step.name})
+        people = {step.insz: number for step, number in zip(unknown, made, strict=True)}
+        for step in unknown:
+            self._tell(step, "person add", {"person": people[step.insz]}, about=None)
+        await self._add(
+            user_ids,
+            "user-id add",
+            new,
+            lambda step: {
+                "user_id": step.user_id,
+                "person": people.get(step.insz, step.person),
+                "institution": self._bounds.institution,
+                "language": step.language,
+                "blocked": False,
+            },
+        )
+        await self._add(
+            designations,
+            "designation add",
+            [step for step in plan.steps if step.terms is not None],
+            lambda step: {
+                "user_id": step.user_id,
+                "authorisation": step.authorisation,
+                "uses": write_uses(() if step.terms is None else step.terms.uses),
+            },
+        )
+        await self._add(
+            roles,
+            "role add",
+            [step for step in plan.steps if step.role is not None],
+            lambda step: {"user_id": step.user_id, "role": step.role},
+        )
+        for step in plan.steps:
+            self._write.users[step.user_id] = None
+            self._write.also += [(change, (step.user_id,)) for change in self._done.get(step.line, ())]
+
+    async def _add(
+        self, table: sa.Table, act: str, steps: Sequence[Step], of: Callable[[Step], dict[str, object]]
+    ) -> None:
+        for step, number in zip(steps, await self._put(table, steps, of), strict=True):
+            values = {**of(step), **self._recorded(table, step), "id": number}
+            self._tell(step, act, {"record": number}, said(table, values))
+
+    async def _put(self, table: sa.Table, steps: Sequence[Step], of: Callable[[Step], dict[str, object]]) -> list[int]:
+        return await self._write.insert_all(table, [{**of(step), **self._recorded(table, step)} for step in steps])
+
+    def _recorded(self, table: sa.Table, step: Step) -> dict[str, object]:
+        reference = step.authorisation if table is designations else ""
+        validity = step.role_validity if table is roles else None
+        if table is designations and step.terms is not None:
+            validity = Validity(max(self._now, step.terms.validity.start), step.terms.validity.end)
+        return recorded(_word(self._by, self._bounds, step.reason, reference), self._now, validity)
+
+    def _tell(
+        self, step: Step, act: str, details: dict[str, Detail], *after: Mapping[str, Detail], about: str | None = ""
+    ) -> None:
+        user_id = None if about is None else step.user_id
+        reference = step.authorisation if act.startswith("designation") else ""
+        word = _word(self._by, self._bounds, step.reason, reference)
+        change = Change(
+            act, self._now, word, user_id, step.insz or None, self._bounds.institution, details, after=after
+        )
+        self._done.setdefault(step.line, []).append(change)
 
 
 def _digits(text: str) -> str:

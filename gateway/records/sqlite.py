@@ -117,7 +117,8 @@ def _prepare(engine: sa.Engine) -> None:
         connection: sa.Connection, cursor: object, statement: str, parameters: Any, context: object, many: bool
     ) -> None:
         """A text with a zero in it is refused, as PostgreSQL does: what is kept here could not go there."""
-        for row in parameters if many else (parameters,):
+        # Many rows are a list of rows, or one long row where they go in by a single statement.
+        for row in parameters if many and parameters and isinstance(parameters[0], tuple) else (parameters,):
             _refuse_zero(row)
 
 

@@ -67,16 +67,25 @@ class Write:
         made = await self.connection.execute(sa.insert(table).values(**values).returning(table.c.id))
         number = int(made.scalar_one())
         if table.name in SAID:
-            self.after.append(_said(table, {**values, "id": number}))
+            self.after.append(said(table, {**values, "id": number}))
         self._mark(table, [str(values.get("user_id"))])
         return number
+
+    async def insert_all(self, table: sa.Table, rows: list[dict[str, object]]) -> list[int]:
+        """Adds many rows to a table with a numbered key, and gives their numbers in the same order. What is told of them is the caller's."""
+        if not rows:
+            return []
+        adding = sa.insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        made = (await self.connection.execute(adding, rows)).scalars().all()
+        self._mark(table, [str(row.get("user_id")) for row in rows])
+        return [int(number) for number in made]
 
     async def end(self, table: sa.Table, chosen: sa.ColumnElement[bool], by: By, now: float) -> None:
         """The one update that a legal record knows, of the live ones among those chosen."""
         live = sa.and_(chosen, table.c.ended_at.is_(None))
         if table.name in SAID:
             rows = (await self.connection.execute(sa.select(table).where(live))).all()
-            self.before += [_said(table, row._mapping) for row in rows]
+            self.before += [said(table, row._mapping) for row in rows]
             self._mark(table, [row.user_id for row in rows])
         end = {"ended_at": now, "ended_by": by.signature, "ended_reason": by.reason}
         await self.execute(sa.update(table).where(live).values(**end))
@@ -105,7 +114,8 @@ class Write:
         return row
 
 
-def _said(table: sa.Table, values: Mapping[Any, Any]) -> dict[str, Detail]:
+def said(table: sa.Table, values: Mapping[Any, Any]) -> dict[str, Detail]:
+    """What a line says of a record: `SAID`, and when it is good."""
     columns = (*SAID[table.name], "valid_from", "valid_to", "act_reference")
     known = {column: values[column] for column in columns if values.get(column) is not None}
     return {"table": table.name, "id": values["id"], **known}

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.errors import Conflict
 from gateway.model import LANGUAGES, Language
 from gateway.portal.import_words import FAULTS
+from gateway.records.store import Write
 from gateway.records.table_file import COLUMNS, MOST_BYTES, MOST_ROWS
 from tests.portal.conftest import KBO, Answer, World
 from tests.portal.test_accessibility import faults
@@ -106,17 +108,15 @@ async def test_what_others_do_meanwhile_is_told(world: World, admin: Admin) -> N
 
 async def test_a_list_is_whole_or_nothing(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """Also when the last row fails in the middle of the work."""
-    from gateway.errors import Conflict
-
     plan = await send(admin, FIVE.encode())
-    add_user_id = type(world.records).add_user_id
+    insert_all = Write.insert_all
 
-    async def fails(records, user_id, *rest, **named):  # type: ignore[no-untyped-def]
-        if user_id == "eva.claes":
-            raise Conflict("as if somebody had taken it in this moment")
-        return await add_user_id(records, user_id, *rest, **named)
+    async def fails(write, table, rows):  # type: ignore[no-untyped-def]
+        if table.name == "designations":
+            raise Conflict("as if something were in the way in this moment")
+        return await insert_all(write, table, rows)
 
-    monkeypatch.setattr(type(world.records), "add_user_id", fails)
+    monkeypatch.setattr(Write, "insert_all", fails)
     assert (await apply(admin, plan)).status == 409
     assert await world.records.find_login("bo.peeters") is None
     assert await world.records.known_person("01490700185", KBO) is None
