@@ -74,6 +74,17 @@ Kind = TypeVar("Kind", Root, Targets)
 
 def verify(container: Container, trusted_root: bytes) -> Verified:
     """The release in `container`, by the signers that follow from `trusted_root` (a root's JSON). Raises ReleaseRefused."""
+    try:
+        return _verified(container, trusted_root)
+    except _ODD as error:
+        # Values of other types than TUF's reader looks for: whatever they do, they refuse the release and never end a reload.
+        raise ReleaseRefused("malformed", "", type(error).__name__) from error
+
+
+_ODD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
+
+
+def _verified(container: Container, trusted_root: bytes) -> Verified:
     trusted = read_trusted_root(trusted_root)
     roots = _chain(container, trusted)
     root = roots[-1].signed
@@ -115,6 +126,8 @@ def read_metadata(kind: type[Kind], name: str, content: bytes) -> Metadata[Kind]
         raise ReleaseRefused("wrong_type", name, f"it is {metadata.signed.type}")
     if type(metadata.signed.version) is not int or metadata.signed.version > NEWEST:
         raise ReleaseRefused("malformed", name, "its version is no number")
+    if not all(type(keyid) is str for keyid in metadata.signatures):
+        raise ReleaseRefused("malformed", name, "a signature is nobody's")
     return metadata
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,8 @@ def test_what_signers_must_not_sign(change: Callable[[Targets], object], code: s
         (b"", "malformed"),
         (b"[]", "malformed"),
         (b"{" * 100_000, "malformed"),
+        (GOOD[TARGETS].replace(keyid("a").encode(), b"x").replace(b'"x"', b"null"), "malformed"),
+        (GOOD[TARGETS].replace(b'"hashes":{"sha256"', b'"hashes":{"x":1},"y":{"sha256"'), "malformed"),
         (b'{"signatures": [], "signed": {"_type": "snapshot"}}', "malformed"),
         (GOOD[TARGETS].replace(b'"version":1', b'"version":1.5'), "malformed"),
         (GOOD[TARGETS].replace(b'"version":1', b'"version":true'), "malformed"),
@@ -180,6 +183,11 @@ def test_no_byte_can_be_changed(data: st.DataObject) -> None:
     except ReleaseRefused:
         return
     assert verified == verify(GOOD, TRUSTED)
+
+
+def test_whatever_goes_wrong_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.policy.trust.content_hash", lambda files: files.nothing)
+    assert refused(GOOD) == "malformed"
 
 
 # --- roots ------------------------------------------------------------------------------------------------------------
@@ -519,3 +527,78 @@ def test_a_key_is_under_a_passphrase() -> None:
     ):
         with pytest.raises(ConfigurationError, match="no public key of a signer"):
             signing.read_public(content)
+
+
+# --- hostile metadata -------------------------------------------------------------------------------------------------
+
+odd = st.sampled_from(
+    [None, True, 0, -1, 2**70, 1.5, "", "x", "\x00", "é" * 300, [], {}, [[]], {"a": 1}, ["a", "a"], "2099-01-01T00:00:00Z", "9" * 5000]
+)  # fmt: skip
+
+
+def _places(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    found = [here] if here else []
+    if isinstance(value, dict):
+        for name in value:
+            found += _places(value[name], (*here, name))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            found += _places(one, (*here, number))
+    return found
+
+
+def _verdict(container: Container, trusted: bytes) -> str | None:
+    """The code of the refusal, if it is one; any other error fails the test."""
+    try:
+        verify(container, trusted)
+    except ReleaseRefused as refusal:
+        return refusal.code if str(refusal).isprintable() else "unprintable"
+    return None
+
+
+@pytest.mark.timeout(900)  # of the long rounds
+@given(st.data())
+def test_odd_metadata_is_refused_and_nothing_else_happens(data: st.DataObject) -> None:
+    """Whatever stands in it, also under good signatures: a refusal with a code, never another error."""
+    container: dict[str, bytes] = dict(release(SECOND, "bc", NOW))
+    name = data.draw(st.sampled_from([TARGETS, root_name(2)]))
+    raw = json.loads(container[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        *way, last = data.draw(st.sampled_from(_places(raw)))
+        place = raw
+        try:
+            for step in way:
+                place = place[step]
+            kind = data.draw(st.sampled_from(["set", "delete", "add"]))
+            if kind == "set":
+                place[last] = copy.deepcopy(data.draw(odd))
+            elif kind == "delete":
+                del place[last]
+            elif isinstance(place, dict):
+                place[data.draw(st.sampled_from(["custom", "delegations", "x", "hashes", keyid("a")]))] = copy.deepcopy(
+                    data.draw(odd)
+                )
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier step took the place away
+        if not raw:
+            break
+    changed_ = json.dumps(raw).encode()
+    if data.draw(st.booleans()):
+        try:
+            metadata: Metadata[Any] = Metadata.from_bytes(changed_)
+            changed_ = signed(metadata, "abc" if name != TARGETS else "bc")
+        except Exception:  # noqa: BLE001 - what TUF itself cannot read or sign goes as it is
+            changed_ = json.dumps(raw).encode()
+    assert _verdict({**container, name: changed_}, TRUSTED) != "unprintable"
+
+
+@pytest.mark.timeout(900)  # of the long rounds
+@given(st.data())
+def test_odd_trusted_roots_are_refused_and_nothing_else_happens(data: st.DataObject) -> None:
+    raw = json.loads(TRUSTED)
+    *way, last = data.draw(st.sampled_from(_places(raw)))
+    place = raw
+    for step in way:
+        place = place[step]
+    place[last] = copy.deepcopy(data.draw(odd))
+    assert _verdict(GOOD, json.dumps(raw).encode()) in (None, "no_trusted_root", "root_differs")
