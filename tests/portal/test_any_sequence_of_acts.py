@@ -145,6 +145,7 @@ class People(RuleBasedStateMachine):
 
     @initialize()
     def a_day_as_it_should_be(self) -> None:
+        self.become_an_administrator("admin.n2", "24/123")
         for head, who, whom, reference in (
             (NORTH, "admin.n1", "worker.n", "24/123"),
             (SOUTH, "admin.s1", "both.s", "24/900"),
@@ -195,6 +196,11 @@ class People(RuleBasedStateMachine):
     def designate_for_consultation(self, who: str, whom: str, reference: str) -> None:
         form = {"user_id": whom, "authorisation": reference, "use_consultation": "yes"}
         self.send(who, "/administration/designate", form)
+
+    @rule(whom=anybody, reference=references)
+    def designate_beyond_the_mandate(self, whom: str, reference: str) -> None:
+        form = {"user_id": whom, "authorisation": reference, "use_consultation": "yes"}
+        self.send("admin.n2", "/administration/designate", form)
 
     @rule(head=st.sampled_from(sorted(HEADS)), which=st.sampled_from(("waiting", "due", "orphaned")), records=ticks)
     def head_confirms(self, head: str, which: str, records: set[int]) -> None:
