@@ -19,8 +19,7 @@ from gateway.decision import Snapshot
 from gateway.errors import TableError
 from gateway.ledger.reference import format_reference
 from gateway.ledger.replaying import Group, Key, Report, decisions, replay_lines
-from gateway.policy.files import read_files
-from gateway.policy.release import load_kept, snapshot_of
+from gateway.policy.release import load_kept, open_snapshot
 from gateway.policy.settings import SETTINGS_FILE, load_settings
 
 DAY_SECONDS = 86_400.0
@@ -36,7 +35,11 @@ def replay_command(
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option("--table", metavar="DIR", help="By the table in this directory: what would change?"),
+        typer.Option(
+            "--table",
+            metavar="TABLE",
+            help="By this table: a configuration directory, a release (an archive or a directory), or a kept one (HASH.json).",
+        ),
     ] = None,
     days: Annotated[float | None, typer.Option("--days", help="Only the last so many days.", min=0)] = None,
     config: ConfigOption = Path("config"),
@@ -53,6 +56,7 @@ def replay_command(
     Examples:
       gateway replay
       gateway replay /var/backups/ledger --table /srv/next-table --days 30
+      gateway replay --table release-12.tar
     """
     with reporting(as_json=as_json):
         settings = load_settings(config)
@@ -60,10 +64,7 @@ def replay_command(
             find = cache(lambda digest: _kept(settings.table.releases, digest))
         else:
             other = load_settings(table) if (table / SETTINGS_FILE).exists() else settings
-            found = read_files(table)
-            if found.faults:
-                raise TableError(found.faults)
-            proposed = snapshot_of(found.files, other)
+            proposed, _ = open_snapshot(table, other)
             find = cache(lambda digest: proposed)
         since = (
             ""

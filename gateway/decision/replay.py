@@ -36,6 +36,9 @@ from gateway.model import (
 Line = Mapping[str, Any]
 OUTSIDE_THE_DECISION = frozenset({"ledger_unavailable", "gateway_error", "draining"})
 """Reasons of a decision's line that no check gave: the gateway's own trouble, which no release changes."""
+REMEMBERED = 4096
+"""Persons' records that are kept while many lines are replayed, some 3 KiB each."""
+TOO_LARGE = "too_large"
 _MEANS = {means.value: means for means in Means}
 _USES = {use.value: use for use in Use}
 _CHANNELS = {channel.value: channel for channel in Channel}
@@ -78,38 +81,70 @@ class Replayed(NamedTuple):
         return self.then == self.now
 
 
-def replay(line: Line, snapshot: Snapshot) -> Replayed:
-    """Decide on the line's facts by `snapshot`. Raises NotReplayable."""
+class Users:
+    """Remembers what was made of records that are the very same object in several lines, so that a person's are made once for many."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], tuple[object, UserRecords]] = {}
+
+    def of(self, line: Line, snapshot: Snapshot) -> UserRecords | None:
+        told = line.get("records")
+        if told is None:
+            return None
+        # All else that `_user` reads; what was made keeps its records, so that no other object can come to have their id.
+        key = (
+            id(told),
+            _user_id(line),
+            line["institution"],
+            line.get("authorisation"),
+            line.get("transaction"),
+            snapshot.hash,
+        )
+        found = self._made.get(key)
+        if found is None:
+            if len(self._made) >= REMEMBERED:
+                self._made.clear()
+            found = self._made[key] = (told, _user(told, line, snapshot))
+        return found[1]
+
+
+def replay(line: Line, snapshot: Snapshot, users: Users | None = None) -> Replayed:
+    """Decide on the line's facts by `snapshot`. `users` is for many lines by one release for each hash. Raises NotReplayable."""
     then = line.get("reason")
     if type(then) is not str or then not in REASONS:
         raise NotReplayable("a reason that this version does not know")
     if then in OUTSIDE_THE_DECISION:
         raise NotReplayable(f"{then}: no check gave it")
     try:
-        return _decided(line, snapshot, then)
+        return _decided(line, snapshot, then, users or Users())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotReplayable(f"a line that is incomplete: {type(error).__name__} {error}") from None
 
 
-def _decided(line: Line, snapshot: Snapshot, then: str) -> Replayed:
+def _decided(line: Line, snapshot: Snapshot, then: str, users: Users) -> Replayed:
     """The loop of `decide`, which stops where a check is about to read what the line does not hold."""
-    facts, found = _facts(line, snapshot), Found()
+    facts, found = _facts(line, users.of(line, snapshot)), Found()
+    same = line.get("table") == snapshot.hash
     for check in CHECKS[place_of(facts, snapshot), facts.connection.channel]:
         if check is within_context:
-            _know_the_network(line, found, same=line.get("table") == snapshot.hash)
+            _know_the_network(line, found, same=same)
         code = check(facts, snapshot, found)
         if code is not None:
             return Replayed(then, code, found)
+    if then == TOO_LARGE:
+        # The proxy found the body beyond the transaction's limit, or the gateway's: no check did, and its length stands in no line.
+        if not same:
+            raise NotReplayable("the length of the body")
+        return Replayed(then, then, found)
     return Replayed(then, PERMITTED.code, found)
 
 
-def _facts(line: Line, snapshot: Snapshot) -> Facts:
-    """As the line holds them. `snapshot` says which role the decision asks for, where an old line does not."""
+def _facts(line: Line, user: UserRecords | None) -> Facts:
+    """As the line holds them."""
     path, host = line["path"], line["host"]
     if type(path) is not str or not (host is None or type(host) is str):
         raise NotReplayable("the path or the host was cut")
     now: float = line["now"]
-    user = _user(line, snapshot)
     session = _session(line, now)
     network = line["context"].get("network") if "context" in line else None
     connection = Connection(
@@ -172,10 +207,8 @@ def _user_id(line: Line) -> str:
     return "" if user is None else str(user["user_id"])
 
 
-def _user(line: Line, snapshot: Snapshot) -> UserRecords | None:
-    told = line.get("records")
-    if told is None:
-        return None
+def _user(told: Mapping[str, Any], line: Line, snapshot: Snapshot) -> UserRecords:
+    """Of a line with the records `told`. `snapshot` says which role the decision asks for, where an old line does not."""
     acceptances: _Known[Acceptance] = _Known("whether a regulation was accepted")
     regulation = told.get("regulation")
     if regulation is not None:
@@ -194,10 +227,11 @@ def _user(line: Line, snapshot: Snapshot) -> UserRecords | None:
             designations[reference] = (*designations[reference], _designation(each, reference))
         if told.get("designations_left_out"):
             raise NotReplayable("designations beyond those that the line lists")
-    roles: _Known[tuple[Role, ...]] = _Known("roles")
+    # Whichever source the line's roles are of: nothing is known of what the other one said.
+    roles, outside = _Known[tuple[Role, ...]]("roles"), _Known[tuple[Role, ...]]("roles of an outside source")
     if "roles" in told:
         name = told.get("role") or _role_of(line, snapshot)
-        roles[name] = tuple([Role(each["id"], name, _validity(each["validity"])) for each in told["roles"]])
+        (outside if "roles_known_at" in told else roles)[name] = tuple([Role(each["id"], name, _validity(each["validity"])) for each in told["roles"]])
     return UserRecords(
         _user_id(line),
         0,
@@ -210,6 +244,8 @@ def _user(line: Line, snapshot: Snapshot) -> UserRecords | None:
         designations,
         roles,
         acceptances,
+        outside,
+        told.get("roles_known_at"),
     )
 
 

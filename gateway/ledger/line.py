@@ -73,10 +73,20 @@ def compose(stream: str, n: int, prev: str, time: str, record: str) -> bytes:
     return b'%b,"crc":"%08x"}' % (covered, crc32(covered))
 
 
+def is_whole(line: bytes) -> bool:
+    """Whether these bytes are a whole, undamaged line of this version, without its LF."""
+    match = _LINE.fullmatch(line)
+    return match is not None and _undamaged(line, match)
+
+
+def _undamaged(line: bytes, match: re.Match[bytes]) -> bool:
+    return crc32(line[: match.start("crc") - 8]) == int(match["crc"], 16)
+
+
 def read_envelope(line: bytes) -> Envelope | None:
     """The envelope of a line without its LF, or None when the bytes are not a whole, undamaged line of this version."""
     match = _LINE.fullmatch(line)
-    if match is None or crc32(line[: match.start("crc") - 8]) != int(match["crc"], 16):
+    if match is None or not _undamaged(line, match):
         return None
     return Envelope(
         match["stream"].decode("ascii"),

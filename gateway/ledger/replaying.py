@@ -14,13 +14,15 @@ from typing import Any
 import orjson
 
 from gateway.decision import Snapshot
-from gateway.decision.replay import NotReplayable, replay
-from gateway.ledger.line import MAX_LINE_BYTES, read_envelope
+from gateway.decision.replay import REMEMBERED, NotReplayable, Users, replay
+from gateway.ledger.line import MAX_LINE_BYTES, is_whole
 from gateway.ledger.segments import find_segments
 
 EXAMPLES = 3
 """References of lines that are kept for each group."""
 _DECISION = b'"kind":"decision"'
+_RECORDS = b',"records":{'
+_TAIL_BYTES = len(b',"crc":"00000000"}\n')
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ Find = Callable[[str], Snapshot | None]
 
 def replay_lines(lines: Iterable[dict[str, Any]], find: Find) -> Report:
     """Decide every line again by the release that `find` gives."""
-    report = Report()
+    report, users = Report(), Users()
     for line in lines:
         report.decisions += 1
         table = str(line.get("table"))
@@ -74,7 +76,7 @@ def replay_lines(lines: Iterable[dict[str, Any]], find: Find) -> Report:
             report.not_replayable[f"release {table or 'none'} is not kept"] += 1
             continue
         try:
-            found = replay(line, snapshot)
+            found = replay(line, snapshot, users)
         except NotReplayable as missing:
             report.not_replayable[str(missing)] += 1
             continue
@@ -95,11 +97,42 @@ def replay_lines(lines: Iterable[dict[str, Any]], find: Find) -> Report:
 
 def decisions(directory: Path, since: str = "") -> Iterator[dict[str, Any]]:
     """The decisions' lines of a ledger, stream by stream, from `since` (RFC 3339, UTC) on. Raises `OSError`."""
+    read = _Reader()
     for segments in find_segments(directory).values():
         for segment in segments:
             with segment.path.open("rb") as file:
                 while piece := file.readline(MAX_LINE_BYTES + 1):
-                    if _DECISION in piece and piece.endswith(b"\n") and read_envelope(piece[:-1]) is not None:
-                        line: dict[str, Any] = orjson.loads(piece)
+                    if _DECISION in piece and piece.endswith(b"\n") and is_whole(piece[:-1]):
+                        line = read(piece)
                         if line["kind"] == "decision" and line["time"] >= since:
                             yield line
+
+
+class _Reader:
+    """Reads lines. A person's records stand alike in many of them, as their last member: the same bytes are read once, and are the very same
+    object in each line, which `Users` knows again.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[bytes, Any] = {}
+
+    def __call__(self, piece: bytes) -> dict[str, Any]:
+        """The line in `piece`, which is whole."""
+        line: dict[str, Any]
+        at = piece.rfind(_RECORDS)
+        if at >= 0:
+            told = piece[at + len(_RECORDS) - 1 : -_TAIL_BYTES]
+            try:
+                line = orjson.loads(piece[:at] + b"}")
+                records = self._read.get(told)
+                if records is None:
+                    if len(self._read) >= REMEMBERED:
+                        self._read.clear()
+                    records = self._read[told] = orjson.loads(told)
+            except orjson.JSONDecodeError:
+                pass  # it is not the last member, or not the line's own
+            else:
+                line["records"] = records
+                return line
+        line = orjson.loads(piece)
+        return line
