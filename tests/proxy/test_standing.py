@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from gateway.decision import Facts, Snapshot
+from gateway.decision.suspensions import Scope, Suspended, Suspensions
 from gateway.model import Context, Match, Means, Operation, Use, Validity
 from gateway.proxy import keys, standing
 from gateway.proxy.keys import Grants, Hosts, Institutions, Transactions
@@ -399,6 +400,18 @@ async def test_idle_time_ends_what_lasts_and_no_download(
         assert now.reason() == ({"session_expired"} if lasting else set())
 
 
+async def test_a_suspension_ends_what_it_is_for(tmp_path: Path) -> None:
+    """A person's, a transaction's that nobody has open, and then everything."""
+    async with opened(tmp_path) as now:
+        one = Suspended("20260615-00000001", Scope.PERSON, user_id(1))
+        other = Suspended("20260615-00000002", Scope.TRANSACTION, "pension")
+        now.it.gate.suspensions = Suspensions([one, other])
+        assert await now.ended() == [1]
+        now.it.gate.suspensions = Suspensions([one, other, Suspended("20260615-00000003", Scope.ALL)])
+        assert await now.ended() == list(range(PERSONS))
+        assert now.reason() == {"suspended_by_ksz"}
+
+
 async def test_a_clock_that_is_put_back_asks_about_all(tmp_path: Path) -> None:
     async with opened(tmp_path) as now:
         now.clock.now -= 700
@@ -422,7 +435,7 @@ async def test_the_net_below(tmp_path: Path) -> None:
 def test_every_fact_is_of_the_request_or_has_something_that_wakes() -> None:
     """A new fact belongs in one of these: it stays as it was at the door, it is asked at the door alone, or `renewed` reads it anew
     and something tells of it."""
-    renewed = {"now", "session", "last_seen", "user", "records_current", "records_age"}
+    renewed = {"now", "session", "last_seen", "user", "records_current", "records_age", "suspensions"}
     at_the_door_alone = {"evidence", "too_fast"}
     of_the_request = {
         "connection", "method", "host", "port_is_ours", "path", "fault", "agent", "signature_agent", "authorization", "credential",
