@@ -20,6 +20,8 @@ from gateway.app.federation import make_desks
 from gateway.app.prepared import Prepared
 from gateway.app.releases import BEGINS, Releases
 from gateway.app.reloading import Outcome, checked_release, outcome_of, read_anew
+from gateway.app.roles import Roles
+from gateway.app.shadow import ShadowWatch
 from gateway.app.siblings import TELL_SECONDS, Siblings
 from gateway.credentials.start import StartTokens
 from gateway.decision import Decision, Facts
@@ -44,6 +46,7 @@ from gateway.proxy.assertion import Signer
 from gateway.proxy.gate import Gate, Timeouts
 from gateway.proxy.origin import UNIX_SCHEME, Pool
 from gateway.proxy.pacing import Rates
+from gateway.proxy.shadow import Shadow
 from gateway.records import Records
 from gateway.records.switch import Switch
 
@@ -91,6 +94,7 @@ class Worker:
             time.time,
             secrets.token_bytes,
         )
+        self._roles = Roles(settings.role_settings, records, ledger, time.time)
         self._portal_socket = settings.portal_socket(number)
         port = settings.listeners_of(Channel.USER)[0].public_port
         authority = settings.portal.host if port == HTTPS_PORT else f"{settings.portal.host}:{port}"
@@ -129,6 +133,7 @@ class Worker:
         )
         self._emergency = Emergency(Switch(settings.switch_directory), records, self._suspend)
         self._doors = Doors(prepared, number, self.gate)
+        self._shadows = ShadowWatch(settings, number, self._shade)
         self._releases = Releases(settings, ledger, time.time, lambda: self.gate.snapshot)
 
     # --- start --------------------------------------------------------------------------------------------------------
@@ -138,12 +143,16 @@ class Worker:
         stack.push_async_callback(self.gate.pool.close)
         stack.push_async_callback(self._client.close)
         stack.push_async_callback(self._cards.close)
+        stack.push_async_callback(self._roles.close)
         self._emergency.begin()
         stack.push_async_callback(self._emergency.close)
         if self._number == 0:  # one worker is enough: what it learns is in the records
             self._cards.keep_watch()
+            self._roles.keep_watch()
             self._emergency.keep_together()
             stack.callback(self._loop.create_task(self._releases.keep_watch(self._changed)).cancel)
+        stack.push_async_callback(self._shadows.close)
+        stack.callback(self._loop.create_task(self._shadows.keep()).cancel)
         await self._open_portal(stack)
         await self._join(stack)
         await self._open_operator(stack)
@@ -189,6 +198,7 @@ class Worker:
             revocation=self._cards.revocation if self._settings.names_of(Channel.EID) else None,
             switch=Switch(self._settings.switch_directory),
             suspensions=self._emergency.running,
+            look_up_roles=self._roles.look_up,
         )
         # What our reader took, aiohttp takes: its own answers to what it refuses, and its log, repeat what was sent.
         runner = web.AppRunner(
@@ -274,6 +284,7 @@ class Worker:
                 restart_for, waiting = renewed.restart_for, renewed.release.waiting
                 self._doors.renew(renewed.certificates)
                 self._cards.rules = renewed.card_rules
+                await self._roles.renew(renewed.settings.role_settings)
                 self.gate.pool.drop()
             code = await self._record_reload(before, faults, cause, refused)
             if restart_for:
@@ -314,6 +325,9 @@ class Worker:
     def _suspend(self, suspensions: Suspensions) -> None:
         self.gate.suspensions = suspensions
 
+    def _shade(self, shadow: Shadow | None) -> None:
+        self.gate.shadow = shadow
+
     # --- running and stopping -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
@@ -344,12 +358,13 @@ class Worker:
             gate.snapshot.hash,
             self._prepared.started,
             tuple(self._doors.ends()),
-            [(*which, count) for which, count in self._client.counts.items()],
+            [(*which, count) for which, count in (self._client.counts + self._roles.counts).items()],
             [(*which, count) for which, count in self._cards.revocation.counts.items()],
             [(header.url, header.this_update, header.next_update) for header in self._cards.lists.headers()],
             gate.snapshot.release,
             gate.snapshot.expires if gate.snapshot.release else 0.0,
             dict(self._releases.refused),
+            {} if gate.shadow is None else gate.shadow.counts,
         )
 
     async def _status_of_all(self) -> Status:

@@ -45,6 +45,7 @@ MODULES = {
     "demo": "demo",
     "explain": "explain",
     "replay": "replay",
+    "shadow": "shadow",
     "suspend": "suspend",
     "resume": "suspend",
     "log": "log",

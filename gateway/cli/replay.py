@@ -127,9 +127,14 @@ def tell(report: Report, how: str) -> None:
         markup=False,
     )
     if report.different:
-        show([_row(key, group) for key, group in _sorted(report)], "", as_json=False)
+        show(rows(report), "", as_json=False)
     for what, count in report.not_replayable.most_common():
         console.print(f"not replayable, {count}: the line does not hold {what}", markup=False)
+
+
+def rows(report: Report) -> list[dict[str, object]]:
+    """The differences, as a table has them: the most frequent first."""
+    return [_row(key, group) for key, group in _sorted(report)]
 
 
 def _row(key: Key, group: Group) -> dict[str, object]:

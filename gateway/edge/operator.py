@@ -17,7 +17,8 @@ class Status(NamedTuple):
     `certificates` has the listener's address, the file, the kind of key, and when it ends (Unix seconds). `asked` counts the gateway's
     own questions by place and outcome, `revocation` what came of those about cards by source and state; `revocation_lists` has the
     address of each list, and from when and until when it holds (Unix seconds). `release` is the number of the signed release that serves,
-    which ends at `release_end` (Unix seconds; 0 and 0: nobody signed it); `releases_refused` counts those that were not taken, by code.
+    which ends at `release_end` (Unix seconds; 0 and 0: nobody signed it); `releases_refused` counts those that were not taken, by code. `shadow`
+    are decisions made once more without effect, by how they compare; empty without a shadow.
     """
 
     not_ready: tuple[str, ...]
@@ -33,6 +34,7 @@ class Status(NamedTuple):
     release: int = 0
     release_end: float = 0.0
     releases_refused: Mapping[str, int] = MappingProxyType({})
+    shadow: Mapping[str, int] = MappingProxyType({})
 
     @staticmethod
     def of_all(answers: Mapping[int, Sequence[Any] | None]) -> Status:
@@ -56,6 +58,7 @@ class Status(NamedTuple):
         revocation: Counter[tuple[str, str]] = Counter()
         lists: dict[str, tuple[float, float]] = {}
         refused: Counter[str] = Counter()
+        shadow: Counter[str] = Counter()
         for status in each.values():
             for listener, file, kind, end in status.certificates:
                 ends[listener, file, kind] = min(end, ends.get((listener, file, kind), end))
@@ -63,6 +66,7 @@ class Status(NamedTuple):
                 lists[url] = max((since, until), lists.get(url, (since, until)))
             if len(each) == len(answers):
                 decisions.update(status.decisions)
+                shadow.update(status.shadow)
                 asked.update({(place, outcome): count for place, outcome, count in status.asked})
                 revocation.update({(source, state): count for source, state, count in status.revocation})
             lines.update(status.ledger_lines)
@@ -81,6 +85,7 @@ class Status(NamedTuple):
             min(status.release for status in each.values()),
             min(status.release_end for status in each.values()),
             refused,
+            shadow,
         )
 
 
@@ -144,6 +149,14 @@ class _Collector:
         for code, count in status.releases_refused.items():
             refused.add_metric([code], count)
         yield refused
+        shadow = CounterMetricFamily(
+            "gateway_shadow_decisions",
+            "Decisions made once more by the release in shadow mode, without effect.",
+            labels=["outcome"],
+        )
+        for outcome, count in status.shadow.items():
+            shadow.add_metric([outcome], count)
+        yield shadow
         if status.release:
             yield GaugeMetricFamily(
                 "gateway_release", "Number of the signed release that serves.", value=status.release

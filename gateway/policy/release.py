@@ -136,6 +136,22 @@ def load_release(settings: Settings, now: float, *, kept: bool = False) -> Relea
     return dataclasses.replace(_checked(running, settings, now), waiting=release)
 
 
+def open_release(path: Path, settings: Settings, now: float) -> Release:
+    """A release that does not serve (shadow mode), verified and checked whole like one that would; its beginning may lie ahead. Where the
+    settings let a table serve that nobody signed, a directory of its files. Raises TableError.
+    """
+    if settings.table.unsafe_unsigned:
+        inspected = _inspect(read_files(path), settings, now)
+        if inspected.faults:
+            raise TableError(inspected.faults)
+        return _release(inspected, settings, now)
+    trusted = _trusted_root(settings)
+    container = read_container(path)
+    signed = Signed(verify(container, trusted), container)
+    admit(signed.verified, recall(settings.table_memory, settings.table.releases, trusted, now), now)
+    return _checked(signed, settings, now)
+
+
 def _offered(settings: Settings, now: float, *, kept: bool = False) -> tuple[Signed, Memory | None]:
     """The signed release that lies there, and what is remembered of earlier ones. Raises ReleaseRefused."""
     if settings.table.release is None:

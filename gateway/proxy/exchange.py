@@ -99,6 +99,8 @@ class Exchange:
         if not final and gate.catch_up is not None and self._may_be_behind(decision):
             gate.catch_up().add_done_callback(self._begin_again)
             return
+        if gate.shadow is not None:  # on a turn of the loop that is nobody's: nothing here waits for it, or can see it
+            gate.loop.call_soon(gate.shadow.compare, self.reference, facts, decision, self._person)
         framing = None if head is None else head.framing
         if decision.permitted and type(framing) is ContentLength and framing.length > gate.most_body_bytes(decision):
             decision = decision._replace(reason=REASONS["too_large"])

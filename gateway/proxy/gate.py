@@ -19,6 +19,7 @@ from gateway.proxy.assertion import Signer
 from gateway.proxy.moved import OldClients, TwoPlaces
 from gateway.proxy.origin import Pool
 from gateway.proxy.pacing import Rates
+from gateway.proxy.shadow import Shadow
 from gateway.proxy.standing import Standing
 from gateway.proxy.wheel import Wheel
 from gateway.records.index import Index
@@ -96,6 +97,8 @@ class Gate:
     connections: set[ClientConnection] = field(default_factory=set)
     decisions: Counter[str] = field(default_factory=Counter)
     """Decisions by reason code, for the metrics."""
+    shadow: Shadow | None = None
+    """A release that decides once more without effect; None, as a rule."""
     wheel: Wheel = field(init=False)
     """Connections with a limit of time to come, on the loop's time."""
     standing: Standing = field(init=False)

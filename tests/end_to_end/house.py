@@ -20,14 +20,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gateway.decision import Snapshot
 from gateway.demo.facts import demo_facts
 from gateway.demo.files import EID, GUIDE, OPERATOR, ORIGIN, PLAIN, REVOCATION, USER, Plan
 from gateway.demo.toml import dump
 from gateway.demo.world import Home, build
+from gateway.ledger.replaying import Report, decisions, replay_lines
 from gateway.ledger.verify import verify
+from gateway.policy.release import load_kept
+from gateway.policy.settings import load_settings
 from tests.browser.harness import free_offset
 from tests.end_to_end.client import Lines
 from tests.template import todays_plan
@@ -35,7 +40,14 @@ from tests.template import todays_plan
 PORTS = (USER, PLAIN, OPERATOR, ORIGIN, GUIDE, EID, REVOCATION)
 READY_SECONDS = 60
 STOP_SECONDS = 20
+NOT_REPLAYABLE = ("no check gave it", "release none is not kept")
+"""Why a line need not be replayable: the gateway's own trouble gave the verdict, or there was no table that could be read."""
 GATEWAY = (sys.executable, "-m", "gateway")
+
+
+def _kept(releases: Path, digest: str) -> Snapshot | None:
+    """A table that should be kept and is not fails the test; of none there is none."""
+    return load_kept(releases, digest) if digest else None
 
 
 @dataclass
@@ -116,8 +128,20 @@ class House:
         )
 
     def verified(self) -> bool:
-        """What `gateway log verify` says with its exit status, without the second that a command takes to start."""
+        """What `gateway log verify` says with its exit status, without the second that a command takes to start; and every decision again
+        by the release that it was made by, which has to be the same: a difference is a bug, and so is a line that lacks something.
+        """
+        self.replayed()
         return verify(self.home.ledger).exit_status == 0
+
+    def replayed(self) -> Report:
+        """What `gateway replay` finds. Raises AssertionError on what it should not."""
+        releases = load_settings(self.config).table.releases
+        report = replay_lines(decisions(self.home.ledger), cache(lambda digest: _kept(releases, digest)))
+        assert not report.different, report.different
+        unknown = [cause for cause in report.not_replayable if not cause.endswith(NOT_REPLAYABLE)]
+        assert not unknown, unknown
+        return report
 
     def ready(self) -> tuple[int, dict[str, Any]]:
         """The answer of /health/ready: status and body."""
