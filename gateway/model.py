@@ -292,7 +292,7 @@ class Designation:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A user-management role (clause P3)."""
+    """A user-management role (clause P3). `id` is the record's; 0 for one that a source outside has said."""
 
     id: int
     name: str
@@ -315,6 +315,8 @@ class UserRecords:
 
     `designations` holds, per authorisation reference, all there ever were, newest last: who was designated once may be
     told why it ended (DESIGN section 4).
+
+    `outside_roles` are those of a source outside the administration, as it said at `roles_known_at` (Unix seconds; None: never).
     """
 
     user_id: str
@@ -328,6 +330,8 @@ class UserRecords:
     designations: Mapping[str, tuple[Designation, ...]] = field(default_factory=dict)
     roles: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
     acceptances: Mapping[str, Acceptance] = field(default_factory=dict)
+    outside_roles: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
+    roles_known_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

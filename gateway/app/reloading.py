@@ -27,6 +27,7 @@ TAKEN = frozenset(
         "listener",
         "eid",
         "revocation.check_every",
+        "roles",
         "table.release",
         "table.root",
         "table.grace",

@@ -32,6 +32,7 @@ from gateway.model import (
     Transaction,
     Use,
     UseGrant,
+    UserRecords,
 )
 
 PLAIN, EID = Channel.PLAIN, Channel.EID
@@ -42,6 +43,9 @@ AGENTS = {
     Agent.AUTOMATION: "automated_browser",
 }
 """What a client says it is, and is refused for."""
+
+ROLES_SLACK_SECONDS = 5.0
+"""One machine asks the source of roles for all: their clocks may differ by so much."""
 
 MESSAGE_FAULTS: tuple[str, ...] = (
     "malformed",
@@ -291,17 +295,29 @@ def designated(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
 
 
 def has_role(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
-    """The user-management role, where the transaction has one (P3); social personal data without one: nobody."""
+    """The user-management role, where the transaction has one (P3); social personal data without one: nobody.
+
+    Roles are given in the administration, or an outside source says who has them, and then only its word counts.
+    """
     if found.located is None or facts.user is None:
         return "role_missing"
-    transaction = found.located.transaction
+    transaction, user, bound = found.located.transaction, facts.user, snapshot.roles_stale_seconds
     if transaction.role is None:
         return "role_missing" if transaction.social_personal_data else None
-    for role in facts.user.roles.get(transaction.role, ()):
+    held = (user.roles if bound is None else user.outside_roles).get(transaction.role, ())
+    if bound is not None and not _roles_known(user, bound, facts.now):
+        return "role_source_unavailable"
+    for role in held:
         if role.validity.holds(facts.now):
             found.role = role
             return None
     return "role_missing"
+
+
+def _roles_known(user: UserRecords, bound: float, now: float) -> bool:
+    """Whether the outside source said lately enough what roles there are; that it was asked by another machine's clock is borne."""
+    known_at = user.roles_known_at
+    return known_at is not None and -ROLES_SLACK_SECONDS <= now - known_at <= bound
 
 
 def use_covered(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:

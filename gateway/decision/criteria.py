@@ -114,7 +114,7 @@ CRITERIA: tuple[Criterion, ...] = (
     ),
     Criterion(
         "the person has the user-management role", "P3",
-        checks.has_role, ("role_missing",), TRANSACTIONS, USER, ("user", "located"),
+        checks.has_role, ("role_source_unavailable", "role_missing"), TRANSACTIONS, USER, ("user", "located"),
     ),
     Criterion(
         "the operation is declared, and its use granted", "P2",

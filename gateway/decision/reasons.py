@@ -144,6 +144,7 @@ _ROWS = (
         "the designation was made outside a mandate, or the mandate is gone longer than the review time", personal=True,
     ),
     _row("role_missing", "P3", _D, 403, Mender.ADMINISTRATOR, _NOTICE, "the user-management role is missing", personal=True),
+    _row("role_source_unavailable", "P3", _F, 503, Mender.OPERATOR, _ERROR, "no recent enough answer on the person's roles"),
     # what is done with the data (P2)
     _row("use_not_covered", "P2", _D, 403, Mender.KSZ, _NOTICE, "the operation is not declared, or its use is not granted", personal=True),
     _row("purpose_missing", "P2", _D, 403, Mender.KSZ, _WARNING, "a consultation without a stated purpose", personal=True),

@@ -31,7 +31,8 @@ class Snapshot:
     transaction) to all there are, in no order that matters. `levels[sensitivity]` is the least level of means.
     Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there. `holidays` are the public
     holidays of the years of authorisations that name working days; `card_fresh_seconds` is how old the last good answer on a
-    card's revocation may be where no older one does. `release` is the number of a signed release (0: nobody signed it), which `expires`
+    card's revocation may be where no older one does. `roles_stale_seconds` is how old the last word of the outside source of roles may be; None where roles are given in
+    the administration. `release` is the number of a signed release (0: nobody signed it), which `expires`
     at that moment and serves nobody from `refused_from` on, when its grace is over (Unix seconds).
     """
 
@@ -52,6 +53,7 @@ class Snapshot:
     eid_names: frozenset[str] = frozenset()
     holidays: frozenset[dt.date] = frozenset()
     card_fresh_seconds: float = 900.0
+    roles_stale_seconds: float | None = None
     release: int = 0
     expires: float = FOR_EVER
     refused_from: float = FOR_EVER

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.decision.checks import card_bound
+from gateway.decision.checks import ROLES_SLACK_SECONDS, card_bound
 from gateway.decision.context import turns
 from gateway.decision.decide import Decision
 from gateway.decision.facts import Facts
@@ -42,8 +42,8 @@ def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[f
         if authorisation.review_until is not None:
             yield authorisation.review_until
         yield from _designations(user, authorisation.reference, snapshot.mandate_review_seconds)
-    for role in user.roles.get(transaction.role or "", ()):
-        yield from _ends(role.validity)
+    if transaction.role is not None:
+        yield from _roles(user, transaction.role, snapshot.roles_stale_seconds)
     if decision.grant is not None and decision.grant.context is not None:
         yield from turns(decision.grant.context, facts.now)
 
@@ -65,6 +65,14 @@ def _designations(user: UserRecords, reference: str, review_seconds: float) -> I
         yield from _ends(designation.validity)
         if designation.mandate is not None:
             yield designation.mandate.validity.end + review_seconds
+
+
+def _roles(user: UserRecords, name: str, stale_seconds: float | None) -> Iterator[float]:
+    for role in (user.roles if stale_seconds is None else user.outside_roles).get(name, ()):
+        yield from _ends(role.validity)
+    if stale_seconds is not None and user.roles_known_at is not None:
+        yield user.roles_known_at - ROLES_SLACK_SECONDS
+        yield user.roles_known_at + stale_seconds
 
 
 def _ends(validity: Validity) -> Iterator[float]:

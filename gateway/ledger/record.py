@@ -117,7 +117,8 @@ def decision_record(
         record["subject"] = subject.fragment
     if records is not None:
         grants = () if transaction is None else snapshot.authorisations.get((records.institution, transaction.id), ())
-        record["records"] = _records(records, decision.authorisation, grants, transaction, decision.regulation)
+        outside = snapshot.roles_stale_seconds is not None
+        record["records"] = _records(records, decision.authorisation, grants, transaction, decision.regulation, outside)
     return record
 
 
@@ -240,8 +241,9 @@ def _records(
     grants: tuple[Authorisation, ...],
     transaction: Transaction | None,
     regulation: Regulation | None,
+    outside: bool,
 ) -> orjson.Fragment:
-    """Every record of the user that a decision on this transaction reads."""
+    """Every record of the user that a decision on this transaction reads. `outside`: it goes by the roles of an outside source."""
     members: dict[str, object] = {"validity": _validity(user.validity), "blocked": user.blocked}
     if regulation is not None:
         accepted = user.acceptances.get(regulation.version)
@@ -253,8 +255,10 @@ def _records(
         _add_designations(members, user, authorisation, grants)
     if transaction is not None and transaction.role is not None:
         members["role"] = transaction.role
-        roles = user.roles.get(transaction.role, ())
+        roles = (user.outside_roles if outside else user.roles).get(transaction.role, ())
         members["roles"] = [{"id": entry.id, "validity": _validity(entry.validity)} for entry in roles[-MAX_RECORDS:]]
+        if outside:
+            members["roles_known_at"] = user.roles_known_at
     return fragment(members)
 
 

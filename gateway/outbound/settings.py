@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.outbound.hosts import Place
+from gateway.outbound.role_question import LdapServer, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,27 @@ class RevocationSettings:
     list_download: float = 120.0
     list_bytes: int = 128 * 1024 * 1024
     skew: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSettings:
+    """The directory that says who has which user-management role (P3). Times are seconds.
+
+    `servers` are asked in this order, each verified by the authorities in `ca` (PEM), as `bind_dn` with the password in `password_file`.
+    `question` is the filter below `base`; the entries that it finds name roles in `attribute`, and from when and until when they hold in
+    `valid_from` and `valid_until` (None: always). The roles of persons at work are looked up every `refresh`; one look-up takes at most
+    `timeout` a server, and `connections` are under way at once, in one worker.
+    """
+
+    servers: tuple[LdapServer, ...]
+    ca: Path
+    bind_dn: str
+    password_file: Path
+    base: str
+    question: Question
+    attribute: str
+    valid_from: str | None = None
+    valid_until: str | None = None
+    refresh: float = 900.0
+    timeout: float = 3.0
+    connections: int = 4

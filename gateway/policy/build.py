@@ -71,6 +71,7 @@ def build_snapshot(table: Table, settings: DecisionSettings, digest: str) -> Sna
         doubtful_score=settings.doubtful_score,
         holidays=frozenset(map(dt.date.fromisoformat, settings.holidays)),
         card_fresh_seconds=settings.card_fresh_seconds,
+        roles_stale_seconds=settings.roles_stale_seconds,
         eid_names=settings.eid_names,
     )
 

@@ -15,6 +15,7 @@ from gateway.model import Network
 
 # A room of the same floor: what a list of places says is read as it is later compared.
 from gateway.outbound.hosts import Place, parse_place
+from gateway.outbound.role_question import LdapServer, Question, is_attribute, parse_question, parse_server
 from gateway.records.server import Server, is_url, read_url
 
 MAX_TEXT_CHARACTERS = 4000
@@ -145,6 +146,20 @@ def _place(value: object) -> Place:
         ) from None
 
 
+def _ldap_server(value: object) -> LdapServer:
+    return value if isinstance(value, LdapServer) else parse_server(value if isinstance(value, str) else "")
+
+
+def _question(value: object) -> Question:
+    return value if isinstance(value, Question) else parse_question(value if isinstance(value, str) else "")
+
+
+def _attribute(text: str) -> str:
+    if not is_attribute(text):
+        raise ValueError('it is no attribute of a directory. Write its name, such as "employeeType"')
+    return text
+
+
 def _hours(value: object) -> tuple[int, int]:
     found = _HOURS.fullmatch(value) if isinstance(value, str) else None
     first, last = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
@@ -184,7 +199,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return Path(directory, text)
 
 
-def _nothing(value: object) -> object:
+def empty_is_none(value: object) -> object:
     """An empty text is none."""
     return None if value == "" else value
 
@@ -210,9 +225,12 @@ DaysText = Annotated[Days, BeforeValidator(_days)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 PlaceText = Annotated[Place, BeforeValidator(_place)]
 """Scheme, host and port: `http://ocsp.eid.belgium.be`."""
-OptionalFilePath = Annotated[FilePath | None, BeforeValidator(_nothing)]
-OptionalPlaceText = Annotated[PlaceText | None, BeforeValidator(_nothing)]
+OptionalFilePath = Annotated[FilePath | None, BeforeValidator(empty_is_none)]
+OptionalPlaceText = Annotated[PlaceText | None, BeforeValidator(empty_is_none)]
 AddressText = Annotated[Address, BeforeValidator(_address)]
+LdapServerText = Annotated[LdapServer, BeforeValidator(_ldap_server)]
+QuestionText = Annotated[Question, BeforeValidator(_question)]
+AttributeName = Annotated[str, AfterValidator(_attribute)]
 DatabasePlace = Annotated[Path | Server, BeforeValidator(_database)]
 """An SQLite file, or a PostgreSQL server."""
 Many = BeforeValidator(_many)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import Fault
+from gateway.outbound.role_question import read_password
 from gateway.policy.cards import card_faults
 from gateway.policy.certificates import describe, inspect_server_certificate
 from gateway.policy.faults import readable, run_checks
@@ -46,7 +48,17 @@ def inspect_material(settings: Settings, now: float) -> list[Fault]:
     moment = dt.datetime.fromtimestamp(now, dt.UTC)
     found = run_checks((_certificates,), settings, moment)
     found += run_checks(
-        (_assertion_key, _gateway_secret, _records_key, _pseudonym_key, _auditor_key, _providers, card_faults), settings
+        (
+            _assertion_key,
+            _gateway_secret,
+            _records_key,
+            _pseudonym_key,
+            _auditor_key,
+            _providers,
+            _directory,
+            card_faults,
+        ),
+        settings,
     )
     # Listeners may share a certificate: each fault is told once.
     once = {(fault.file, fault.where, fault.what): fault for fault in found}
@@ -190,6 +202,29 @@ def _providers(settings: Settings) -> Iterator[Fault]:
                 load(path)
             except ValueError:
                 yield Fault(str(path), "", f"the client's {what} is not {shape}", mend)
+
+
+def _directory(settings: Settings) -> Iterator[Fault]:
+    """What the directory of roles is verified by, and what proves to it that it is this gateway that asks."""
+    roles = settings.roles
+    if readable(roles.password_file) and roles.password_file is not None:
+        mend = "Write the password of roles.bind_dn into it, on one line"
+        if unfit := list(_inspect_secret(roles.password_file, "the directory's password", mend)):
+            yield from unfit
+        else:
+            try:
+                read_password(roles.password_file)
+            except ValueError:
+                yield Fault(str(roles.password_file), "", "there is not one line with a password in it", mend)
+    if readable(roles.ca) and roles.ca is not None:
+        try:
+            ssl.create_default_context(cafile=roles.ca)
+        except (OSError, ssl.SSLError):
+            mend = "Name a PEM file of the authorities that vouch for the directory"
+            yield Fault(str(roles.ca), "", "there are no certificates in it", mend)
+    if roles.source == "ldap" and find_spec("bonsai") is None:
+        mend = "Run: pip install 'ksz-gateway[ldap]'"
+        yield Fault("gateway.toml", "roles.source", "the library for LDAP is not installed", mend)
 
 
 def load_secret(path: Path) -> bytes:

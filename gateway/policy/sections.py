@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 # Two rooms of the same floor: what a card is taken for by default stands where cards are verified, and gateway.toml is read here alone.
 from gateway.credentials.certificate_profile import POLICIES, ROOTS, CardKind
@@ -17,16 +17,18 @@ from gateway.decision import DEFAULT_RULES, Mode, Rule, Rules, Signal
 from gateway.ledger.settings import LedgerSettings
 from gateway.model import Channel, Language
 from gateway.outbound.hosts import parse_place
-from gateway.outbound.settings import OutboundSettings, RevocationSettings
+from gateway.outbound.settings import OutboundSettings, RevocationSettings, RoleSettings
 from gateway.policy.faults import FileModel
 from gateway.policy.kinds import (
     Address,
     AddressText,
+    AttributeName,
     DatabasePlace,
     Duration,
     FilePath,
     HostName,
     KeyFingerprint,
+    LdapServerText,
     Many,
     NetworkText,
     ObjectIdentifier,
@@ -35,7 +37,9 @@ from gateway.policy.kinds import (
     OptionalPlaceText,
     PlaceText,
     Port,
+    QuestionText,
     Words,
+    empty_is_none,
 )
 from gateway.policy.providers import ProviderTable
 from gateway.records.server import Server
@@ -229,6 +233,34 @@ class Revocation(Section):
     skew: Annotated[Duration, Field(ge=0, le=10 * MINUTE)] = 2 * MINUTE
 
 
+class Roles(Section):
+    """Where user-management roles come from (P3): the administration, or a directory that is asked by LDAP (`outbound.roles`)."""
+
+    source: Literal["built-in", "ldap"] = "built-in"
+    server: Annotated[tuple[LdapServerText, ...], OneOrMany] = ()
+    ca: OptionalFilePath = None
+    bind_dn: Annotated[Words | None, BeforeValidator(empty_is_none)] = None
+    password_file: OptionalFilePath = None
+    base: Annotated[Words | None, BeforeValidator(empty_is_none)] = None
+    filter: Annotated[QuestionText | None, BeforeValidator(empty_is_none)] = None
+    attribute: Annotated[AttributeName | None, BeforeValidator(empty_is_none)] = None
+    valid_from: Annotated[AttributeName | None, BeforeValidator(empty_is_none)] = None
+    valid_until: Annotated[AttributeName | None, BeforeValidator(empty_is_none)] = None
+    refresh: Annotated[Duration, Field(ge=10, le=DAY)] = 15 * MINUTE
+    stale_limit: Annotated[Duration, Field(ge=10, le=7 * DAY)] = HOUR
+    timeout: Annotated[Duration, Field(ge=0.1, le=30)] = 3.0
+    connections: Annotated[int, Field(ge=1, le=64)] = 4
+
+    @property
+    def outside(self) -> bool:
+        return self.source == "ldap"
+
+    @property
+    def stale_seconds(self) -> float | None:
+        """How old the directory's last word on a person may be; None: there is no directory."""
+        return self.stale_limit if self.outside else None
+
+
 class Origins(Section):
     """Connections to origins. Time-outs of one origin stand in its transaction's file."""
 
@@ -340,6 +372,7 @@ class Settings(Section):
     eid: Eid
     outbound: Outbound
     revocation: Revocation
+    roles: Roles
     providers: Annotated[tuple[ProviderTable, ...], Many, Field(alias="provider")] = ()
     origins: Origins
     connections: Connections
@@ -381,6 +414,29 @@ class Settings(Section):
     @property
     def revocation_settings(self) -> RevocationSettings:
         return RevocationSettings(directory=self.state / "revocation", **dict(self.revocation))
+
+    @property
+    def role_settings(self) -> RoleSettings | None:
+        """Of the directory that says who has which role; None: roles are given in the administration. Settings without faults only."""
+        roles = self.roles
+        if not roles.outside or roles.ca is None or roles.password_file is None:
+            return None
+        if roles.bind_dn is None or roles.base is None or roles.filter is None or roles.attribute is None:
+            return None
+        return RoleSettings(
+            roles.server,
+            roles.ca,
+            roles.bind_dn,
+            roles.password_file,
+            roles.base,
+            roles.filter,
+            roles.attribute,
+            roles.valid_from,
+            roles.valid_until,
+            roles.refresh,
+            roles.timeout,
+            roles.connections,
+        )
 
     @property
     def pid_file(self) -> Path:

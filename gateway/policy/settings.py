@@ -51,6 +51,7 @@ SECTIONS = (
     "eid",
     "outbound",
     "revocation",
+    "roles",
     "origins",
     "connections",
     "limits",
@@ -246,6 +247,28 @@ def _cards_are_asked_about_anew(settings: Settings) -> Iterator[Fault]:
         yield _fault("revocation.ocsp_kept", "it is as long as revocation.check_every, or longer", "Make it shorter")
 
 
+def _a_directory_is_whole(settings: Settings) -> Iterator[Fault]:
+    """Without any of these a directory cannot be asked; without a directory they mean nothing."""
+    roles = settings.roles
+    if not readable(roles.source):
+        return
+    needed = ("server", "ca", "bind_dn", "password_file", "base", "filter", "attribute")
+    for key in needed if roles.outside else (*needed, "valid_from", "valid_until"):
+        value = getattr(roles, key)
+        if readable(value) and bool(value) is not roles.outside:
+            if roles.outside:
+                yield _fault(f"roles.{key}", 'roles.source is "ldap", and this key is missing', "See docs/roles.md")
+            else:
+                yield _fault(f"roles.{key}", 'this key is for roles.source = "ldap"', "Remove it, or set the source")
+
+
+def _roles_are_asked_before_they_are_stale(settings: Settings) -> Iterator[Fault]:
+    roles = settings.roles
+    if roles.stale_limit <= roles.refresh:
+        mend = "Make it longer, so that one look-up may fail"
+        yield _fault("roles.stale_limit", "it is not longer than roles.refresh", mend)
+
+
 def _a_file_needs_no_password(settings: Settings) -> Iterator[Fault]:
     records = settings.records
     if isinstance(records.database, Path):
@@ -279,6 +302,8 @@ CHECKS = (
     _session_ends_in_order,
     _a_policy_is_of_one_kind,
     _cards_are_asked_about_anew,
+    _a_directory_is_whole,
+    _roles_are_asked_before_they_are_stale,
     _a_file_needs_no_password,
     _stale_limit_is_none_or_a_second,
     _providers,

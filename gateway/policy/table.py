@@ -40,6 +40,7 @@ class DecisionSettings(FileModel):
     doubtful_score: float = 100.0
     holidays: Annotated[tuple[str, ...], Many] = ()
     card_fresh_seconds: float = 900.0
+    roles_stale_seconds: float | None = None
 
     @property
     def own_names(self) -> frozenset[str]:
@@ -61,6 +62,7 @@ class DecisionSettings(FileModel):
             mandate_review_seconds=settings.mandates.review,
             doubtful_score=settings.evidence.threshold,
             card_fresh_seconds=_fresh(settings.revocation.check_every),
+            roles_stale_seconds=settings.roles.stale_seconds,
         )
 
 

@@ -392,6 +392,15 @@ WORDS: Final[dict[str, Words]] = {
         ),
         (N_("Ask the local administrator of your institution for the role."), _LIST),
     ),
+    "role_source_unavailable": Words(
+        N_("Your roles cannot be looked up at the moment"),
+        N_(
+            "The user management that says who has which role has not answered for too long, and without its answer this transaction stays closed."
+        ),
+        (_AGAIN, _STILL),
+        Act.APPLICATIONS,
+        Where.GATEWAY,
+    ),
     "use_not_covered": Words(
         N_("You may not do this in this transaction"),
         N_(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.credentials.certificate_profile import Profile
@@ -12,6 +12,7 @@ from gateway.ledger.journal import Stream
 from gateway.ledger.pseudonym import Sealer
 from gateway.outbound.oidc import ProviderDesk
 from gateway.outbound.revocation import Revocation
+from gateway.outbound.role_question import Asked
 from gateway.portal.handed import Handed
 from gateway.portal.settings import PortalSettings
 from gateway.records import Records
@@ -23,7 +24,8 @@ class PortalServices:
     """`secret` is the gateway's own (at least 32 bytes); `jwks` the bytes of the key set document; `clock` gives Unix seconds;
     `random(n)` n bytes from a cryptographic source; `handed` finds a request by its id; `providers` are those of the federation, by id;
     `card_profile` gives what a card is, and `revocation` asks about one: None where no listener asks for cards. `switch`
-    is this machine's for emergencies, and `suspensions` gives what is in force on it: None when it cannot be read."""
+    is this machine's for emergencies, and `suspensions` gives what is in force on it: None when it cannot be read. `look_up_roles` asks the
+    outside source of roles about somebody who signs in: None where there is none to ask."""
 
     settings: PortalSettings
     snapshot: Callable[[], Snapshot]
@@ -41,3 +43,4 @@ class PortalServices:
     revocation: Revocation | None = None
     switch: Switch | None = None
     suspensions: Callable[[], list[Suspension] | None] = list
+    look_up_roles: Callable[[Asked], Awaitable[None]] | None = None

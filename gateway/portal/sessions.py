@@ -10,6 +10,7 @@ from gateway.credentials.tokens import TOKEN_BYTES, make_token, token_hash
 from gateway.errors import Conflict
 from gateway.ledger.record import sign_out_record
 from gateway.model import Session
+from gateway.outbound.role_question import Asked
 from gateway.portal import cookies
 from gateway.portal.ask import Ask
 from gateway.portal.attempts import Proved, line_of
@@ -32,7 +33,15 @@ async def carry_on(ask: Ask, proved: Proved, errand: Errand) -> web.StreamRespon
     The ledger's line is durable before the session is. Raises Conflict when the session to raise is over, or another user ID's, or when
     the user ID was blocked meanwhile.
     """
+    await _look_up_roles(ask, proved)
     return await _renew(ask, proved, errand) if errand.step_up else await _begin(ask, proved, errand)
+
+
+async def _look_up_roles(ask: Ask, proved: Proved) -> None:
+    """Whatever the means: the roles are known before the first request that needs one (P3)."""
+    login, look_up = proved.login, ask.services.look_up_roles
+    if look_up is not None:
+        await look_up(Asked(login.user_id, login.insz, login.institution))
 
 
 def _bound(ask: Ask, proved: Proved) -> Bound:

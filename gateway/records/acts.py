@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 ACTS_KEPT_SECONDS: Final = 366 * 86_400.0
 
-UNNOTED: Final = frozenset({"credential rehash", "acceptance add", "person add"})
-"""Nothing that anybody has to know of, or that the user ID says which follows."""
+UNNOTED: Final = frozenset({"credential rehash", "acceptance add", "person add", "role look-up"})
+"""Nothing that anybody has to know of, or that the user ID says which follows, or that nobody here has done."""
 
 
 async def note_acts(write: Write, done: Iterable[tuple[Change, tuple[str, ...]]]) -> None:

@@ -34,7 +34,9 @@ from gateway.records.schema import (
     confirmations,
     designations,
     mandates,
+    outside_roles,
     persons,
+    role_lookups,
     roles,
     session_cookies,
     sessions,
@@ -122,6 +124,7 @@ def _read_users(
         acceptance = Acceptance(number, shared(version), shared(sha256), at)
         accepted.setdefault(user_id, {})[acceptance.version] = acceptance
 
+    outside, outside_at = _read_outside_roles(connection, keys, shared, known_at)
     users: dict[str, UserRecords] = {}
     table = user_ids.c
     columns = (table.user_id, table.person, table.institution, table.language, table.blocked, *_validity_of(user_ids))
@@ -140,8 +143,25 @@ def _read_users(
             designated.get(user_id, _NOTHING),
             holds.get(user_id, _NOTHING),
             accepted.get(user_id, _NOTHING),
+            outside.get(user_id, _NOTHING),
+            outside_at.get(user_id),
         )
     return users
+
+
+def _read_outside_roles(
+    connection: sa.Connection, keys: Sequence[str], shared: _Shared, known_at: float
+) -> tuple[dict[str, dict[str, tuple[Role, ...]]], dict[str, float]]:
+    """What the outside source of roles said last, and when. Of an earlier moment nothing is known: what it said then is not kept."""
+    holds: dict[str, dict[str, tuple[Role, ...]]] = {}
+    if known_at != FOR_EVER:
+        return holds, {}
+    table, looked = outside_roles.c, role_lookups.c
+    query = sa.select(table.user_id, table.role, table.valid_from, table.valid_to).where(table.user_id.in_(keys))
+    for user_id, name, start, end in connection.execute(query.order_by(table.role, table.valid_from)):
+        _add(holds, user_id, name, Role(0, shared(name), _validity(start, end, None)))
+    when = sa.select(looked.user_id, looked.good_at).where(looked.user_id.in_(keys))
+    return holds, {user_id: good_at for user_id, good_at in connection.execute(when)}
 
 
 def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float) -> dict[int, tuple[str, str]]:

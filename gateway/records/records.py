@@ -27,6 +27,7 @@ from gateway.records.mandates import Mandates
 from gateway.records.means import MeansKnown
 from gateway.records.moved import MovedSessions
 from gateway.records.offices import Offices
+from gateway.records.outside_roles import OutsideRoles
 from gateway.records.pending import PendingSignIns
 from gateway.records.recent import Recent
 from gateway.records.reviewing import Reviews
@@ -49,6 +50,7 @@ class RecordsDesk(
     Sessions,
     MovedSessions,
     EidCards,
+    OutsideRoles,
     CodeCards,
     PendingSignIns,
     KeptForms,

@@ -295,7 +295,7 @@ outside_roles = Table(
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("role", Text, primary_key=True),
-    Column("valid_from", Float, nullable=False),
+    Column("valid_from", Float, primary_key=True),
     Column("valid_to", Float),
 )
 role_lookups = Table(

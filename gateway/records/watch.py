@@ -20,6 +20,7 @@ from gateway.records.directory import refresh_lapsed
 from gateway.records.eid_cards import forget_eid_cards
 from gateway.records.index import ENDED_KEPT_SECONDS
 from gateway.records.loading import read_suspensions
+from gateway.records.outside_roles import forget_outside_roles
 from gateway.records.schema import acts, changes, entry_codes, kept_forms, sessions
 from gateway.records.signin import forget_unknown
 from gateway.records.store import Store
@@ -214,6 +215,7 @@ class Watch(Store):
             await write.execute(sa.delete(entry_codes).where(entry_codes.c.expires_at < now))
             await forget_unknown(write)
             await forget_eid_cards(write, now)
+            await forget_outside_roles(write, now)
             await write.execute(sa.delete(kept_forms).where(kept_forms.c.expires_at < now))
             await write.execute(sa.delete(acts).where(acts.c.at < now - ACTS_KEPT_SECONDS))
             await write.connection.run_sync(refresh_lapsed, now)

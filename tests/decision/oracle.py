@@ -129,8 +129,15 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         if _names(one, now, snapshot.mandate_review_seconds)
     ]  # fmt: skip
     held["P4 designation"] = bool(named) and not user.blocked and user.validity.start <= now < user.validity.end
-    roles = [one for name, held_roles in user.roles.items() if name == transaction.role for one in held_roles]
-    held["P3 role"] = any(one.validity.start <= now < one.validity.end for one in roles) or (
+    by_others = snapshot.roles_stale_seconds is not None
+    all_roles = user.outside_roles if by_others else user.roles
+    roles = [one for name, held_roles in all_roles.items() if name == transaction.role for one in held_roles]
+    said_lately = snapshot.roles_stale_seconds is None or (
+        user.roles_known_at is not None
+        and now <= user.roles_known_at + snapshot.roles_stale_seconds
+        and user.roles_known_at <= now + 5
+    )
+    held["P3 role"] = (said_lately and any(one.validity.start <= now < one.validity.end for one in roles)) or (
         transaction.role is None and not transaction.social_personal_data
     )
     fitting = [

@@ -149,6 +149,9 @@ PERSON: dict[str, list[Any]] = {
     "blocked": [False, True],
     "roles": [USER.roles, {}, {"PensionReader": (Role(2, "PensionReader", YEAR),)},
               *({"DossierReader": (Role(3, "DossierReader", one),)} for one in VALIDITIES)],
+    "outside_roles": [USER.roles, {}, {"PensionReader": (Role(0, "PensionReader", YEAR),)},
+                      *({"DossierReader": (Role(0, "DossierReader", one),)} for one in VALIDITIES)],
+    "roles_known_at": [NOW, NOW - HOUR, NOW - HOUR - 0.001, NOW + 5, NOW + 6, None],
     "acceptances": [USER.acceptances, {}, {"2026": Acceptance(1, "2026", "00" * 32, NOW)}, {"2025": Acceptance(1, "2025", SHA, NOW)}],
 }  # fmt: skip
 APPLICATION: dict[str, list[Any]] = {
@@ -197,6 +200,7 @@ TABLE: dict[str, list[Any]] = {
     "doubtful_score": [100.0, 1.0, 1000.0],
     "holidays": [frozenset(), frozenset({TODAY}), frozenset({TODAY + dt.timedelta(days=1)})],
     "card_fresh_seconds": [900.0, 60.0],
+    "roles_stale_seconds": [None, HOUR, 60.0],
 }  # fmt: skip
 
 PARTS = {
@@ -308,7 +312,7 @@ def test_taking_away_what_a_permit_rests_on_ends_it(world: World) -> None:
     ):
         assert not spoiled.decide().permitted
     if decision.role is not None:
-        assert world.user(roles={}).code == "role_missing"
+        assert world.user(roles={}, outside_roles={}).code == "role_missing"
 
 
 def lessened(world: World) -> list[tuple[str, World]]:
@@ -343,6 +347,8 @@ def lessened(world: World) -> list[tuple[str, World]]:
         less += [
             ("acceptances", world.user(acceptances={})),
             ("roles", world.user(roles={})),
+            ("outside roles", world.user(outside_roles={})),
+            ("word on roles", world.user(roles_known_at=None)),
             ("blocked", world.user(blocked=True)),
         ]
         all_of = [one for named in user.designations.values() for one in named]

@@ -36,6 +36,7 @@ from tests.decision.world import (
     NOW,
     REGULATION,
     SHA,
+    USER,
     WORLD,
     YEAR,
     Change,
@@ -79,6 +80,11 @@ def evidence(**members: Any) -> Change:
     """Evidence of the session's last authentication."""
     found = ClientEvidence(**({"since": NOW - 10 * MINUTE} | members))
     return lambda w: w.request(evidence=found)
+
+
+def outside(world: World, known_at: float | None = NOW) -> World:
+    """Roles are those of an outside source, which spoke at `known_at`."""
+    return world.user(roles={}, outside_roles=USER.roles, roles_known_at=known_at).table(roles_stale_seconds=HOUR)
 
 
 CASES: list[tuple[str, str, Change]] = [
@@ -265,6 +271,18 @@ CASES: list[tuple[str, str, Change]] = [
     ("role_missing", "another role", lambda w: w.transaction(role="PensionReader")),
     ("role_missing", "it has ended", lambda w: w.user(roles={"DossierReader": (Role(1, "DossierReader", PAST),)})),
     ("role_missing", "social data without a role: nobody", lambda w: w.transaction(role=None)),
+    ("permitted", "by an outside source", outside),
+    ("permitted", "by an outside source, as long ago as may be", lambda w: outside(w, NOW - HOUR)),
+    ("role_source_unavailable", "longer ago", lambda w: outside(w, NOW - HOUR - 0.001)),
+    ("role_source_unavailable", "never", lambda w: outside(w, None)),
+    ("permitted", "asked by a machine whose clock is ahead", lambda w: outside(w, NOW + 5)),
+    ("role_source_unavailable", "asked in the future", lambda w: outside(w, NOW + 5.001)),
+    ("role_missing", "the outside source names no such role", lambda w: outside(w).user(outside_roles={})),
+    ("role_missing", "it has ended there", lambda w: outside(w).user(outside_roles={"DossierReader": (Role(0, "DossierReader", PAST),)})),
+    ("role_missing", "what the administration gave does not count beside an outside source",
+        lambda w: outside(w).user(roles=USER.roles, outside_roles={})),
+    ("role_missing", "what an outside source said does not count without it", lambda w: outside(w).table(roles_stale_seconds=None)),
+    ("permitted", "no role asked for, no question", lambda w: outside(w, None).transaction(role=None, social_personal_data=False)),
     ("permitted", "other data need none", lambda w: w.transaction(role=None, social_personal_data=False).user(roles={})),
     # the use (P2)
     ("use_not_covered", "an operation nobody declared", lambda w: w.request(method="DELETE")),

@@ -19,7 +19,7 @@ from gateway.ledger.record import MAX_RECORDS, decision_record
 from gateway.model import Channel, Context
 from tests.decision.test_properties import worlds
 from tests.decision.test_reasons import CASES, NEW, OLD, ON_BOTH, REVIEWED
-from tests.decision.world import AUTHORISATION, CONSULTATION, DESIGNATION, NOW, REGULATION, WORLD, Change, World
+from tests.decision.world import AUTHORISATION, CONSULTATION, DESIGNATION, NOW, REGULATION, USER, WORLD, Change, World
 
 WHO = Identity({"user_id": "ab.cd", "insz": "ab.ef", "sealed": "", "sealed_to": ""})
 
@@ -185,6 +185,19 @@ def test_a_line_from_before_the_role_stood_in_it() -> None:
     line["transaction"] = "gone"
     with pytest.raises(NotReplayable, match="roles: DossierReader"):
         replay(line, WORLD.snapshot)
+
+
+def test_of_the_source_of_roles_that_did_not_count_nothing_is_known() -> None:
+    there = WORLD.user(outside_roles=USER.roles, roles_known_at=NOW).table(roles_stale_seconds=60.0)
+    here, unavailable = there.table(roles_stale_seconds=None), there.user(roles_known_at=NOW - 61)
+    assert line_of(there)["records"]["roles_known_at"] == NOW
+    assert "roles_known_at" not in line_of(here)["records"]
+    assert again(there)[:2] == ("permitted", "permitted")
+    assert again(unavailable)[:2] == ("role_source_unavailable", "role_source_unavailable")
+    assert again(unavailable, there.table(roles_stale_seconds=3600.0, hash="ef" * 32)).now == "permitted"
+    for then, now, what in ((there, here, "roles: "), (here, there, "roles of an outside source: ")):
+        with pytest.raises(NotReplayable, match=what):
+            again(then, now.table(hash="ef" * 32))
 
 
 def test_evidence_and_pace_come_back() -> None:

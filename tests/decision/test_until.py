@@ -53,6 +53,15 @@ def test_what_ends_a_permit_is_among_the_moments() -> None:
                 "DossierReader": (dc.replace(USER.roles["DossierReader"][0], validity=Validity(YEAR.start, NOW + 7)),)
             }
         ),
+        NOW + 7.5: WORLD.user(outside_roles=USER.roles, roles_known_at=NOW - 52.5).table(roles_stale_seconds=60.0),
+        NOW + 7.75: WORLD.user(
+            outside_roles={
+                "DossierReader": (
+                    dc.replace(USER.roles["DossierReader"][0], validity=Validity(YEAR.start, NOW + 7.75)),
+                )
+            },
+            roles_known_at=NOW,
+        ).table(roles_stale_seconds=60.0),
         NOW + 8: WORLD.session(certificate="ab" * 32, certificate_good_at=NOW + 8 - 900),
         NOW + 9: WORLD.session(certificate="ab" * 32, certificate_good_at=NOW + 9 - HOUR).transaction(
             soft_revocation=HOUR

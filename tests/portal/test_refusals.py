@@ -168,6 +168,7 @@ def test_where_and_when_is_said_to_who_is_outside(language: Language, hours: str
             "gateway_error",
             "draining",
             "revocation_unknown",
+            "role_source_unavailable",
         )
     ]
     + [(code, Where.ORIGIN) for code in ("origin_refused", "origin_timeout", "origin_broken", "origin_malformed")],

@@ -139,7 +139,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("valid_from", sa.Float(), nullable=False),
         sa.Column("valid_to", sa.Float(), nullable=True),
-        sa.PrimaryKeyConstraint("user_id", "role", name=op.f("pk_outside_roles")),
+        sa.PrimaryKeyConstraint("user_id", "role", "valid_from", name=op.f("pk_outside_roles")),
     )
     op.create_table(
         "role_lookups",
