@@ -161,7 +161,7 @@ def _read_outside_roles(
     for user_id, name, start, end in connection.execute(query.order_by(table.role, table.valid_from)):
         _add(holds, user_id, name, Role(0, shared(name), _validity(start, end, None)))
     when = sa.select(looked.user_id, looked.good_at).where(looked.user_id.in_(keys))
-    return holds, {user_id: good_at for user_id, good_at in connection.execute(when)}
+    return holds, {row.user_id: row.good_at for row in connection.execute(when)}
 
 
 def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float) -> dict[int, tuple[str, str]]:
