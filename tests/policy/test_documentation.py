@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
 TABLES = {
     "portal": sections.Portal, "listener": sections.Listener, "table": sections.Table, "mandates": sections.Mandates, "administration": sections.Administration,
     "records": sections.Records, "ledger": sections.Ledger, "sessions": sections.Sessions, "sign_in": sections.SignIn,
-    "keys": sections.Keys, "eid": sections.Eid, "outbound": sections.Outbound, "revocation": sections.Revocation, "provider": providers.ProviderTable, "origins": sections.Origins,
+    "keys": sections.Keys, "eid": sections.Eid, "outbound": sections.Outbound, "revocation": sections.Revocation, "roles": sections.Roles, "provider": providers.ProviderTable, "origins": sections.Origins,
     "connections": sections.Connections, "limits": sections.Limits,
     "evidence": sections.Evidence,
 }  # fmt: skip

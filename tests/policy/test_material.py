@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from gateway.policy import material
 from gateway.policy.certificates import make_dev_authority
 from gateway.policy.examine import examine
 from gateway.policy.making import make_missing_keys, write_new
@@ -205,3 +206,36 @@ def test_two_certificates_of_one_kind_for_a_name(config: Path, edit: Edit) -> No
 def test_the_operators_port_has_no_balancer(config: Path, edit: Edit) -> None:
     edit("gateway.toml", "# unsafe_beyond_loopback = false", 'proxy_protocol_from = "10.0.0.0/8"')
     assert _faults(config) == [("gateway.toml", "the operator's listener has no load balancer before it")]
+
+
+DIRECTORY = """
+source = "ldap"
+server = "ldaps://directory.example"
+ca = "certs/directory.pem"
+bind_dn = "cn=gateway,dc=org"
+password_file = "keys/directory.password"
+base = "dc=org"
+filter = "(uid={user_id})"
+attribute = "employeeType"
+"""
+
+
+def test_what_a_directory_of_roles_needs(config: Path, edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(material, "find_spec", lambda name: None)
+    edit("gateway.toml", "[roles]", f"[roles]{DIRECTORY}")
+    ca, password = config / "certs/directory.pem", config / "keys/directory.password"
+    assert {(file, what.split(" (")[0]) for file, what in _faults(config)} == {
+        ("keys/directory.password", "the directory's password is missing"),
+        ("certs/directory.pem", "there are no certificates in it"),
+        ("gateway.toml", "the library for LDAP is not installed"),
+    }
+    monkeypatch.setattr(material, "find_spec", lambda name: name)
+    shutil.copy(config / "certs/server.pem", ca)
+    password.write_text("two\nlines")
+    password.chmod(0o600)
+    assert _faults(config) == [("keys/directory.password", "there is not one line with a password in it")]
+    password.write_text("geheim\n")
+    assert _faults(config) == []
+    password.chmod(0o640)
+    ((file, what),) = _faults(config)
+    assert (file, "others can read" in what) == ("keys/directory.password", True)

@@ -106,6 +106,14 @@ def test_settings_cannot_be_changed() -> None:
         ("[sessions]\nidle = '1h'\nabsolute = '30min'", "sessions.idle", "longer than sessions.absolute"),
         ("[sessions]\nidle = '1min'", "sessions.warn_before", "before the page"),
         ("[revocation]\ncheck_every = '5min'", "revocation.ocsp_kept", "as long as revocation.check_every"),
+        ("[roles]\nbase = 'dc=org'", "roles.base", "for roles.source"),
+        ("[roles]\nvalid_from = 'x'", "roles.valid_from", "for roles.source"),
+        ("[roles]\nsource = 'umaf'", "roles.source", "not known"),
+        ("[roles]\nserver = 'ldap.example.org'", "roles.server[1]", "no server"),
+        ("[roles]\nfilter = '(uid={name})'", "roles.filter", "not known"),
+        ("[roles]\nfilter = '(cn=x)'", "roles.filter", "of others"),
+        ("[roles]\nattribute = 'a b'", "roles.attribute", "no attribute"),
+        ("[roles]\nstale_limit = '15min'", "roles.stale_limit", "not longer than roles.refresh"),
         ("[revocation]\nhosts = ['http://a.example/crl']", "revocation.hosts[1]", "place"),
         ("[revocation]\nhosts = ['http://a.example', 'a.example']", "revocation.hosts[2]", "place"),
         ("[outbound]\nproxy = 'proxy.example:3128'", "outbound.proxy", "place"),
@@ -247,10 +255,45 @@ def test_every_key_is_in_the_example_with_its_default(pristine: Path) -> None:
         "eid",
         "outbound",
         "revocation",
+        "roles",
         "origins",
         "limits",
     ):
         assert set(documented[name]) == set(type(getattr(settings, name)).model_fields), name
+
+
+DIRECTORY = """
+[roles]
+source = "ldap"
+server = ["ldaps://one.example", "ldap://two.example:1389"]
+ca = "certs/ca.pem"
+bind_dn = "cn=gateway,dc=org"
+password_file = "keys/directory.password"
+base = "dc=org"
+filter = "(uid={user_id})"
+attribute = "employeeType"
+"""
+
+
+def test_a_directory_of_roles() -> None:
+    settings, faults = _from(MINIMAL + DIRECTORY)
+    assert faults == []
+    made = settings.role_settings
+    assert [str(server) for server in made.servers] == ["ldaps://one.example:636", "ldap://two.example:1389"]
+    assert (made.ca, made.password_file) == (Path("/c/certs/ca.pem"), Path("/c/keys/directory.password"))
+    assert (made.valid_from, made.valid_until, made.refresh, made.timeout, made.connections) == (None, None, 900, 3, 4)
+    assert settings.roles.stale_seconds == 3600
+    for key in ("server", "ca", "bind_dn", "password_file", "base", "filter", "attribute"):
+        without = "\n".join(line for line in DIRECTORY.splitlines() if not line.startswith(f"{key} "))
+        settings, faults = _from(MINIMAL + without)
+        assert [where for where, _ in faults] == [f"roles.{key}"]
+        assert key == "server" or settings.role_settings is None
+
+
+def test_without_a_directory_roles_are_given_in_the_administration() -> None:
+    settings, _ = _from(MINIMAL)
+    assert settings.role_settings is None
+    assert settings.roles.stale_seconds is None
 
 
 junk = st.recursive(
