@@ -198,6 +198,7 @@ class Worker:
             revocation=self._cards.revocation if self._settings.names_of(Channel.EID) else None,
             switch=Switch(self._settings.switch_directory),
             suspensions=self._emergency.running,
+            ledger=self._settings.ledger.directory,
             look_up_roles=self._roles.look_up,
         )
         # What our reader took, aiohttp takes: its own answers to what it refuses, and its log, repeat what was sent.

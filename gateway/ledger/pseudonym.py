@@ -100,6 +100,10 @@ class Sealer:
             | self._sealed("person", self._keys.person_seal, values)
         )
 
+    def user_pseudonym(self, user_id: str) -> str:
+        """By which a user ID stands in lines: who knows it finds its lines, and nobody finds it by them."""
+        return pseudonym(self._keys.person_pseudonym, "user_id", user_id)
+
     def subject(self, insz: str) -> Identity:
         """A data subject; the pseudonym is the one that the same person has as a user."""
         return self.person(None, insz)

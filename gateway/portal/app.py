@@ -43,6 +43,7 @@ from gateway.portal import (
     own_password,
     people,
     person_sheet,
+    reading,
     recent_acts,
     regulation,
     reviewing,
@@ -56,7 +57,7 @@ from gateway.portal.assets import Assets
 from gateway.portal.catalogue import N_
 from gateway.portal.forms import FormTokens, Notes, UserTags
 from gateway.portal.hashing import HashingPool
-from gateway.portal.own_pages import APP_PAGE, DUTY_PAGE, HEAD_PAGE, MANDATE_PAGE, PASSWORD_PAGE
+from gateway.portal.own_pages import APP_PAGE, DUTY_PAGE, HEAD_PAGE, MANDATE_PAGE, PASSWORD_PAGE, READ_PAGE, TABLE_PAGE
 from gateway.portal.papers import ACTIVATION_PAGE
 from gateway.portal.services import PortalServices
 
@@ -156,6 +157,11 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
             ("POST", f"{HEAD_PAGE}/{name}", head.act(does, page, reason=asks)),
         )
     ),
+    ("GET", READ_PAGE, reading.show),
+    ("GET", f"{READ_PAGE}/ledger", reading.lines),
+    ("GET", f"{READ_PAGE}/report", reading.report),
+    ("GET", f"{READ_PAGE}/people", reading.people),
+    ("GET", TABLE_PAGE, reading.table),
     ("GET", DUTY_PAGE, duty.show),
     # Where an act's answer stands: to switch the language there is to go back to the list.
     ("GET", f"{DUTY_PAGE}/suspend", duty.show),

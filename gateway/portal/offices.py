@@ -17,7 +17,7 @@ from gateway.model import Means, Session, UserRecords
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.information import not_found
-from gateway.portal.own_pages import DUTY_PAGE, HEAD_PAGE, READ_PAGE
+from gateway.portal.own_pages import DUTY_PAGE, HEAD_PAGE, READ_PAGE, TABLE_PAGE
 from gateway.portal.refusal_words import CONFIRM
 from gateway.records import Act, By
 
@@ -42,7 +42,8 @@ NAMES: Final[Mapping[str, str]] = {
 LINKS: Final[Mapping[str, tuple[str, str]]] = {
     "head_official": (N_("mandates, designations and offices of your institution"), HEAD_PAGE),
     "duty_officer": (N_("emergency suspension"), DUTY_PAGE),
-    **dict.fromkeys(("ksz_reader", "auditor", *BY_GRANT), (N_("tables, records and reports"), READ_PAGE)),
+    **dict.fromkeys(("ksz_reader", "auditor"), (N_("tables, records and reports"), TABLE_PAGE)),
+    **dict.fromkeys(BY_GRANT, (N_("tables, records and reports"), READ_PAGE)),
 }
 """Where each office's work is: what the link says, a message of the catalogues, and its address."""
 HEAD_STAYS: Final = N_("Your head official cannot be shut out from here: your mandate is theirs. Tell the KSZ.")

@@ -17,6 +17,7 @@ HEAD_PAGE: Final = "/head"
 MANDATE_PAGE: Final = "/mandate"
 DUTY_PAGE: Final = "/duty"
 READ_PAGE: Final = "/read"
+TABLE_PAGE: Final = "/read/table"
 FRESH_SECONDS: Final = 900.0
 """For so long after an authentication nobody is asked again before they change their own means."""
 
@@ -62,6 +63,11 @@ OWN_PAGES: Final = {
     DUTY_PAGE: OwnPage(
         frozenset({Means.EID}),
         N_("A duty officer stops access for everybody concerned. So you confirm who you are with your eID."),
+        within=math.inf,
+    ),
+    TABLE_PAGE: OwnPage(
+        frozenset({Means.EID}),
+        N_("Who reads for the KSZ reads of every institution. So you confirm who you are with your eID."),
         within=math.inf,
     ),
     READ_PAGE: OwnPage(

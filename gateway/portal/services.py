@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gateway.credentials.certificate_profile import Profile
 from gateway.credentials.start import StartTokens
@@ -25,7 +26,8 @@ class PortalServices:
     `random(n)` n bytes from a cryptographic source; `handed` finds a request by its id; `providers` are those of the federation, by id;
     `card_profile` gives what a card is, and `revocation` asks about one: None where no listener asks for cards. `switch`
     is this machine's for emergencies, and `suspensions` gives what is in force on it: None when it cannot be read. `look_up_roles` asks the
-    outside source of roles about somebody who signs in: None where there is none to ask."""
+    outside source of roles about somebody who signs in: None where there is none to ask. `ledger` is its directory, for those
+    who may read lines."""
 
     settings: PortalSettings
     snapshot: Callable[[], Snapshot]
@@ -44,3 +46,4 @@ class PortalServices:
     switch: Switch | None = None
     suspensions: Callable[[], list[Suspension] | None] = list
     look_up_roles: Callable[[Asked], Awaitable[None]] | None = None
+    ledger: Path = Path("ledger")

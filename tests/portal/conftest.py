@@ -471,6 +471,7 @@ async def open_world(
         revocation=None if revocation is None else revocation(records),
         switch=(switch := Switch(tmp_path / "suspensions")),
         suspensions=lambda: made[0].emergency.running(),
+        ledger=tmp_path / "ledger",
     )
     client = TestClient(TestServer(make_app(services)))
     await client.start_server()
