@@ -128,7 +128,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
         [("ocsp", "good", 1)],
         [("http://a.example/", 1.0, 2.0)],
     )
-    told = certificates, asked, revocation, lists, 12, 1.0, {"unsigned": 1}
+    told = certificates, asked, revocation, lists, 12, 1.0, {"unsigned": 1}, {"same": 1}
     status = Status((), {"permitted": 1}, 0, {"user-0": 1}, "", 0.0, *told)
     exported = {sample.name for family in make_registry(lambda: status).collect() for sample in family.samples}
     table = OPERATION.split("| metric |")[1].split("\n\n")[0]

@@ -69,7 +69,7 @@ def load(
 def report(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> None:
     """Tell what the shadow would have decided otherwise, grouped. Exit 0: nothing; 1: there are differences; 2: there is no shadow.
 
-    Persons are counted by pseudonyms; `gateway log show REFERENCE` finds an example's line.
+    Persons are counted by pseudonyms; `gateway log tail --reference REFERENCE` finds an example's line.
 
     Example: gateway shadow report
     """
