@@ -80,6 +80,7 @@ async def person_page(ask: Ask, who: Administrator, login: Login, telling: Telli
             if now < entry.validity.end
         ],
         "role_choices": sorted(roles_of(ask, who)),
+        "roles_from_outside": ask.services.snapshot().roles_stale_seconds is not None,
         "means": means,
         "sessions": [
             {
@@ -103,8 +104,12 @@ async def person_page(ask: Ask, who: Administrator, login: Login, telling: Telli
 
 
 def roles_of(ask: Ask, who: Administrator) -> frozenset[str]:
-    """The user-management roles that a transaction of the administrator's authorisations asks for."""
-    transactions = ask.services.snapshot().transactions
+    """The user-management roles that a transaction of the administrator's authorisations asks for; none where an outside source says who
+    has them, since what is given here would open nothing."""
+    snapshot = ask.services.snapshot()
+    if snapshot.roles_stale_seconds is not None:
+        return frozenset()
+    transactions = snapshot.transactions
     asked = (transactions.get(each.transaction) for each in who.authorisations(ask).values())
     return frozenset(each.role for each in asked if each is not None and each.role is not None)
 

@@ -109,7 +109,7 @@ def test_settings_cannot_be_changed() -> None:
         ("[roles]\nbase = 'dc=org'", "roles.base", "for roles.source"),
         ("[roles]\nvalid_from = 'x'", "roles.valid_from", "for roles.source"),
         ("[roles]\nsource = 'umaf'", "roles.source", "not known"),
-        ("[roles]\nserver = 'ldap.example.org'", "roles.server[1]", "no server"),
+        ("[roles]\nserver = 'ldap.example.org'", "roles.server[1]", "not a server"),
         ("[roles]\nfilter = '(uid={name})'", "roles.filter", "not known"),
         ("[roles]\nfilter = '(cn=x)'", "roles.filter", "of others"),
         ("[roles]\nattribute = 'a b'", "roles.attribute", "no attribute"),

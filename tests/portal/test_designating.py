@@ -144,6 +144,18 @@ async def test_a_record_that_is_not_theirs(world: World, admin: Admin, kind: str
 # --- roles, blocking
 
 
+async def test_where_an_outside_source_says_who_has_which_role_none_is_given(world: World, admin: Admin) -> None:  # noqa: F811
+    await world.records.add_role("bo.peeters", "DossierReader", OFFICIAL, NOW)
+    world.snapshot = replace(world.snapshot, roles_stale_seconds=3600.0)
+    page = await admin.person("bo.peeters")
+    assert "Roles are not given here" in page.text
+    assert "Give a role" not in page.text
+    assert (await admin.do("role", "bo.peeters", role="DossierReader")).status == 422
+    [entry] = await world.records.entries("role", user_id="bo.peeters")
+    assert (await admin.do("end-role", "bo.peeters", role=str(entry.record))).status == 200
+    assert await live(world, "role") == []
+
+
 async def test_roles(world: World, admin: Admin) -> None:  # noqa: F811
     assert (await admin.do("role", "bo.peeters", role="Anything")).status == 422
     assert (await admin.do("role", "bo.peeters", role="DossierReader", until="2026-01-01")).status == 422
