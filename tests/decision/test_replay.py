@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given, settings
 
 from gateway.decision import ClientEvidence, Signal
-from gateway.decision.replay import NotReplayable, Replayed, replay
+from gateway.decision.replay import NotReplayable, Replayed, Users, replay
 from gateway.decision.suspensions import Scope, Suspended, Suspensions
 from gateway.ledger.line import serialise
 from gateway.ledger.pseudonym import Identity
@@ -204,6 +204,24 @@ def test_evidence_and_pace_come_back() -> None:
     evidence = ClientEvidence(100.0, ((Signal.NO_FETCH_METADATA, 100.0),), since=NOW)
     assert again(WORLD.request(evidence=evidence)).now == "doubtful_client"
     assert again(WORLD.request(too_fast=("dossier",))).now == "too_fast"
+
+
+def test_records_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.decision.replay.REMEMBERED", 2)
+    users, lines = Users(), [line_of(WORLD) for _ in range(4)]
+    made = [users.of(line, WORLD.snapshot) for line in (lines[0], lines[0], lines[1], lines[2], lines[3])]
+    assert made[0] is made[1]
+    assert len({id(one) for one in made}) == 4
+    assert all(replay(line, WORLD.snapshot, users).same for line in lines)
+    assert users.of(line_of(WORLD.anonymous()), WORLD.snapshot) is None
+
+
+def test_a_body_that_was_too_large() -> None:
+    line = line_of(WORLD) | {"reason": "too_large"}
+    assert replay(line, WORLD.snapshot).same
+    assert replay(line, OTHER_TABLE.authorised().snapshot).now == "not_authorised"
+    with pytest.raises(NotReplayable, match="the length of the body"):
+        replay(line, OTHER_TABLE.snapshot)
 
 
 @pytest.mark.parametrize("channel", [channel for channel in Channel if channel is not Channel.PLAIN])

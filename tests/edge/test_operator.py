@@ -27,6 +27,7 @@ def status(worker: int, *reasons: str, table: str = "t", connections: int = 1) -
         12 + worker,
         200.0 - worker,
         {"unsigned": 1 + worker},
+        {"same": 3, "different": worker},
     )
 
 
@@ -50,6 +51,7 @@ def test_figures_are_summed_and_streams_stand_side_by_side() -> None:
     assert list(told.revocation) == [("ocsp", "good", 4)]
     assert list(told.revocation_lists) == [("http://crl.example/1.crl", 51.0, 91.0)]
     assert (told.release, told.release_end, told.releases_refused) == (12, 199.0, {"unsigned": 2})
+    assert told.shadow == {"same": 6, "different": 1}
 
 
 def test_it_is_ready_when_all_workers_are_and_decide_alike() -> None:
@@ -60,7 +62,7 @@ def test_it_is_ready_when_all_workers_are_and_decide_alike() -> None:
 
 def test_no_count_falls_while_a_worker_is_silent() -> None:
     told = Status.of_all({0: status(0), 1: None})
-    assert told.decisions == {}
+    assert (told.decisions, told.shadow) == ({}, {})
     assert (list(told.asked), list(told.revocation)) == ([], [])
     assert dict(told.ledger_lines) == {"user-0": 5}
 
