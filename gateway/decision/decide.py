@@ -7,8 +7,9 @@ from typing import NamedTuple, NoReturn
 from gateway.decision.checks import EID, Found, may_be_told
 from gateway.decision.criteria import BY_PLACE, CHECKS, Criterion, Need
 from gateway.decision.facts import Facts
+from gateway.decision.grounds import Source, mender_of, sources_of
 from gateway.decision.places import Place, eid_place, host_place, portal_place
-from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Reason
+from gateway.decision.reasons import NOT_FOR_YOU, REASONS, Kind, Mender, Reason
 from gateway.decision.snapshot import Located, Snapshot
 from gateway.decision.suspensions import Suspended
 from gateway.model import Authorisation, Designation, Operation, Regulation, Role, Transaction, UseGrant
@@ -61,11 +62,16 @@ PERMITTED = REASONS["permitted"]
 
 
 class Step(NamedTuple):
-    """One check of an explanation. `met` is None when an earlier failure left nothing to look at."""
+    """One check of an explanation. `met` is None when an earlier failure left nothing to look at.
+
+    `sources` are what it went by, `mender` who can mend it when it is not met.
+    """
 
     criterion: Criterion
     met: bool | None
     reason: Reason | None
+    sources: tuple[Source, ...] = ()
+    mender: Mender | None = None
 
 
 def place_of(facts: Facts, snapshot: Snapshot) -> Place:
@@ -96,7 +102,10 @@ def explain(facts: Facts, snapshot: Snapshot) -> tuple[Decision, tuple[Step, ...
             steps.append(Step(criterion, None, None))
             continue
         code = criterion.check(facts, snapshot, found)
-        steps.append(Step(criterion, code is None, None if code is None else REASONS[code]))
+        reason = None if code is None else REASONS[code]
+        mender = None if reason is None else mender_of(criterion.check, reason, facts, found)
+        sources = sources_of(criterion.check, facts, snapshot, found)
+        steps.append(Step(criterion, code is None, reason, sources, mender))
     return decision, tuple(steps)
 
 

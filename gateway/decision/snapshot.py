@@ -32,7 +32,8 @@ class Snapshot:
     Durations are seconds. `doubtful_score` is how many points of evidence ask a session who is there. `holidays` are the public
     holidays of the years of authorisations that name working days; `card_fresh_seconds` is how old the last good answer on a
     card's revocation may be where no older one does. `roles_stale_seconds` is how old the last word of the outside source of roles may be; None where roles are given in
-    the administration. `release` is the number of a signed release (0: nobody signed it), which `expires`
+    the administration. `files` names the file that each subject stands in, by its kind and id (`("authorisation", "24/123")`), for people:
+    no decision reads it. `release` is the number of a signed release (0: nobody signed it), which `expires`
     at that moment and serves nobody from `refused_from` on, when its grace is over (Unix seconds).
     """
 
@@ -58,6 +59,7 @@ class Snapshot:
     expires: float = FOR_EVER
     refused_from: float = FOR_EVER
     usable: bool = True
+    files: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _longest: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

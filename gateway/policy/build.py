@@ -41,7 +41,7 @@ from gateway.policy.schema import (
     TransactionFile,
     UseTable,
 )
-from gateway.policy.table import DecisionSettings, RegulationFiles, Table
+from gateway.policy.table import REGULATION, DecisionSettings, RegulationFiles, Table
 
 WEBSOCKET_METHODS = frozenset({"GET"})
 """A websocket begins with a GET (RFC 6455 section 4.1)."""
@@ -73,7 +73,16 @@ def build_snapshot(table: Table, settings: DecisionSettings, digest: str) -> Sna
         card_fresh_seconds=settings.card_fresh_seconds,
         roles_stale_seconds=settings.roles_stale_seconds,
         eid_names=settings.eid_names,
+        files=_files(table),
     )
+
+
+def _files(table: Table) -> Mapping[tuple[str, str], str]:
+    found = {("transaction", file.id): name for name, file in table.transactions.items()}
+    found |= {("authorisation", file.reference): name for name, file in table.authorisations.items()}
+    found |= {("institution", file.kbo): name for name, file in table.institutions.items()}
+    found |= {("regulation", version): f"{REGULATION}/{version}/about.toml" for version in table.regulations}
+    return _frozen(found)
 
 
 Key = TypeVar("Key")

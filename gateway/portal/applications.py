@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.decision import Decision, Snapshot
+from gateway.decision.supposing import ruling
 from gateway.model import Means, Transaction, Use, UserRecords
 from gateway.portal import catalogue
 from gateway.portal.administration import mandates_in_force
@@ -16,7 +17,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.offices import offices_held, offices_to_open
 from gateway.portal.refusal_words import words_of
-from gateway.portal.sufficiency import MENDED, enough, fitting, ruling
+from gateway.portal.sufficiency import MENDED, enough, fitting
 from gateway.portal.ways import having as means_of
 from gateway.portal.words import MEANS, USES
 

@@ -12,12 +12,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.decision.places import CLEARED_PAGE
+from gateway.decision.supposing import ruling
 from gateway.model import Means, Session, UserRecords
 from gateway.portal import cookies
 from gateway.portal.ask import Ask
 from gateway.portal.hand_over import CLEAR_SITE_DATA
 from gateway.portal.sessions import end
-from gateway.portal.sufficiency import MENDED, ruling
+from gateway.portal.sufficiency import MENDED
 
 MOST_HOSTS: Final = 12
 """Browsers follow twenty redirects at most. What lies on further hosts is dead with the session, and cleared before another user ID."""

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.credentials.start import Start
 from gateway.decision import ClientEvidence, Decision, Facts, Snapshot, decide
+from gateway.decision.supposing import ruling
 from gateway.ledger.reference import format_reference
 from gateway.model import Means, Session, Use
 from gateway.portal.ask import Ask
@@ -21,7 +22,7 @@ from gateway.portal.own_pages import OWN_PAGES, OwnPage, page_verdict
 from gateway.portal.refusal_words import CONFIRM, words_of
 from gateway.portal.sessions import carry_on
 from gateway.portal.sign_in import BUSY, FORM_TOO_OLD, TRY_AGAIN_SECONDS, field_faults, leads_to, refusal_text
-from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, fitting, from_its_page, least, owned, ruling
+from gateway.portal.sufficiency import DOUBTS, MENDED, Verdict, enough, fitting, from_its_page, least, owned
 from gateway.portal.ways import Way, having, ways
 from gateway.portal.words import MEANS
 

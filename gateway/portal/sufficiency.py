@@ -1,4 +1,4 @@
-"""What the decision would be on a use of a transaction, which means of authentication would do, and which the person has.
+"""Which means of authentication would do for a use of a transaction, and which the person has.
 
 What would do is asked of the decision itself, with the session as it would then be: no page can promise anything else.
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from gateway.decision import Decision, Facts, PageOrigin, Snapshot, decide
-from gateway.model import Means, Session, Transaction, Use
+from gateway.decision import Decision, Facts, PageOrigin
+from gateway.model import Means, Session
 from gateway.records import Login
 
 DOUBTS: Final = frozenset({"session_moved", "doubtful_client"})
@@ -60,42 +60,3 @@ def fitting(would_do: frozenset[Means], having: frozenset[Means], session: Sessi
 def least(would_do: frozenset[Means], having: frozenset[Means], session: Session) -> Means | None:
     """What to ask the person for."""
     return min(fitting(would_do, having, session), key=lambda means: means.level, default=None)
-
-
-def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) -> Decision:
-    """The decision on a request of this use, by one of its operations; the last one asked when none of them reaches the use."""
-    decision = None
-    for operation in transaction.operations:
-        if operation.use is not use:
-            continue
-        for match in transaction.matches:
-            path = match.path.removesuffix("/") + _example(operation.path.text)
-            asked = facts._replace(
-                connection=facts.connection._replace(sni=match.host),
-                method=min(operation.methods, default="GET"),
-                host=match.host,
-                path=path,
-                websocket=operation.websocket,
-                fetch_site="same-origin",
-                page_origin=PageOrigin.OURS,
-                navigation=False,
-            )
-            decision = decide(asked, snapshot)
-            if decision.operation is operation or decision.operation is None:
-                return decision
-    return decision or _undeclared(facts, transaction, snapshot)
-
-
-def _undeclared(facts: Facts, transaction: Transaction, snapshot: Snapshot) -> Decision:
-    """A use that no operation has: what a request for a thing that nobody declared would get."""
-    match = transaction.matches[0]
-    connection = facts.connection._replace(sni=match.host)
-    return decide(
-        facts._replace(connection=connection, method="undeclared", host=match.host, path=match.path), snapshot
-    )
-
-
-def _example(pattern: str) -> str:
-    """A path that the pattern matches."""
-    segments = ["x" if part == "*" or part.startswith("{") else part for part in pattern.split("/")]
-    return "/".join("" if part == "**" else part for part in segments)

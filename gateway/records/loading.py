@@ -314,9 +314,11 @@ def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
     return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
 
 
-async def read_suspensions(connection: AsyncConnection) -> tuple[Suspension, ...]:
-    """Emergency suspensions in force by the records, oldest first."""
-    live = sa.select(suspensions).where(suspensions.c.ended_at.is_(None)).order_by(suspensions.c.id)
+async def read_suspensions(connection: AsyncConnection, known_at: float = FOR_EVER) -> tuple[Suspension, ...]:
+    """Emergency suspensions in force by the records, oldest first; at a moment of the past (Unix seconds), those that were then."""
+    live = sa.select(suspensions).where(_live(suspensions, known_at)).order_by(suspensions.c.id)
+    if known_at != FOR_EVER:
+        live = live.where(suspensions.c.valid_from <= known_at)
     return tuple([suspension_of(row) for row in await connection.execute(live)])
 
 

@@ -28,6 +28,7 @@ from gateway.records.means import MeansKnown
 from gateway.records.moved import MovedSessions
 from gateway.records.offices import Offices
 from gateway.records.outside_roles import OutsideRoles
+from gateway.records.past import Past
 from gateway.records.pending import PendingSignIns
 from gateway.records.recent import Recent
 from gateway.records.reviewing import Reviews
@@ -64,6 +65,7 @@ class RecordsDesk(
     Offices,
     Lists,
     SuspensionRecords,
+    Past,
     Backups,
     Checks,
 ):

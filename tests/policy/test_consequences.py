@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.explain import suppose
 from gateway.decision import Snapshot, decide
 from gateway.decision.ruling import find_operation
+from gateway.decision.supposing import suppose
 from gateway.model import (
     Acceptance,
     Authorisation,

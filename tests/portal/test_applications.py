@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.decision import decide
+from gateway.decision.supposing import ruling
 from gateway.model import Use
-from gateway.portal.sufficiency import ruling
 from tests.portal.conftest import AUTHORISATIONS, KBO, NOW, OFFICIAL, PORTAL, TRANSACTIONS, Answer, Browser, Page, World
 
 URL = f"https://{PORTAL}/applications"

@@ -1,0 +1,47 @@
+"""The table that was in force at a past moment, as the ledger and the releases that are kept know it."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.decision import Snapshot
+from gateway.errors import TableError
+from gateway.ledger.tables import tables_around
+from gateway.policy.release import load_kept
+
+
+class Doubt(enum.StrEnum):
+    """Why it is not certain which table was in force."""
+
+    NO_LINE = "no_line"
+    """The ledger has no line from before that moment, or cannot be read."""
+    BETWEEN = "between"
+    """The table changed between two lines around it, by a restart."""
+    NOT_KEPT = "not_kept"
+    """It is known which, and that release is not kept any more."""
+
+
+class TableThen(NamedTuple):
+    """The best that is known. With NO_LINE and NOT_KEPT `snapshot` is the table of now; with BETWEEN it is the last one that is known to have
+    run before."""
+
+    snapshot: Snapshot
+    doubt: Doubt | None = None
+
+
+def table_then(running: Snapshot, ledger: Path, releases: Path, at: float) -> TableThen:
+    """The table that ran at `at` (Unix seconds, past). Reads files: not for the loop."""
+    try:
+        around = tables_around(ledger, at)
+    except OSError:
+        return TableThen(running, Doubt.NO_LINE)
+    if around.before is None:
+        return TableThen(running, Doubt.NO_LINE)
+    try:
+        snapshot = running if around.before == running.hash else load_kept(releases, around.before)
+    except TableError:
+        return TableThen(running, Doubt.NOT_KEPT)
+    # After the last line only the table of now can tell that nothing changed.
+    return TableThen(snapshot, None if around.before == (around.after or running.hash) else Doubt.BETWEEN)

@@ -1,0 +1,74 @@
+"""Which release of the table ran at a past moment: the hash that the lines around it name. A plain scan; whether the lines are intact is for
+`gateway log verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from gateway.ledger.line import MAX_LINE_BYTES, moment
+from gateway.ledger.reading import read_lines
+from gateway.ledger.segments import Segment, find_segments
+
+_TABLE = b'"table":"'
+
+
+class Around(NamedTuple):
+    """The tables of the last line at or before a moment, and of the first one after it, by hash; None: there is no such line.
+
+    After a reload the line names the table before it too: that one is `after`, since until that line it ran.
+    """
+
+    before: str | None
+    after: str | None
+
+
+def tables_around(directory: Path, at: float) -> Around:
+    """What ran around `at` (Unix seconds). Raises `OSError`."""
+    text = moment(at)
+    before, after = ("", ""), ("", "")
+    for segments in find_segments(directory).values():
+        earlier, later = _around(segments, text)
+        before = max(before, earlier)
+        if later[0] and (not after[0] or later < after):
+            after = later
+    return Around(before[1] or None, after[1] or None)
+
+
+_Dated = tuple[str, str]
+"""The time of a line, and the table it tells of."""
+
+
+def _around(segments: Sequence[Segment], text: str) -> tuple[_Dated, _Dated]:
+    """In one stream; both empty where there is none."""
+    start = max((n for n, one in enumerate(segments) if first_time(one) <= text), default=0)
+    before: _Dated = ("", "")
+    for first in range(start, -1, -1):
+        for line in _dated(segments[first:]):
+            if line["time"] > text:
+                return before, (line["time"], str(line.get("table_before", line["table"])))
+            before = (line["time"], line["table"])
+        if before[0]:
+            break
+    return before, ("", "")
+
+
+def _dated(segments: Sequence[Segment]) -> Iterator[dict[str, Any]]:
+    for line in read_lines(segments, _TABLE):
+        if line.get("kind") in ("decision", "reload") and isinstance(line.get("table"), str) and line["table"]:
+            yield line
+
+
+def first_time(segment: Segment) -> str:
+    """When a segment begins (RFC 3339); "" when its first line cannot be read. Raises `OSError`."""
+    with segment.path.open("rb") as file:
+        line = file.readline(MAX_LINE_BYTES + 1)
+    try:
+        read = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(read.get("time", "")) if isinstance(read, dict) else ""
