@@ -140,7 +140,9 @@ def person_end(
 @user_id_app.command("add")
 def user_id_add(
     user_id: UserIdArgument,
-    institution: Annotated[str, typer.Option("--institution", metavar="KBO", help="For whom the person acts; ksz for the KSZ itself.")],
+    institution: Annotated[
+        str, typer.Option("--institution", metavar="KBO", help="For whom the person acts; ksz for the KSZ itself.")
+    ],
     reason: ReasonOption,
     person: Annotated[
         str | None, typer.Option("--person", metavar="USER_ID", help="The person, by another user ID of theirs.")

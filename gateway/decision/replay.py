@@ -231,7 +231,9 @@ def _user(told: Mapping[str, Any], line: Line, snapshot: Snapshot) -> UserRecord
     roles, outside = _Known[tuple[Role, ...]]("roles"), _Known[tuple[Role, ...]]("roles of an outside source")
     if "roles" in told:
         name = told.get("role") or _role_of(line, snapshot)
-        (outside if "roles_known_at" in told else roles)[name] = tuple([Role(each["id"], name, _validity(each["validity"])) for each in told["roles"]])
+        (outside if "roles_known_at" in told else roles)[name] = tuple(
+            [Role(each["id"], name, _validity(each["validity"])) for each in told["roles"]]
+        )
     return UserRecords(
         _user_id(line),
         0,

@@ -336,7 +336,9 @@ WORDS: Final[dict[str, Words]] = {
             "In an emergency the Crossroads Bank has suspended access: to everything, to this transaction, or for your institution or you. Nothing was passed on. This is not an error of yours."
         ),
         (
-            N_("There is nothing that you can do yourself. Try again later: it opens by itself when the suspension ends."),
+            N_(
+                "There is nothing that you can do yourself. Try again later: it opens by itself when the suspension ends."
+            ),
             N_("If your work cannot wait, ask the local administrator of your institution what to do meanwhile."),
             _STILL,
         ),

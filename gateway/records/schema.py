@@ -145,10 +145,23 @@ suspensions = _legal(
     Column("key", Text, nullable=False, comment="its name everywhere; a suspension is never made twice under one"),
     Column("scope", Text, nullable=False, comment="all, transaction, institution, authorisation or person"),
     Column("subject", Text, nullable=False, comment="an id, a KBO number, a reference or a user ID; empty for all"),
-    Column("person", Integer, ForeignKey("persons.id"), comment="behind that user ID; NULL: not known when it was made"),
+    Column(
+        "person", Integer, ForeignKey("persons.id"), comment="behind that user ID; NULL: not known when it was made"
+    ),
     unique=("key",),
 )
-LEGAL = (persons, user_ids, credentials, mandates, designations, roles, acceptances, confirmations, offices, suspensions)
+LEGAL = (
+    persons,
+    user_ids,
+    credentials,
+    mandates,
+    designations,
+    roles,
+    acceptances,
+    confirmations,
+    offices,
+    suspensions,
+)
 for _table, _columns in (
     (user_ids, ("user_id",)),
     (credentials, ("user_id",)),

@@ -131,7 +131,12 @@ def moment_of(here: House, act: str) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "reason"),
-    [(by_session, "session_revoked"), (by_designation, "designation_ended"), (by_table, "suspended"), (by_suspension, "suspended_by_ksz")],
+    [
+        (by_session, "session_revoked"),
+        (by_designation, "designation_ended"),
+        (by_table, "suspended"),
+        (by_suspension, "suspended_by_ksz"),
+    ],
 )
 async def test_what_is_open_ends_within_a_second_under_load(
     house: Callable[..., House], origin: Origin, end: Any, reason: str

@@ -470,7 +470,7 @@ async def open_world(
         card_profile=lambda: card_profile,
         revocation=None if revocation is None else revocation(records),
         switch=(switch := Switch(tmp_path / "suspensions")),
-        suspensions=lambda: made[0].emergency.running(),
+        suspensions=lambda: made[0].emergency.running(),  # noqa: PLW0108 - the same
         ledger=tmp_path / "ledger",
     )
     client = TestClient(TestServer(make_app(services)))

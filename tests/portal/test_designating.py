@@ -16,7 +16,7 @@ LAST_DAY = dt.datetime(2027, 1, 1, tzinfo=BRUSSELS).timestamp()
 
 
 @pytest.fixture
-async def newcomer(world: World, admin: Admin) -> None:  # noqa: F811
+async def newcomer(world: World, admin: Admin) -> None:
     await add_person(world, "bo.peeters", "01490700185", "Bo Peeters")
     with_role = {
         key: replace(each, role="DossierReader")
@@ -38,7 +38,7 @@ async def live(world: World, kind: str, user_id: str = "bo.peeters") -> list[dic
 # --- designating
 
 
-async def test_a_designation_lasts_as_long_as_the_authorisation(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_designation_lasts_as_long_as_the_authorisation(world: World, admin: Admin) -> None:
     answer = await admin.do("designate", "bo.peeters", "handles files", authorisation="24/123", use_consultation="1")
     assert answer.status == 200
     assert "once the head official has confirmed it" in answer.text
@@ -80,7 +80,7 @@ async def test_nothing_wider_than_the_authorisation(
     admin: Admin,
     more: dict[str, str],
     field: str,
-    status: int,  # noqa: F811
+    status: int,
 ) -> None:
     answer = await admin.do("designate", "bo.peeters", "typed in full", **more)
     assert answer.status == status
@@ -92,7 +92,7 @@ async def test_nothing_wider_than_the_authorisation(
     assert [each for each in world.lines("administration") if each["act"] == "designation add"] == []
 
 
-async def test_a_mandate_for_some_authorisations_opens_no_others(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_mandate_for_some_authorisations_opens_no_others(world: World, admin: Admin) -> None:
     await add_person(world, "admin02", "00003241778", "Some Scope")
     await world.records.add_mandate("admin02", OFFICIAL, NOW, authorisations=["24/124"])
     scoped = Admin(await signed_in(world, "admin02"), 0)
@@ -108,7 +108,7 @@ async def test_a_mandate_for_some_authorisations_opens_no_others(world: World, a
     assert (await scoped.do("designate", "bo.peeters", authorisation="24/124", use_consultation="1")).status == 200
 
 
-async def test_each_of_two_mandates_opens_its_own(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_each_of_two_mandates_opens_its_own(world: World, admin: Admin) -> None:
     await add_person(world, "admin02", "00003241778", "Two Scopes")
     made = {
         reference: await world.records.add_mandate("admin02", OFFICIAL, NOW, authorisations=[reference])
@@ -121,7 +121,7 @@ async def test_each_of_two_mandates_opens_its_own(world: World, admin: Admin) ->
     assert {each.says["authorisation"]: each.mandate for each in entries} == made
 
 
-async def test_a_designation_ends_at_once(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_designation_ends_at_once(world: World, admin: Admin) -> None:
     [entry, *_] = await world.records.entries("designation", user_id="jansen01")
     answer = await admin.do("end-designation", designation=str(entry.record), reason="moved")
     assert answer.status == 200
@@ -133,7 +133,7 @@ async def test_a_designation_ends_at_once(world: World, admin: Admin) -> None:  
 
 @pytest.mark.parametrize("kind", ["designation", "role"])
 @pytest.mark.parametrize("record", ["", "x", "0", "-1", "4711", "1.0"])
-async def test_a_record_that_is_not_theirs(world: World, admin: Admin, kind: str, record: str) -> None:  # noqa: F811
+async def test_a_record_that_is_not_theirs(world: World, admin: Admin, kind: str, record: str) -> None:
     await world.records.add_role("jansen01", "DossierReader", OFFICIAL, NOW)
     [somebody_elses, *_] = await world.records.entries(kind, user_id="jansen01")
     for number in (record, str(somebody_elses.record)):
@@ -144,7 +144,7 @@ async def test_a_record_that_is_not_theirs(world: World, admin: Admin, kind: str
 # --- roles, blocking
 
 
-async def test_where_an_outside_source_says_who_has_which_role_none_is_given(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_where_an_outside_source_says_who_has_which_role_none_is_given(world: World, admin: Admin) -> None:
     await world.records.add_role("bo.peeters", "DossierReader", OFFICIAL, NOW)
     world.snapshot = replace(world.snapshot, roles_stale_seconds=3600.0)
     page = await admin.person("bo.peeters")
@@ -156,7 +156,7 @@ async def test_where_an_outside_source_says_who_has_which_role_none_is_given(wor
     assert await live(world, "role") == []
 
 
-async def test_roles(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_roles(world: World, admin: Admin) -> None:
     assert (await admin.do("role", "bo.peeters", role="Anything")).status == 422
     assert (await admin.do("role", "bo.peeters", role="DossierReader", until="2026-01-01")).status == 422
     assert (await admin.do("role", "bo.peeters", role="DossierReader", until="2026-12-31")).status == 200
@@ -167,7 +167,7 @@ async def test_roles(world: World, admin: Admin) -> None:  # noqa: F811
     assert await live(world, "role") == []
 
 
-async def test_a_block_ends_what_is_open_and_can_be_lifted(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_block_ends_what_is_open_and_can_be_lifted(world: World, admin: Admin) -> None:
     there = await signed_in(world, "jansen01", Means.PASSWORD)
     answer = await admin.do("block", reason="suspected misuse")
     assert "is blocked" in answer.text
@@ -183,7 +183,7 @@ async def test_a_block_ends_what_is_open_and_can_be_lifted(world: World, admin: 
 # --- leaving
 
 
-async def test_leaving_ends_everything_in_one_act(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_leaving_ends_everything_in_one_act(world: World, admin: Admin) -> None:
     await world.records.add_role("jansen01", "DossierReader", OFFICIAL, NOW)
     their_mandate = await world.records.add_mandate("jansen01", OFFICIAL, NOW)
     there = await signed_in(world, "jansen01", Means.PASSWORD)
@@ -247,7 +247,7 @@ async def test_the_second_is_told_and_loses_nothing(
     admin: Admin,
     colleague: Admin,
     act: str,
-    fields: dict[str, str],  # noqa: F811
+    fields: dict[str, str],
 ) -> None:
     page = f"{PAGE}/{act if act in ('designate', 'change', 'leave') else 'person'}?user_id=bo.peeters"
     opened = await admin.browser.get(page + ("&authorisation=24/123" if act == "designate" else ""))
@@ -268,7 +268,7 @@ async def test_the_second_is_told_and_loses_nothing(
     assert answer.status == (303 if act == "leave" else 200)
 
 
-async def test_what_the_person_does_themself_is_in_nobodys_way(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_what_the_person_does_themself_is_in_nobodys_way(world: World, admin: Admin) -> None:
     opened = await admin.person("jansen01")
     login = await world.records.find_login("jansen01")
     assert login is not None
@@ -277,7 +277,7 @@ async def test_what_the_person_does_themself_is_in_nobodys_way(world: World, adm
     assert (await admin.do("block", "jansen01", seen=seen(opened))).status == 200
 
 
-async def test_uses_are_the_tables(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_uses_are_the_tables(world: World, admin: Admin) -> None:
     """The page offers what the authorisation names, and no more."""
     page = (await admin.browser.get(f"{PAGE}/designate?user_id=bo.peeters&authorisation=24/124")).page
     offered = {e.attributes["name"] for e in page.all("input") if (e.attributes.get("name") or "").startswith("use_")}

@@ -26,7 +26,7 @@ FIVE = """insz;name;user_id;language;authorisation;uses;from;until;role;reason
 """
 
 
-async def send(admin: Admin, data: bytes, reason: str = "new department", csrf: str | None = None) -> Answer:  # noqa: F811
+async def send(admin: Admin, data: bytes, reason: str = "new department", csrf: str | None = None) -> Answer:
     """As a browser sends a form with a file."""
     token = (await admin.browser.get(f"{PAGE}/lists")).csrf if csrf is None else csrf
     parts = [("csrf", "", token.encode()), ("reason", "", reason.encode()), ("file", '; filename="list.csv"', data)]
@@ -49,7 +49,7 @@ def key_of(answer: Answer) -> str:
     return found[1]
 
 
-async def apply(admin: Admin, answer: Answer) -> Answer:  # noqa: F811
+async def apply(admin: Admin, answer: Answer) -> Answer:
     return await admin.browser.post(f"{PAGE}/import/apply", {"csrf": answer.csrf, "key": key_of(answer)})
 
 
@@ -60,7 +60,7 @@ def told(answer: Answer) -> list[tuple[str, str]]:
     ]  # type: ignore[misc]
 
 
-async def test_five_people_by_a_list(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_five_people_by_a_list(world: World, admin: Admin) -> None:
     before = world.lines("administration")
     plan = await send(admin, FIVE.encode("utf-8-sig"))
     assert plan.status == 200
@@ -88,7 +88,7 @@ async def test_five_people_by_a_list(world: World, admin: Admin) -> None:  # noq
     assert "there is nothing to do" in (await send(admin, FIVE.encode())).text
 
 
-async def test_what_others_do_meanwhile_is_told(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_what_others_do_meanwhile_is_told(world: World, admin: Admin) -> None:
     """Nobody confirms what they have not seen."""
     plan = await send(admin, FIVE.encode())
     await add_person(world, "new.user", "92521506931", "Dirk Maes")
@@ -106,7 +106,7 @@ async def test_what_others_do_meanwhile_is_told(world: World, admin: Admin) -> N
     assert "has been brought in" in (await apply(admin, answer)).text
 
 
-async def test_a_list_is_whole_or_nothing(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+async def test_a_list_is_whole_or_nothing(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the last row fails in the middle of the work."""
     plan = await send(admin, FIVE.encode())
     insert_all = Write.insert_all
@@ -158,7 +158,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("row", "columns"), ROWS, ids=[f"{number}" for number in range(len(ROWS))])
-async def test_every_fault_is_named(world: World, admin: Admin, row: str, columns: list[str]) -> None:  # noqa: F811
+async def test_every_fault_is_named(world: World, admin: Admin, row: str, columns: list[str]) -> None:
     await add_person(world, "their.word", "81050003552", "Ot Her", OTHER_KBO)
     theirs = replace(world.snapshot.by_reference["24/123"], reference="25/001", institution=OTHER_KBO)
     world.snapshot = replace(world.snapshot, by_reference={**world.snapshot.by_reference, "25/001": theirs})
@@ -169,7 +169,7 @@ async def test_every_fault_is_named(world: World, admin: Admin, row: str, column
     assert "Ot Her" not in answer.text
 
 
-async def test_rows_are_judged_together(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_rows_are_judged_together(world: World, admin: Admin) -> None:
     rows = f"""{HEAD}
 01490700185;Bo Peeters;bo.peeters;nl;24/123;consultation;;;;
 ;;bo.peeters;;24/124;consultation;;;;
@@ -207,7 +207,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("data", "said"), FILES, ids=[f"{number}" for number in range(len(FILES))])
-async def test_a_file_that_is_no_list(world: World, admin: Admin, data: bytes | str, said: str) -> None:  # noqa: F811
+async def test_a_file_that_is_no_list(world: World, admin: Admin, data: bytes | str, said: str) -> None:
     if isinstance(data, str):
         data, said = data.encode("utf-16"), "no text"
     answer = await send(admin, data)
@@ -215,7 +215,7 @@ async def test_a_file_that_is_no_list(world: World, admin: Admin, data: bytes | 
     assert re.search(said if data else "Choose the file", answer.page.words), answer.page.words
 
 
-async def test_a_file_that_is_too_large(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_file_that_is_too_large(world: World, admin: Admin) -> None:
     answer = await send(admin, b"user_id\n" + b"x" * MOST_BYTES)
     assert (answer.status, "larger than 256 KiB" in answer.text) == (422, True)
     answer = await send(admin, b"x" * (2 * MOST_BYTES))
@@ -231,7 +231,7 @@ async def test_a_file_that_is_too_large(world: World, admin: Admin) -> None:  # 
         'user_id\tname\tinsz\nbo.peeters\t"Désirée"\t01490700185\n'.encode(),
     ],
 )
-async def test_files_as_programs_write_them(world: World, admin: Admin, data: bytes) -> None:  # noqa: F811
+async def test_files_as_programs_write_them(world: World, admin: Admin, data: bytes) -> None:
     answer = await apply(admin, await send(admin, data))
     assert answer.status == 200
     login = await world.records.find_login("bo.peeters")
@@ -239,7 +239,7 @@ async def test_files_as_programs_write_them(world: World, admin: Admin, data: by
     assert (login.name, login.insz) == ("Désirée", "01490700185")
 
 
-async def test_a_form_that_is_not_ours(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_form_that_is_not_ours(world: World, admin: Admin) -> None:
     assert (await send(admin, FIVE.encode(), csrf="0" * 64)).status == 403
     plan = await send(admin, FIVE.encode())
     for form in ({"csrf": "0" * 64, "key": key_of(plan)},):
@@ -260,7 +260,7 @@ async def test_a_form_that_is_not_ours(world: World, admin: Admin) -> None:  # n
     assert await world.records.find_login("bo.peeters") is None
 
 
-async def test_the_file_with_everybody(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_the_file_with_everybody(world: World, admin: Admin) -> None:
     await add_person(world, "sneaky.one", "01490700185", '=HYPERLINK("http://evil.example")')
     await add_person(world, "peeters1", "81050003552", "Bo Elsewhere", OTHER_KBO)
     assert (await admin.do("export", "", reason="")).status == 422
@@ -295,7 +295,7 @@ def test_every_fault_has_its_words() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_every_page_is_for_everybody(world: World, admin: Admin, language: Language) -> None:  # noqa: F811
+async def test_every_page_is_for_everybody(world: World, admin: Admin, language: Language) -> None:
     admin.browser.fields["Accept-Language"] = language
     plan = await send(admin, FIVE.encode())
     pages = {

@@ -10,11 +10,11 @@ from tests.portal.test_administration import OTHER_KBO, PAGE, Admin, add_person,
 FIELDS = {"insz": "01.49.07-001.85", "name": "Bo  Peeters", "new_user_id": "bo.peeters", "language": "fr"}
 
 
-async def add(admin: Admin, **fields: str) -> Answer:  # noqa: F811
+async def add(admin: Admin, **fields: str) -> Answer:
     return await admin.do("new", "", **{"reason": "new colleague", **FIELDS, **fields})
 
 
-async def test_a_person_is_added_with_a_user_id(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_person_is_added_with_a_user_id(world: World, admin: Admin) -> None:
     answer = await add(admin)
     assert answer.status == 200
     assert answer.page.one("h1").text == "Bo Peeters"
@@ -33,7 +33,7 @@ async def test_a_person_is_added_with_a_user_id(world: World, admin: Admin) -> N
         ("new_user_id", "bo"), ("new_user_id", "jansen01"), ("language", "es"), ("language", ""), ("reason", ""),
     ],
 )  # fmt: skip
-async def test_what_is_wrong_is_said_at_the_field(world: World, admin: Admin, field: str, value: str) -> None:  # noqa: F811
+async def test_what_is_wrong_is_said_at_the_field(world: World, admin: Admin, field: str, value: str) -> None:
     answer = await add(admin, **{field: value})
     assert answer.status in (409, 422)
     assert f'href="#{field}"' in answer.text
@@ -46,7 +46,7 @@ async def test_what_is_wrong_is_said_at_the_field(world: World, admin: Admin, fi
 
 async def test_somebody_of_another_institution_gets_a_user_id_and_shows_nothing_of_it(
     world: World,
-    admin: Admin,  # noqa: F811
+    admin: Admin,
 ) -> None:
     await add_person(world, "their.word", FIELDS["insz"].replace(".", "").replace("-", ""), "Bo Peeters", OTHER_KBO)
     answer = await add(admin)
@@ -69,7 +69,7 @@ async def test_somebody_of_another_institution_gets_a_user_id_and_shows_nothing_
     assert (await admin.do("change", "their.word", "x", **change)).status == 404
 
 
-async def test_who_is_here_already_is_shown(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_who_is_here_already_is_shown(world: World, admin: Admin) -> None:
     answer = await add(admin, insz="85073003328", name="An Jansen")
     assert answer.status == 409
     assert "jansen01" in answer.text
@@ -86,7 +86,7 @@ async def test_who_is_here_already_is_shown(world: World, admin: Admin) -> None:
         ("01490700185", "An Jansens", False),
     ],
 )
-async def test_namesakes_are_shown_first(world: World, admin: Admin, insz: str, name: str, alike: bool) -> None:  # noqa: F811
+async def test_namesakes_are_shown_first(world: World, admin: Admin, insz: str, name: str, alike: bool) -> None:
     await add_person(world, "elsewhere", "81050003552", "An Jansen", OTHER_KBO)
     answer = await add(admin, insz=insz, name=name)
     assert answer.status == (409 if alike else 200)
@@ -96,7 +96,7 @@ async def test_namesakes_are_shown_first(world: World, admin: Admin, insz: str, 
         assert (await add(admin, insz=insz, name=name, other="1")).status == 200
 
 
-async def test_a_bis_number_becomes_a_national_number(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_bis_number_becomes_a_national_number(world: World, admin: Admin) -> None:
     await add_person(world, "bis.person", "01490700185", "Bis Person")
     fields = {"name": "Bis Person", "insz": "10.20.01-001.28", "language": "en"}
     answer = await admin.do("change", "bis.person", "national number", **fields)
@@ -113,7 +113,7 @@ async def test_a_bis_number_becomes_a_national_number(world: World, admin: Admin
     assert (await admin.do("change", "bis.person", "x", name="", insz="", language="en")).status == 422
 
 
-async def test_a_user_id_that_was_somebody_elses_is_never_given_again(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_a_user_id_that_was_somebody_elses_is_never_given_again(world: World, admin: Admin) -> None:
     await world.records.end_user_id("dupont01", OFFICIAL, NOW)
     answer = await add(admin, new_user_id="dupont01")
     assert (answer.status, "was somebody else" in answer.text) == (409, True)

@@ -42,13 +42,13 @@ async def test_a_search_is_for_the_beginnings_of_words(
     world: World,
     admin: Admin,
     search: str,
-    found: list[str],  # noqa: F811
+    found: list[str],
 ) -> None:
     await add_person(world, "luk.dhondt", "01490700185", "Łukasz D'Hondt-Müller")
     assert names(await admin.browser.get(f"{PAGE}?search={quote(search)}")) == found
 
 
-async def test_the_filters(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_the_filters(world: World, admin: Admin) -> None:
     await add_person(world, "nothing1", "01490700185", "No Thing")
     await add_person(world, "lapsing1", "10200100128", "La Psing")
     soon = Validity(NOW - DAY, NOW + 20 * DAY)
@@ -88,12 +88,12 @@ async def test_the_filters(world: World, admin: Admin) -> None:  # noqa: F811
     assert "La Psing" in names(await admin.browser.get(f"{PAGE}?only=undesignated"))
 
 
-async def again(world: World, admin: Admin):  # type: ignore[no-untyped-def] # noqa: F811
+async def again(world: World, admin: Admin):  # type: ignore[no-untyped-def]
     admin.browser = await signed_in(world, "admin01")
     return admin.browser
 
 
-async def test_pages_stay_whole_when_people_come_and_go(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_pages_stay_whole_when_people_come_and_go(world: World, admin: Admin) -> None:
     person = await world.records.person_of(user_id="jansen01")
     for number in range(PEOPLE_ON_A_PAGE):
         await world.records.add_user_id(f"jansen.{number:02}", person, KBO, "nl", OFFICIAL, NOW - DAY)
@@ -115,7 +115,7 @@ async def test_pages_stay_whole_when_people_come_and_go(world: World, admin: Adm
         assert (await admin.browser.get(f"{PAGE}?after={odd}")).status == 200
 
 
-async def test_what_changed_lately(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_what_changed_lately(world: World, admin: Admin) -> None:
     await admin.do("block", reason="suspected misuse")
     await add_person(world, "peeters1", "01490700185", "Bo Peeters", OTHER_KBO)
     page = (await admin.browser.get(f"{PAGE}/recent")).page
@@ -134,7 +134,7 @@ async def test_what_changed_lately(world: World, admin: Admin) -> None:  # noqa:
         assert (await admin.browser.get(f"{PAGE}/recent?before={odd}")).status == 200
 
 
-async def test_the_person_is_told_by_whom(world: World, admin: Admin) -> None:  # noqa: F811
+async def test_the_person_is_told_by_whom(world: World, admin: Admin) -> None:
     await world.records.mark_told("jansen01", NOW - 1)
     [first, *_] = await world.records.entries("designation", user_id="jansen01")
     await admin.do("end-designation", designation=str(first.record), reason="works elsewhere now")

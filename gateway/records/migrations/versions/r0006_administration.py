@@ -199,7 +199,9 @@ def _go_on() -> None:
         ("accepted", "mandates", "valid_from", "given before acceptance was recorded"),
         ("recertified", "designations", ":now", "made before designations were recertified"),
     ):
-        of_it = f"SELECT '{kind}', id, user_id, {since}, :now, '{_ACTOR}', '{reason}' FROM {table} WHERE ended_at IS NULL"  # noqa: S608 - words of a migration
+        of_it = (
+            f"SELECT '{kind}', id, user_id, {since}, :now, '{_ACTOR}', '{reason}' FROM {table} WHERE ended_at IS NULL"  # noqa: S608 - words of a migration
+        )
         connection.execute(sa.text(f"INSERT INTO confirmations ({columns}) {of_it} ORDER BY id"), {"now": now})
 
 
