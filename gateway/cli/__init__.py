@@ -44,6 +44,7 @@ MODULES = {
     "reload": "check",
     "demo": "demo",
     "explain": "explain",
+    "access": "access",
     "replay": "replay",
     "shadow": "shadow",
     "suspend": "suspend",

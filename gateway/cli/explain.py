@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sys
 from ipaddress import ip_address
@@ -14,36 +13,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from gateway.cli.answering import Known, answered
 from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, moment_of
-from gateway.decision import (
-    SAFE_METHODS,
-    Agent,
-    ClientEvidence,
-    Connection,
-    Decision,
-    Facts,
-    PageOrigin,
-    Signal,
-    Snapshot,
-    Step,
-    decide,
-    explain,
-)
+from gateway.decision import ClientEvidence, Decision, Facts, Reason, Signal, Snapshot, Step, decide, explain
 from gateway.decision.context import clock, outside
+from gateway.decision.supposing import coming_from, suppose
 from gateway.errors import RequestError
 from gateway.ledger.reading import find
 from gateway.ledger.reference import BadReference, format_reference, parse_reference
 from gateway.message.target import canonical_path
-from gateway.model import BRUSSELS, Channel, Means, Session, Transaction, UserRecords
+from gateway.model import BRUSSELS, Means, Session, Transaction, UserRecords
 from gateway.policy.kinds import DAYS_OF_THE_WEEK
-from gateway.policy.release import load_release
-from gateway.policy.settings import Settings, load_settings
-from gateway.records.database import Database
-from gateway.records.loading import read_users
-from gateway.records.upgrade import check_schema
-
-SESSION_SECONDS = 600.0
-"""Of the session that the explanation supposes; any length does, since it begins now."""
+from gateway.policy.settings import load_settings
+from gateway.records import RecordsDesk
 
 
 def register(app: typer.Typer) -> None:
@@ -87,8 +69,9 @@ def explain_command(
     """Tell whether a person may, by every check: met, not met, or not reached.
 
     A fresh session in a normal browser is supposed, for which nothing speaks for a program (or, with --evidence, what did at a
-    request of the past: the score, its parts, and whether the session had moved to another client). The table is the one in the configuration directory, the records
-    are those of now: --at moves the clock, it does not bring back a designation that was changed since.
+    request of the past: the score, its parts, and whether the session had moved to another client). With --at in the past it is by the
+    records as they were known then, what was suspended then, and the table that ran then, as far as the ledger and the releases that are
+    kept tell; where that cannot be known, it is said. Each check tells what it goes by, and who can mend what is wrong.
 
     Exit 0: permitted. 1: the answer is no. 2: wrong use.
 
@@ -99,63 +82,44 @@ def explain_command(
       gateway explain --person jansen01 --transaction dossier --address 192.0.2.17
       gateway explain --person jansen01 --transaction dossier --evidence 3TWA-90BT-VBXT-95SA-V
     """
-    now = moment_of(at)
     settings = load_settings(config)
-    snapshot = load_release(settings, now).snapshot
+
+    async def read(known: Known, records: RecordsDesk) -> tuple[Known, list[UserRecords]]:
+        return known, await records.users_known([person], known.known_at)
+
+    known, users = answered(read, settings, None if at is None else moment_of(at))
+    snapshot = known.snapshot
     asked = snapshot.transactions.get(transaction)
     if asked is None:
         _fail(
             f"there is no transaction {transaction!r}. There are: {', '.join(sorted(snapshot.transactions)) or 'none'}"
         )
-    user = asyncio.run(_records_of(settings, person))
-    if user is None:
+    if not users:
         _fail(f"the records know no user ID {person!r}. Check the spelling; it is a user ID, not a name or an INSZ")
-    facts = suppose(asked, user, _canonical(path), method.upper(), means, now, websocket=websocket)
-    facts = _from(facts, _address(address), snapshot)
+    facts = suppose(
+        asked,
+        users[0],
+        _canonical(path),
+        method.upper(),
+        means,
+        known.at,
+        websocket=websocket,
+        suspensions=known.suspensions,
+    )
+    facts = coming_from(facts, _address(address), snapshot)
     if evidence is not None:
         facts = _with_evidence(facts, settings.ledger.directory, evidence)
     decision, steps = explain(facts, snapshot)
     others = {str(other): _with_means(facts, other, snapshot) for other in Means}
     if as_json:
-        sys.stdout.write(orjson.dumps(as_object(facts, asked, decision, steps, others, snapshot)).decode() + "\n")
+        told = as_object(facts, asked, decision, steps, others, snapshot) | {"notes": list(known.notes)}
+        sys.stdout.write(orjson.dumps(told).decode() + "\n")
     else:
         _print(facts, asked, decision, steps, others, snapshot)
+        for note in known.notes:
+            print(f"Note: {note}.", file=sys.stderr)
     if not decision.permitted:
         raise typer.Exit(ANSWER_IS_NO)
-
-
-def suppose(
-    transaction: Transaction, user: UserRecords, path: str, method: str, means: Means, now: float, *, websocket: bool
-) -> Facts:
-    """The facts of a normal browser's request over HTTPS, by a person who signed in at this very moment."""
-    match = transaction.matches[0]
-    own_page = websocket or method not in SAFE_METHODS
-    return Facts(
-        now=now,
-        connection=Connection(Channel.USER, "TLSv1.3", None, match.host),
-        method=method,
-        host=match.host,
-        port_is_ours=True,
-        path=match.path.rstrip("/") + path,
-        agent=Agent.BROWSER,
-        websocket=websocket,
-        fetch_site="same-origin",
-        page_origin=PageOrigin.OURS if own_page else PageOrigin.NONE,
-        navigation=not websocket,
-        activity=not websocket,
-        session=Session("explain", user.user_id, means, now, now, now + SESSION_SECONDS),
-        last_seen=now,
-        user=user,
-    )
-
-
-def _from(facts: Facts, address: str | None, snapshot: Snapshot) -> Facts:
-    """From that address; without one, from the first of the networks that the authorisation names for this use, if it names any."""
-    if address is None:
-        grant = decide(facts, snapshot).grant
-        named = () if grant is None or grant.context is None else grant.context.networks
-        address = str(named[0].network_address) if named else ""
-    return facts._replace(connection=facts.connection._replace(address=address))
 
 
 def as_object(
@@ -174,7 +138,8 @@ def as_object(
         "reason": reason.code,
         "clause": reason.clause,
         "meaning": reason.meaning,
-        "mender": reason.mender,
+        "mender": _mender(steps, reason),
+        "suspended_by": None if decision.suspension is None else decision.suspension.key,
         "shown": decision.shown,
         "user_id": facts.user.user_id if facts.user is not None else None,
         "transaction": transaction.id,
@@ -195,6 +160,8 @@ def as_object(
                 "clause": step.criterion.clause,
                 "met": step.met,
                 "reason": step.reason.code if step.reason is not None else None,
+                "by": [str(source) for source in step.sources],
+                "mender": step.mender,
             }
             for step in steps
         ],
@@ -202,6 +169,11 @@ def as_object(
         "context": _context_object(facts, decision, snapshot),
         "evidence": _evidence_object(facts.evidence, snapshot),
     }
+
+
+def _mender(steps: tuple[Step, ...], reason: Reason) -> str:
+    """Of the decision's own reason: the first check that is not met gave it."""
+    return next((step.mender for step in steps if step.mender is not None), reason.mender)
 
 
 def _context_object(facts: Facts, decision: Decision, snapshot: Snapshot) -> dict[str, Any] | None:
@@ -252,11 +224,15 @@ def _print(
         line.append(f"{step.criterion.clause:<4}{step.criterion.name}", style="" if step.met is not None else "dim")
         if step.reason is not None:
             line.append(f": {step.reason.code}, {step.reason.meaning}")
+        if step.sources:
+            line.append(f"  [{', '.join(map(str, step.sources))}]", style="dim")
         console.print(line)
+        if step.mender is not None:
+            console.print(Text(f"{'':<19}can be mended by: {step.mender}"))
     verdict = Text("\nPermitted" if decision.permitted else "\nNot permitted", style="bold")
     if not decision.permitted:
         verdict.append(f": {reason.code} ({reason.clause}), {reason.meaning}.", style="not bold")
-        verdict.append(f"\nWho can mend it: {reason.mender}.", style="not bold")
+        verdict.append(f"\nWho can mend it: {_mender(steps, reason)}.", style="not bold")
         if not decision.disclosed:
             verdict.append(" The person is not told the reason: they never were designated for it.", style="not bold")
     console.print(verdict)
@@ -324,16 +300,6 @@ def _with_means(facts: Facts, means: Means, snapshot: Snapshot) -> str:
     session = facts.session
     other = Session(session.id, session.user_id, means, session.auth_time, session.created_at, session.expires_at)
     return decide(facts._replace(session=other), snapshot).reason.code
-
-
-async def _records_of(settings: Settings, user_id: str) -> UserRecords | None:
-    database = Database(settings.records_settings)
-    try:
-        await check_schema(database)
-        async with database.reading() as connection:
-            return (await read_users(connection, [user_id], settings.records_settings.rules))[user_id]
-    finally:
-        await database.close()
 
 
 def _address(text: str | None) -> str | None:

@@ -19,6 +19,7 @@ MOST_ROWS: Final = 500
 """Of a file: they are recorded in one transaction, and everybody else who signs in waits for it."""
 MOST_CHARACTERS: Final = 1000
 """Of a cell; the longest that means anything is a name of 200."""
+UTF8_MARK: Final = b"\xef\xbb\xbf"
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SPREADSHEETS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """How files of Excel and LibreOffice begin (ZIP), and old ones of Excel (compound file)."""
@@ -84,11 +85,11 @@ def read_table(data: bytes) -> Read:
 
 def write_head() -> bytes:
     """How a file begins that Excel opens as it is in Belgium: UTF-8 with a mark, semicolons, CRLF."""
-    return b"\xef\xbb\xbf" + write_rows([COLUMNS])
+    return UTF8_MARK + write_rows([COLUMNS])
 
 
 def write_rows(rows: Iterable[Sequence[str]]) -> bytes:
-    """Rows of that file, each with a cell for each of `COLUMNS`."""
+    """Rows of that file, each with a cell for each of its columns. What a spreadsheet would take for a formula is marked as text."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
     writer.writerows([_safe(cell) for cell in row] for row in rows)

@@ -96,13 +96,13 @@ def test_verdict(config: Path, code: str, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(("code", "at"), [
-    ("permitted", "2028-06-30T23:59:59"),
+    ("designation_ended", "2028-06-30T23:59:59"),
     ("expired", "2028-07-01"),
     ("expired", "2028-06-30T22:00:00+00:00"),
-    ("permitted", "2028-06-30T21:59:59+00:00"),
+    ("designation_ended", "2028-06-30T21:59:59+00:00"),
 ])  # fmt: skip
 def test_the_clock_moves_in_brussels(config: Path, code: str, at: str) -> None:
-    # The designation ends with the authorisation; the first thing that is wrong is the authorisation.
+    # Nobody confirmed the designation for so long; once the authorisation has ended, that is the first thing that is wrong.
     assert answer(config, *MINE, at=at)[1]["reason"] == code
 
 
@@ -261,8 +261,8 @@ WRITING = (*MINE, "--method", "PUT", "--path", "/dossiers/1")
     ("outside_context", ["networks"], AT, (*WRITING, "--address", "198.51.100.17")),
     ("outside_context", ["hours"], "2026-06-15T19:00", WRITING),
     ("outside_context", ["hours", "days"], "2026-06-14T22:00", WRITING),
-    ("outside_context", ["days"], "2026-07-21T10:00", WRITING),
-    ("outside_context", ["networks", "hours", "days"], "2027-03-29T06:59", (*WRITING, "--address", "::1", "--means", "token")),
+    ("outside_context", ["days"], "2026-05-25T10:00", WRITING),
+    ("outside_context", ["networks", "hours", "days"], "2026-04-06T06:59", (*WRITING, "--address", "::1", "--means", "token")),
 ])  # fmt: skip
 def test_where_and_when(office: Path, code: str, outside: list[str], at: str, arguments: tuple[str, ...]) -> None:
     exit_code, told = answer(office, *arguments, at=at)
