@@ -83,7 +83,7 @@ async def prove(ask: Ask, attempt: Attempt) -> Proved | CardAsked | Refused:
     Raises `Busy` when too many wait for the hashing pool, `RecordsError` and `LedgerError` when either cannot be reached.
     """
     # The place comes first: an attempt that nobody has time to check must not be counted against the person.
-    with ask.tools.hashing.take_place(ask.network) as place:
+    async with ask.tools.hashing.attempt(ask.network) as place:
         return await _prove(ask, attempt, place)
 
 
@@ -112,7 +112,7 @@ async def prove_card(ask: Ask, key_hash: bytes, code: str) -> tuple[Proved | Ref
 
     None when nothing is asked for any more. Raises as `prove` does; what was asked for then still is, and so it is during a wait.
     """
-    with ask.tools.hashing.take_place(ask.network) as place:
+    async with ask.tools.hashing.attempt(ask.network) as place:
         records = ask.services.records
         now = ask.services.clock()
         asked = await records.card_challenge(key_hash, ask.holder_hash)
@@ -134,7 +134,7 @@ async def prove_card(ask: Ask, key_hash: bytes, code: str) -> tuple[Proved | Ref
 
 async def confirm_password(ask: Ask, login: Login, password: str) -> Refused | None:
     """Checks the password of somebody who is signed in; None when it is right. Counted, told and raised as in `prove`."""
-    with ask.tools.hashing.take_place(ask.network) as place:
+    async with ask.tools.hashing.attempt(ask.network) as place:
         now = ask.services.clock()
         state = await ask.services.records.claim_attempt(login, now)
         reason = _barred(state, now) or await _password_fault(login, password, place)
@@ -147,7 +147,7 @@ async def confirm_password(ask: Ask, login: Login, password: str) -> Refused | N
 
 async def prove_activation(ask: Ask, user_id: str, code: str) -> tuple[Login, int] | Refused:
     """Checks an activation code, without using it up: whose it is, and its credential. Counted, told and raised as in `prove`."""
-    with ask.tools.hashing.take_place(ask.network) as place:
+    async with ask.tools.hashing.attempt(ask.network) as place:
         records, errand = ask.services.records, Errand(False, {})
         now = ask.services.clock()
         login = await records.find_login(user_id)

@@ -3,22 +3,30 @@
 Whoever sends wrong passwords without end fills no more of the queue than is left free for others: a client network may have as many
 places as are empty. So one that floods has half of them, two have two thirds between them, and who comes from elsewhere finds room.
 (Dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998.)
+
+Nor do they wait behind it: networks take turns, and an attempt asks nothing of the records before its turn has come. Else those of a
+flood would wait there, one after the other, for the one who may write. And a network's refusals are answered at a pace (`turns.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Final, TypeVar
 
 from gateway.errors import GatewayError
+from gateway.portal.turns import Pace, Turns
 
 QUEUE_PER_THREAD: Final = 20
 """At some 0.1 s a hash the last in the queue waits about 2 s; who would come after it is asked to try again."""
+ATTEMPTS_PER_THREAD: Final = 2
+"""Attempts under way: while some are hashed, others ask the records. Of one client network there is one a thread at most, so that who
+comes from elsewhere finds nothing ahead but what is being hashed."""
 
 T = TypeVar("T")
 
@@ -28,13 +36,36 @@ class Busy(GatewayError):
 
 
 class HashingPool:
-    """`run` does one piece of work in the pool. To be used on one event loop."""
+    """`run` does one piece of work in the pool; `attempt` waits for the turn of an attempt. To be used on one event loop."""
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._room = threads * (1 + QUEUE_PER_THREAD)
         self._inside: Counter[str] = Counter()
         """Places that are taken, by client network."""
+        self._threads = threads
+        self._under_way: Counter[str] = Counter()
+        """Attempts whose turn has come and is not over, by client network."""
+        self._turns: Turns[asyncio.Future[None]] = Turns()
+        self._pace = Pace()
+
+    @asynccontextmanager
+    async def attempt(self, network: str) -> AsyncIterator[Place]:
+        """An attempt of somebody of this network, begun when their turn has come; the place is for what is to be hashed for it.
+
+        Raises `Busy` as `take_place` does, though not before an answer to that network is due.
+        """
+        try:
+            place = self.take_place(network)
+        except Busy:
+            await asyncio.sleep(self._pace.wait(network, asyncio.get_running_loop().time()))
+            raise
+        with place:
+            await self._turn(network)
+            try:
+                yield place
+            finally:
+                self._end_turn(network)
 
     def take_place(self, network: str) -> Place:
         """A place in the queue, for one piece of work that a client of this network (any word for it) asks for. Raises `Busy` at once when
@@ -52,10 +83,33 @@ class HashingPool:
         with self.take_place(network) as place:
             return await place.run(work)
 
+    async def _turn(self, network: str) -> None:
+        if self._may_begin(network):
+            self._under_way[network] += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.put(network, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._end_turn(network)  # it came as whoever asked went away
+            raise
+
+    def _may_begin(self, network: str) -> bool:
+        room = self._threads * ATTEMPTS_PER_THREAD
+        return self._under_way.total() < room and self._under_way[network] < self._threads
+
+    def _end_turn(self, network: str) -> None:
+        _one_less(self._under_way, network)
+        while (following := self._turns.take(self._may_begin)) is not None:
+            network, turn = following
+            if not turn.cancelled():
+                self._under_way[network] += 1
+                turn.set_result(None)
+
     def _leave(self, network: str) -> None:
-        self._inside[network] -= 1
-        if not self._inside[network]:
-            del self._inside[network]
+        _one_less(self._inside, network)
 
     def close(self) -> None:
         """Drops what waits; what runs ends by itself."""
@@ -89,3 +143,9 @@ class Place:
         # Counted until the thread is done with it, also when whoever asked has gone.
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
         return await asyncio.wrap_future(job)
+
+
+def _one_less(counts: Counter[str], network: str) -> None:
+    counts[network] -= 1
+    if not counts[network]:
+        del counts[network]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -70,4 +71,89 @@ async def test_who_has_gone_is_counted_until_the_thread_is_done() -> None:
         await pool.run("a", lambda: None)
     go.set()
     await asyncio.gather(*waiting, return_exceptions=True)
+    pool.close()
+
+
+async def test_somebody_from_elsewhere_begins_at_once_and_a_flood_asks_nothing_before_its_turn() -> None:
+    pool = HashingPool(2)
+    begun: list[str] = []
+    go = asyncio.Event()
+
+    async def attempt(network: str) -> None:
+        async with pool.attempt(network):
+            begun.append(network)
+            await go.wait()
+
+    flood = [asyncio.create_task(attempt("flood")) for _ in range(20)]
+    await asyncio.sleep(0)
+    assert begun == ["flood"] * 2
+    person = asyncio.create_task(attempt("person"))
+    await asyncio.sleep(0)
+    assert begun == ["flood"] * 2 + ["person"]
+    go.set()
+    await asyncio.gather(*flood, person)
+    assert begun.count("flood") == 20
+    pool.close()
+
+
+async def test_networks_take_turns() -> None:
+    pool = HashingPool(1)
+    begun: list[str] = []
+
+    async def attempt(network: str) -> None:
+        async with pool.attempt(network):
+            begun.append(network)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(attempt(network) for network in "aaaaaabbbccd"))
+    assert sorted(begun) == sorted("aaaaaabbbccd")
+    # Two are under way, of two networks: the first two; then whose turn it is.
+    assert "".join(begun[:6]) == "ababcd"
+    pool.close()
+
+
+@pytest.mark.parametrize("at_its_turn", [False, True])
+async def test_whoever_goes_while_waiting_leaves_the_turn_to_the_next(at_its_turn: bool) -> None:
+    pool = HashingPool(1)
+    go = asyncio.Event()
+
+    async def attempt(also: Callable[[], object]) -> str:
+        async with pool.attempt("a"):
+            await go.wait()
+        also()
+        return "done"
+
+    def leave() -> None:
+        gone.cancel()  # the turn is theirs by then, though they do not know it yet
+
+    first = asyncio.create_task(attempt(leave))
+    gone, last = (asyncio.create_task(attempt(lambda: None)) for _ in range(2))
+    await asyncio.sleep(0)
+    if not at_its_turn:
+        gone.cancel()
+        await asyncio.sleep(0)
+    go.set()
+    assert list(await asyncio.wait_for(asyncio.gather(first, last), 10)) == ["done", "done"]
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert await asyncio.wait_for(attempt(lambda: None), 10) == "done"
+    pool.close()
+
+
+async def test_a_refusal_is_answered_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = HashingPool(1)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for n in range(1 + QUEUE_PER_THREAD):
+        pool.take_place(str(n))
+    for _ in range(5):
+        with pytest.raises(Busy):
+            async with pool.attempt("flood"):
+                raise AssertionError
+    assert waits[0] == 0.0
+    assert waits[4] > waits[3] > waits[2] > waits[1] > 0.0
     pool.close()
