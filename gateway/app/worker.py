@@ -17,6 +17,7 @@ from gateway.app.cards import CardRules, Cards
 from gateway.app.doors import Doors
 from gateway.app.emergency import Emergency
 from gateway.app.federation import make_desks
+from gateway.app.past import table_then
 from gateway.app.prepared import Prepared
 from gateway.app.releases import BEGINS, Releases
 from gateway.app.reloading import Outcome, checked_release, outcome_of, read_anew
@@ -185,6 +186,9 @@ class Worker:
             settings=self._portal_settings,
             handed=self._handed.get,
             snapshot=lambda: self.gate.snapshot,
+            table_then=lambda at: table_then(
+                self.gate.snapshot, self._settings.ledger.directory, self._settings.table.releases, at
+            ),
             records=self._records,
             admin=self._ledger.admin,
             sealer=self._ledger.sealer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from gateway.ledger.reading import read_lines
 from gateway.ledger.segments import Segment, find_segments
 from gateway.ledger.tables import first_time
 
+_STOP_EVERY = 200
 _PERMIT = b'"verdict":"permit"'
 
 
@@ -46,14 +47,17 @@ def usage(
     transaction: str | None = None,
     user: str | None = None,
     institution: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[Key, Usage]:
     """The permitted requests from `since` to before `until` (Unix seconds), only of this transaction, of this user ID (its pseudonym) or of this
-    institution's people where one is named. Raises `OSError`."""
+    institution's people where one is named. `stop` is asked every few hundred lines, and ends it. Raises `OSError`."""
     first, last = moment(since), moment(until)
     wanted = _PERMIT if user is None else f'"{user}"'.encode()
     found: dict[Key, Usage] = {}
     for segments in find_segments(directory).values():
-        for line in read_lines(_between(segments, first, last), wanted):
+        for number, line in enumerate(read_lines(_between(segments, first, last), wanted), 1):
+            if number % _STOP_EVERY == 0 and stop():
+                return found
             if line.get("kind") != "decision" or line.get("verdict") != "permit" or line.get("place") != "transaction":
                 continue
             if not first <= line["time"] < last:

@@ -17,6 +17,7 @@ from gateway.errors import Conflict, LedgerError, RecordsError
 from gateway.identifiers import mask_insz
 from gateway.portal import (
     accepting,
+    access_report,
     activation,
     administration,
     applications,
@@ -51,6 +52,7 @@ from gateway.portal import (
     sign_out,
     step_up,
     succession,
+    why,
 )
 from gateway.portal.ask import HOST_PREFIX, Ask, Tools
 from gateway.portal.assets import Assets
@@ -162,6 +164,9 @@ PORTAL_PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
     ("GET", f"{READ_PAGE}/report", reading.report),
     ("GET", f"{READ_PAGE}/people", reading.people),
     ("GET", TABLE_PAGE, reading.table),
+    ("GET", f"{READ_PAGE}/access", access_report.show),
+    ("GET", why.READ_WHY, why.for_reader),
+    ("GET", why.ADMINISTRATION_WHY, why.for_administrator),
     ("GET", DUTY_PAGE, duty.show),
     # Where an act's answer stands: to switch the language there is to go back to the list.
     ("GET", f"{DUTY_PAGE}/suspend", duty.show),

@@ -97,6 +97,7 @@ async def person_page(ask: Ask, who: Administrator, login: Login, telling: Telli
         "designate": address_of(login.user_id, "designate"),
         "change": address_of(login.user_id, "change"),
         "leave": address_of(login.user_id, "leave"),
+        "why": address_of(login.user_id, "why"),
         "printed": catalogue.day(ask.language, now),
     }
     again = {"user_id": login.user_id}

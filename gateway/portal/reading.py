@@ -45,12 +45,14 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 OF_INSTITUTION: Final = ("ciso", "dpo")
 OF_KSZ: Final = "ksz_reader"
 
-LEDGER, REPORT, PEOPLE, TABLE = "ledger", "report", "people", "table"
+LEDGER, REPORT, PEOPLE, TABLE, ACCESS, WHY = "ledger", "report", "people", "table", "access", "why"
 TITLES: Final = {
     LEDGER: N_("Security log"),
     REPORT: N_("Report"),
     PEOPLE: N_("People and mandates"),
     TABLE: N_("Authorisations"),
+    ACCESS: N_("Who could, and who did"),
+    WHY: N_("Why, or why not?"),
 }
 LEADS: Final = {
     LEDGER: N_(
@@ -59,8 +61,17 @@ LEADS: Final = {
     REPORT: N_("How many requests were permitted and refused, and why. That you read this is recorded."),
     PEOPLE: N_("Who has a user ID, and who may manage them. That you read this is recorded."),
     TABLE: N_("What the running table authorises, from when until when. That you read this is recorded."),
+    ACCESS: N_(
+        "Who could use a transaction at a moment, by which authorisation, designation and means, and who did. That you read this is recorded."
+    ),
+    WHY: N_(
+        "Every check for one person and one transaction, what it goes by, and who can mend it. That you read this is recorded."
+    ),
 }
-ADDRESSES: Final = {**{name: f"{READ_PAGE}/{name}" for name in (LEDGER, REPORT, PEOPLE)}, TABLE: TABLE_PAGE}
+ADDRESSES: Final = {
+    **{name: f"{READ_PAGE}/{name}" for name in (LEDGER, REPORT, PEOPLE, ACCESS, WHY)},
+    TABLE: TABLE_PAGE,
+}
 NOT_WHOLE: Final = N_("The log is long: this is what was found in the time that one page may take. Ask for fewer days.")
 
 
@@ -108,7 +119,7 @@ async def lines(ask: Ask) -> web.StreamResponse:
     before = ask.request.query.get("before", "")
     before = before if _MOMENT.fullmatch(before) else ""
     user_id = asked.get("user_id")
-    await _note(ask, reader, "ledger read", {**asked, "before": before or None}, user_id)
+    await note(ask, reader, "ledger read", {**asked, "before": before or None}, user_id)
     pseudonym = None if user_id is None else ask.services.sealer.user_pseudonym(user_id)
 
     def wanted(line: Line) -> bool:
@@ -120,7 +131,7 @@ async def lines(ask: Ask) -> web.StreamResponse:
         )
 
     scan, directory = Scan.begun(), ask.services.ledger
-    found = await _scanned(newest_lines, directory, reader.institution, LINES_ON_A_PAGE, wanted, before, scan)
+    found = await scanned(newest_lines, directory, reader.institution, LINES_ON_A_PAGE, wanted, before, scan)
     known = await _user_ids(ask, reader, {person for line in found.lines for person in _persons(line)})
     heads = (N_("When"), N_("User ID"), N_("What"), N_("Outcome"), N_("Transaction"), N_("Reference"))
     rows = [_row(ask, line, known) for line in found.lines]
@@ -134,7 +145,7 @@ async def lines(ask: Ask) -> web.StreamResponse:
     ]
     older = f"{ADDRESSES[LEDGER]}?{urlencode({**asked, 'before': found.lines[-1]['time']})}" if found.more else ""
     newest = f"{ADDRESSES[LEDGER]}?{urlencode(asked)}" if before else ""
-    return _page(
+    return page(
         ask, reader, LEDGER, [Rows(TITLES[LEDGER], heads, rows)], filters, older=older, newest=newest, whole=scan.whole
     )
 
@@ -146,14 +157,14 @@ async def report(ask: Ask) -> web.StreamResponse:
         return reader
     days = next((each for each in DAYS if str(each) == ask.request.query.get("days")), DAYS[1])
     own = None if reader.role == OF_KSZ else reader.institution
-    await _note(ask, reader, "report read", {"days": days})
+    await note(ask, reader, "report read", {"days": days})
     since = dt.datetime.fromtimestamp(ask.services.clock() - days * 86_400.0, dt.UTC)
     scan = Scan.begun()
-    counts = await _scanned(count_lines, ask.services.ledger, own, f"{since:%Y-%m-%dT%H:%M:%S}", scan)
+    counts = await scanned(count_lines, ask.services.ledger, own, f"{since:%Y-%m-%dT%H:%M:%S}", scan)
     filters = [
         Filter("days", N_("Days"), str(days), choices=[(str(each), str(each)) for each in DAYS]),
     ]
-    return _page(ask, reader, REPORT, _tables(ask, counts), filters, whole=scan.whole)
+    return page(ask, reader, REPORT, _tables(ask, counts), filters, whole=scan.whole)
 
 
 async def people(ask: Ask) -> web.StreamResponse:
@@ -169,7 +180,7 @@ async def people(ask: Ask) -> web.StreamResponse:
             return not_found(ask)
     search = " ".join(query.get("search", "").split())[:MAX_SEARCH_CHARACTERS]
     edges = {name: query[name] for name in ("after", "before") if USER_ID.fullmatch(query.get(name, ""))}
-    await _note(ask, reader, "people read", {"of": institution, "searched": bool(search)})
+    await note(ask, reader, "people read", {"of": institution, "searched": bool(search)})
     records = ask.services.records
     found = await records.find_people(institution, search, "all", now=now, most=PEOPLE_ON_A_PAGE, **edges)
     persons = [
@@ -200,7 +211,7 @@ async def people(ask: Ask) -> web.StreamResponse:
     here = {"search": search, "institution": institution}
     older = f"{ADDRESSES[PEOPLE]}?{urlencode({**here, 'after': found.after})}" if found.after else ""
     newest = f"{ADDRESSES[PEOPLE]}?{urlencode(here)}" if edges else ""
-    return _page(ask, reader, PEOPLE, tables, filters, older=older, newest=newest)
+    return page(ask, reader, PEOPLE, tables, filters, older=older, newest=newest)
 
 
 async def table(ask: Ask) -> web.StreamResponse:
@@ -208,7 +219,7 @@ async def table(ask: Ask) -> web.StreamResponse:
     reader = await office(ask, OF_KSZ, *OF_INSTITUTION)
     if isinstance(reader, web.Response):
         return reader
-    await _note(ask, reader, "table read", {})
+    await note(ask, reader, "table read", {})
     snapshot = ask.services.snapshot()
     rows = [
         (
@@ -226,7 +237,7 @@ async def table(ask: Ask) -> web.StreamResponse:
     number = str(snapshot.release) if snapshot.release else ask.text(N_("nobody signed it"))
     until = _last(ask, snapshot.expires) if snapshot.release else ""
     release = Rows(N_("Release"), (N_("Number"), N_("Until"), N_("Hash")), [(number, until, snapshot.hash)])
-    return _page(ask, reader, TABLE, [Rows(TITLES[TABLE], heads, rows), release], [])
+    return page(ask, reader, TABLE, [Rows(TITLES[TABLE], heads, rows), release], [])
 
 
 # --- what the pages share ---------------------------------------------------------------------------------------------
@@ -238,10 +249,10 @@ def _last(ask: Ask, end: float) -> str:
 
 
 def _parts(reader: Officer) -> tuple[str, ...]:
-    return (TABLE, REPORT, PEOPLE) if reader.role == OF_KSZ else (LEDGER, REPORT, PEOPLE, TABLE)
+    return (TABLE, REPORT, PEOPLE, ACCESS, WHY) if reader.role == OF_KSZ else (LEDGER, REPORT, PEOPLE, ACCESS, TABLE)
 
 
-def _page(
+def page(
     ask: Ask,
     reader: Officer,
     part: str,
@@ -251,6 +262,8 @@ def _page(
     older: str = "",
     newest: str = "",
     whole: bool = True,
+    notes: Sequence[str] = (),
+    export: str = "",
 ) -> web.Response:
     context = {
         "title": TITLES[part],
@@ -261,13 +274,14 @@ def _page(
         "filters": filters,
         "older": older,
         "newest": newest,
-        "note": "" if whole else NOT_WHOLE,
+        "notes": notes if whole else (*notes, NOT_WHOLE),
+        "export": export,
         "printed": catalogue.day(ask.language, ask.services.clock()),
     }
     return ask.page("read_part.html", context)
 
 
-async def _note(ask: Ask, reader: Officer, act: str, objects: Mapping[str, object], user_id: str | None = None) -> None:
+async def note(ask: Ask, reader: Officer, act: str, objects: Mapping[str, object], user_id: str | None = None) -> None:
     """The line of a reading, before anything is shown; a person that was asked for stands in it as in every line. Raises LedgerError."""
     sealer = ask.services.sealer
     await ask.services.admin.write(
@@ -284,7 +298,7 @@ async def _note(ask: Ask, reader: Officer, act: str, objects: Mapping[str, objec
     )
 
 
-async def _scanned(scan: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+async def scanned(scan: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """In a thread. Raises LedgerError."""
     try:
         return await asyncio.to_thread(scan, *arguments, **named)

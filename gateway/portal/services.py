@@ -27,7 +27,8 @@ class PortalServices:
     `card_profile` gives what a card is, and `revocation` asks about one: None where no listener asks for cards. `switch`
     is this machine's for emergencies, and `suspensions` gives what is in force on it: None when it cannot be read. `look_up_roles` asks the
     outside source of roles about somebody who signs in: None where there is none to ask. `ledger` is its directory, for those
-    who may read lines."""
+    who may read lines. `table_then` gives the table that ran at a past moment (Unix seconds), and in a word of `app.past` why that is not
+    certain; it reads files, so it is called in a thread."""
 
     settings: PortalSettings
     snapshot: Callable[[], Snapshot]
@@ -47,3 +48,4 @@ class PortalServices:
     suspensions: Callable[[], list[Suspension] | None] = list
     look_up_roles: Callable[[Asked], Awaitable[None]] | None = None
     ledger: Path = Path("ledger")
+    table_then: Callable[[float], tuple[Snapshot, str | None]] = field(kw_only=True)

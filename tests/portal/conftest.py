@@ -21,6 +21,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.app.emergency import Emergency
+from gateway.app.past import table_then
 from gateway.credentials.certificate_profile import Profile
 from gateway.credentials.start import StartTokens
 from gateway.decision import Agent, Connection, Decision, Facts, PageOrigin, PathPattern, Snapshot, decide
@@ -472,6 +473,7 @@ async def open_world(
         switch=(switch := Switch(tmp_path / "suspensions")),
         suspensions=lambda: made[0].emergency.running(),  # noqa: PLW0108 - the same
         ledger=tmp_path / "ledger",
+        table_then=lambda at: table_then(made[0].snapshot, tmp_path / "ledger", tmp_path / "releases", at),
     )
     client = TestClient(TestServer(make_app(services)))
     await client.start_server()

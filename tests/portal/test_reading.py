@@ -154,6 +154,8 @@ async def test_a_reader_for_the_ksz(world: World, reader: Browser) -> None:
         "/read/table",
         "/read/report",
         "/read/people",
+        "/read/access",
+        "/read/why",
     ]
     people = await reader.get(f"{READ}/people?institution={KBO}")
     assert "jansen01" in people.page.words
