@@ -1,0 +1,161 @@
+"""`gateway access`: who could and who did; user IDs on a shell, and names only with the auditor's key and a reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from gateway.cli import access
+from gateway.decision import decide
+from gateway.decision.supposing import suppose, using
+from gateway.ledger import CliLedger
+from gateway.ledger.record import decision_record
+from gateway.model import Acceptance, Designation, Means, Role, Use, UserRecords, Validity
+from gateway.policy.release import load_release
+from gateway.policy.settings import load_settings
+from tests.cli.conftest import ACT, INSZ, NORTH, UNDER, Shell
+
+COULD = (
+    "user_id",
+    "institution",
+    "transaction",
+    "use",
+    "authorisation",
+    "designation",
+    "mandate",
+    "role",
+    "means",
+    "until",
+    "first",
+)
+
+
+def run(shell: Shell, *arguments: str) -> Result:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.callback()(lambda: None)
+    access.register(app)
+    return CliRunner().invoke(app, ["access", *arguments, "--config", str(shell.config)], catch_exceptions=False)
+
+
+def told(shell: Shell, *arguments: str) -> dict[str, Any]:
+    result = run(shell, *arguments, "--json")
+    assert result.exit_code in (0, 1), result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def designated(shell: Shell) -> None:
+    shell.ok("designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", *ACT)
+    shell.ok("role", "add", "--person", "jansen01", "--role", "DossierReader", *UNDER)
+
+
+def use(shell: Shell, user_id: str, at: float) -> None:
+    """The line of a request that was permitted, as a process that serves writes it."""
+    settings = load_settings(shell.config)
+    snapshot = load_release(settings, at).snapshot
+    transaction, regulation, always = snapshot.transactions["dossier"], snapshot.regulation(at), Validity(0.0)
+    assert regulation is not None
+    user = UserRecords(
+        user_id,
+        1,
+        INSZ,
+        "An Jansen",
+        NORTH,
+        "nl",
+        always,
+        False,
+        {"24/123": (Designation(1, "24/123", frozenset(Use), always, 0.0, None, confirmed=True),)},
+        {"DossierReader": (Role(1, "DossierReader", always),)},
+        {regulation.version: Acceptance(1, regulation.version, regulation.sha256, 0.0)},
+    )
+    facts = using(suppose(transaction, user, "/", "GET", Means.EID, at), transaction, Use.CONSULTATION, snapshot)
+    assert facts is not None
+    decision = decide(facts, snapshot)
+    assert decision.permitted
+    with CliLedger(settings.ledger_settings) as ledger:
+        sealer = ledger.sealer
+        who, client = sealer.person(user_id, INSZ), sealer.address("192.0.2.7")
+        ledger.write(decision_record(ledger.references(), facts, decision, snapshot, client=client, user=who))
+
+
+def test_who_could(staffed: Shell) -> None:
+    assert run(staffed, "--transaction", "dossier").exit_code == 1
+    designated(staffed)
+    found = told(staffed, "--transaction", "dossier")
+    [one] = found["could"]
+    assert tuple(one) == COULD
+    assert (one["user_id"], one["use"], one["authorisation"], one["role"]) == (
+        "jansen01",
+        "consultation",
+        "24/123",
+        "DossierReader",
+    )
+    assert one["first"] == ["regulation_not_accepted"]
+    assert found["could"] == told(staffed, "--person", "jansen01")["could"]
+    assert not told(staffed, "--person", "admin01")["could"]
+    staffed.ok("user-id", "block", "jansen01", *UNDER)
+    assert not told(staffed, "--transaction", "dossier")["could"]
+
+
+def test_before_it_was_recorded_nobody_could(staffed: Shell) -> None:
+    designated(staffed)
+    found = told(staffed, "--transaction", "dossier", "--at", "2026-06-15")
+    assert not found["could"]
+    assert any("cannot be known" in note for note in found["notes"])
+
+
+def test_who_did_and_names_for_the_auditor_alone(staffed: Shell, tmp_path: Path) -> None:
+    designated(staffed)
+    use(staffed, "jansen01", time.time())
+    use(staffed, "long.gone", time.time())
+    without = run(staffed, "--transaction", "dossier", "--csv", str(tmp_path / "found.csv"))
+    assert without.exit_code == 0
+    assert "An Jansen" not in without.stdout + (tmp_path / "found.csv").read_text()
+    assert INSZ not in without.stdout + (tmp_path / "found.csv").read_text()
+    assert sorted(one["user_id"] for one in told(staffed, "--transaction", "dossier")["did"]) == ["?", "jansen01"]
+    key = next(staffed.config.rglob("auditor-person-private.pem"))
+    refused = run(staffed, "--transaction", "dossier", "--auditor-key", str(key))
+    assert (refused.exit_code, "--reason" in refused.stderr) == (2, True)
+    named = told(staffed, "--transaction", "dossier", "--auditor-key", str(key), "--reason", "complaint 2026/17")
+    assert sorted((one["user_id"], one["name"], one["insz"]) for one in named["did"]) == [
+        ("jansen01", "An Jansen", INSZ),
+        ("long.gone", "", INSZ),
+    ]
+    assert [one["name"] for one in named["could"]] == ["An Jansen"]
+    line = staffed.lines()[-1]
+    assert (line["act"], line["reason"], line["objects"]) == (
+        "access reveal",
+        "complaint 2026/17",
+        {"transaction": "dossier"},
+    )
+
+
+def test_a_file_for_a_spreadsheet(staffed: Shell, tmp_path: Path) -> None:
+    designated(staffed)
+    file = tmp_path / "found.csv"
+    assert run(staffed, "--transaction", "dossier", "--csv", str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    rows = list(csv.DictReader(file.read_text("utf-8-sig").splitlines(), delimiter=";"))
+    assert [(row["answer"], row["user_id"], row["means"], row["name"]) for row in rows] == [
+        ("could", "jansen01", "token itsme eid", "")
+    ]
+    assert run(staffed, "--transaction", "dossier", "--csv", str(file)).exit_code == 2
+
+
+def test_wrong_use(staffed: Shell, tmp_path: Path) -> None:
+    for arguments, said in (
+        ((), "name one"),
+        (("--transaction", "dossier", "--person", "jansen01"), "name one"),
+        (("--transaction", "nothing"), "no transaction"),
+        (("--person", "nobody01"), "no user ID"),
+        (("--person", "jansen01", "--auditor-key", str(tmp_path / "none.pem"), "--reason", "x"), "cannot be read"),
+    ):
+        result = run(staffed, *arguments)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
