@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 from gateway.cli import explain
 from gateway.decision.criteria import BY_PLACE
 from gateway.decision.places import Place
+from gateway.decision.suspensions import Scope, Suspended
 from gateway.ledger.line import ZERO_LEAF, compose, moment, serialise
 from gateway.model import BRUSSELS, Channel, Use, Validity
 from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
 from gateway.records import Act, By, Records, upgrade_schema
+from gateway.records.switch import Suspension, Switch
 
 REPOSITORY = Path(__file__).parents[2]
 MADE = dt.datetime(2026, 1, 5, 9, 0, tzinfo=BRUSSELS).timestamp()
@@ -289,3 +291,45 @@ def test_where_and_when_in_the_readable_form(office: Path) -> None:
     assert answer(office, *MINE)[1]["context"] is None
     wrong = run(office, *WRITING, "--address", "office")
     assert (wrong.exit_code, "--address 'office' is no address" in wrong.stderr) == (2, True)
+
+
+# --- by what, by whom, and when
+
+
+def by(said: dict[str, object], check: str) -> list[str]:
+    steps = said["steps"]
+    assert isinstance(steps, list)
+    return next(step["by"] for step in steps if step["check"] == check)
+
+
+def test_each_check_names_the_file_or_record_behind_it(config: Path) -> None:
+    _, said = answer(config, *MINE)
+    assert by(said, "the institution is authorised for this transaction, now") == ["authorisations/24-123.toml"]
+    assert by(said, "the person is designated by name, under a mandate") == ["user ID jansen01", "designation 1"]
+    assert by(said, "the person has the user-management role") == ["transactions/dossier.toml", "role 1"]
+    told = run(config, "--person", "peeters01", "--transaction", "dossier").stdout
+    assert "can be mended by: local administrator" in told
+    assert "[authorisations/24-123.toml]" in told
+
+
+def test_a_suspension_counts_and_is_named(config: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "config"
+    shutil.copytree(config, directory)
+    switch = Switch(load_settings(directory).switch_directory)
+    switch.make()
+    entry = Suspended("20260615-00000001", Scope.TRANSACTION, "dossier")
+    switch.write(Suspension(entry, "for the test", "shell", MADE))
+    _, said = answer(directory, *MINE)
+    assert (said["reason"], said["suspended_by"], said["mender"]) == ("suspended_by_ksz", "20260615-00000001", "KSZ")
+    (switch.directory / "20260615-00000001.json").write_text("?")
+    _, unreadable = answer(directory, *MINE)
+    assert (unreadable["reason"], unreadable["suspended_by"]) == ("suspended_by_ksz", "unreadable")
+
+
+def test_a_past_moment_is_by_what_was_known_then_and_says_what_cannot_be_known(config: Path) -> None:
+    before = run(config, *MINE, at="2026-01-04")
+    assert before.exit_code == 2
+    assert "no user ID" in before.stderr
+    _, said = answer(config, *MINE)
+    assert any("which table was in force then cannot be known" in note for note in said["notes"])  # type: ignore[attr-defined]
+    assert "Note: which table" in run(config, *MINE).stderr
