@@ -56,7 +56,8 @@ def test_a_card_is_shown_once_and_works(staffed: Shell) -> None:
     assert (row["kind"], row["actor"], row["on_behalf_of"], row["reason"]) == ("code_card", "shell", 1, "asked")
     line = staffed.lines()[-1]
     assert (line["act"], line["actor"], line["on_behalf_of"]) == ("credential add", "shell", 1)
-    assert line["objects"] == {"record": 1, "kind": "code_card"}
+    assert (line["objects"]["record"], line["objects"]["kind"]) == (1, "code_card")
+    assert [(made["table"], made["id"]) for made in line["objects"]["after"]] == [("credentials", 1)]
 
 
 def test_a_letter_is_shown_once_and_works(staffed: Shell) -> None:
