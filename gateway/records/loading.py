@@ -1,13 +1,15 @@
 """Reads rows and makes the values of the index: of the sessions of the last day and their users, or of what changed.
 
-What many rows share (a mandate, the word for an authorisation) is made once, and only the columns that are needed are read: a
-hundred thousand persons at work fit in memory, and are there in seconds.
+What many rows share (a mandate, the word for an authorisation) is made once, and only the columns that are needed are read, unpacked
+and not asked by name: a hundred thousand persons at work fit in memory, and are there in seconds. docs/databases.md has the figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
+from sys import intern
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -49,14 +51,17 @@ from gateway.records.standing import (
     OF_DESIGNATIONS,
     Rules,
     Said,
+    confirmed_as_made,
     designation_standing,
     mandate_validity,
+    stands_to,
 )
 from gateway.records.switch import Suspension
 
 KEYS_AT_ONCE = 500
 """Below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
 _MEANS = {means.value: means for means in Means}
+_OF_A_SESSION = tuple(sessions.c[each.name] for each in fields(Session))
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Row = sa.Row[Any]
@@ -69,8 +74,12 @@ def effective(row: Row) -> Validity:
 
 
 def _validity(start: float, end: float | None, ended: float | None) -> Validity:
+    return Validity(start, _last(end, ended))
+
+
+def _last(end: float | None, ended: float | None) -> float:
     last = FOR_EVER if end is None else end
-    return Validity(start, last if ended is None else min(last, ended))
+    return last if ended is None else min(last, ended)
 
 
 def _validity_of(table: sa.Table) -> tuple[sa.Column[Any], ...]:
@@ -108,23 +117,22 @@ async def read_users(
 def _read_users(
     connection: sa.Connection, keys: Sequence[str], rules: Rules, known_at: float
 ) -> dict[str, UserRecords]:
-    shared = _Shared()
     people = _read_people(connection, keys, known_at)
-    designated = _read_designations(connection, keys, shared, rules, known_at)
+    designated = _read_designations(connection, keys, rules, known_at)
     holds: dict[str, dict[str, tuple[Role, ...]]] = {}
     columns = (roles.c.id, roles.c.user_id, roles.c.role, *_validity_of(roles))
     for number, user_id, name, start, end, ended in connection.execute(_of(roles, columns, keys, known_at)):
-        role = Role(number, shared(name), _validity(start, end, ended))
+        role = Role(number, intern(name), _validity(start, end, ended))
         _add(holds, user_id, role.name, role)
     accepted: dict[str, dict[str, Acceptance]] = {}
     table = acceptances.c
     columns = (table.id, table.user_id, table.version, table.sha256, table.recorded_at)
     live = _of(acceptances, columns, keys, known_at).where(_live(acceptances, known_at))
     for number, user_id, version, sha256, at in connection.execute(live):
-        acceptance = Acceptance(number, shared(version), shared(sha256), at)
+        acceptance = Acceptance(number, intern(version), intern(sha256), at)
         accepted.setdefault(user_id, {})[acceptance.version] = acceptance
 
-    outside, outside_at = _read_outside_roles(connection, keys, shared, known_at)
+    outside, outside_at = _read_outside_roles(connection, keys, known_at)
     users: dict[str, UserRecords] = {}
     table = user_ids.c
     columns = (table.user_id, table.person, table.institution, table.language, table.blocked, *_validity_of(user_ids))
@@ -136,8 +144,8 @@ def _read_users(
             person,
             insz,
             name,
-            shared(institution),
-            cast(Language, shared(language)),
+            intern(institution),
+            cast(Language, intern(language)),
             _validity(start, end, ended),
             blocked,
             designated.get(user_id, _NOTHING),
@@ -150,23 +158,25 @@ def _read_users(
 
 
 def _read_outside_roles(
-    connection: sa.Connection, keys: Sequence[str], shared: _Shared, known_at: float
+    connection: sa.Connection, keys: Sequence[str], known_at: float
 ) -> tuple[dict[str, dict[str, tuple[Role, ...]]], dict[str, float]]:
     """What the outside source of roles said last, and when. Of an earlier moment nothing is known: what it said then is not kept."""
     holds: dict[str, dict[str, tuple[Role, ...]]] = {}
     if known_at != FOR_EVER:
         return holds, {}
     table, looked = outside_roles.c, role_lookups.c
-    query = sa.select(table.user_id, table.role, table.valid_from, table.valid_to).where(table.user_id.in_(keys))
+    query = sa.select(table.user_id, table.role, table.valid_from, table.valid_to).where(
+        table.user_id.in_(_among(keys))
+    )
     for user_id, name, start, end in connection.execute(query.order_by(table.role, table.valid_from)):
-        _add(holds, user_id, name, Role(0, shared(name), _validity(start, end, None)))
-    when = sa.select(looked.user_id, looked.good_at).where(looked.user_id.in_(keys))
+        _add(holds, user_id, name, Role(0, intern(name), _validity(start, end, None)))
+    when = sa.select(looked.user_id, looked.good_at).where(looked.user_id.in_(_among(keys)))
     return holds, {row.user_id: row.good_at for row in connection.execute(when)}
 
 
 def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float) -> dict[int, tuple[str, str]]:
     """The INSZ and name that each natural person had."""
-    theirs = sa.select(user_ids.c.person).where(user_ids.c.user_id.in_(keys))
+    theirs = sa.select(user_ids.c.person).where(user_ids.c.user_id.in_(_among(keys)))
     chosen = sa.or_(persons.c.id.in_(theirs), persons.c.same_as.in_(theirs))
     newest = sa.select(root(), persons.c.insz, persons.c.name).where(chosen).order_by(persons.c.id)
     newest = newest.where(*_recorded(persons, known_at))
@@ -174,23 +184,27 @@ def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float
 
 
 def _read_designations(
-    connection: sa.Connection, keys: Sequence[str], shared: _Shared, rules: Rules, known_at: float
+    connection: sa.Connection, keys: Sequence[str], rules: Rules, known_at: float
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
-    said = read_said(connection, confirmations.c.user_id.in_(keys), known_at)
+    said = read_said(connection, confirmations.c.user_id.in_(_among(keys)), known_at)
     designated: dict[str, dict[str, tuple[Designation, ...]]] = {}
     table = designations.c
-    columns = (table.id, table.user_id, table.authorisation, table.uses, table.mandate, table.recorded_at)
+    columns = (table.mandate, table.id, table.user_id, table.authorisation, table.uses, table.recorded_at)
     query = _of(designations, (*columns, table.act_reference.is_not(None), *_validity_of(designations)), keys, known_at)
     rows = connection.execute(query).all()
-    mandate_of = read_mandates(connection, numbers_of_mandates(rows, said))
-    for number, user_id, word, uses, mandate, at, by_act, start, end, ended in rows:
-        given = _validity(start, end, ended)
-        stands = designation_standing(given, at, mandate, by_act, said.get(number, ()), mandate_of, rules)
-        rests_on, confirmed = stands.mandate, stands.confirmed
-        named = Designation(
-            number, shared(word), parse_uses(uses), stands.validity, stands.made_at, rests_on, confirmed
-        )
-        _add(designated, user_id, named.authorisation, named)
+    mandate_of = read_mandates(connection, numbers_of_mandates((row[0] for row in rows), said))
+    for mandate, number, user_id, word, uses, at, by_act, start, end, ended in rows:
+        authorisation, last = intern(word), _last(end, ended)
+        if number in said:
+            given = Validity(start, last)
+            validity, made_at, rests_on, confirmed, _ = designation_standing(
+                given, at, mandate, by_act, said[number], mandate_of, rules
+            )
+        else:  # as most are: the same, without its steps
+            validity, made_at, rests_on = Validity(start, stands_to(last, at, rules)), at, mandate_of.get(mandate)
+            confirmed = confirmed_as_made(mandate, by_act, rules)
+        named = Designation(number, authorisation, parse_uses(uses), validity, made_at, rests_on, confirmed)
+        _add(designated, user_id, authorisation, named)
     return designated
 
 
@@ -213,15 +227,15 @@ def read_mandates(connection: sa.Connection, numbers: Iterable[int | None]) -> d
     columns = (mandates.c.id, *_validity_of(mandates), accepted_at())
     found: dict[int | None, Mandate] = {}
     for chunk in _chunks(sorted({number for number in numbers if number is not None})):
-        query = sa.select(*columns).where(mandates.c.id.in_(chunk))
+        query = sa.select(*columns).where(mandates.c.id.in_(_among(chunk)))
         for number, start, end, ended, accepted in connection.execute(query):
             found[number] = Mandate(number, mandate_validity(_validity(start, end, ended), accepted))
     return found
 
 
-def numbers_of_mandates(rows: Iterable[Row], said: Mapping[int, Sequence[Said]]) -> set[int | None]:
-    """The mandates that designations, or what was said of them, rest on."""
-    return {row.mandate for row in rows} | {one.mandate for each in said.values() for one in each}
+def numbers_of_mandates(made_under: Iterable[int | None], said: Mapping[int, Sequence[Said]]) -> set[int | None]:
+    """The mandates that designations rest on: those that they were made under, and those of what was said of them since."""
+    return {*made_under} | {one.mandate for each in said.values() for one in each}
 
 
 def accepted_at() -> sa.ScalarSelect[float]:
@@ -243,7 +257,7 @@ async def read_sessions(
         keys = (await connection.scalars(sa.select(sessions.c.id).where(recent))).all()
     found: list[SessionRow] = []
     for chunk in _chunks(keys):
-        found += await connection.run_sync(_read_sessions, sa.and_(recent, sessions.c.id.in_(chunk)))
+        found += await connection.run_sync(_read_sessions, sa.and_(recent, sessions.c.id.in_(_among(chunk))))
     return found
 
 
@@ -252,52 +266,44 @@ def _read_sessions(connection: sa.Connection, chosen: sa.ColumnElement[bool]) ->
     table = session_cookies.c
     theirs = table.session.in_(sa.select(sessions.c.id).where(chosen))
     query = sa.select(table.session, table.hash, table.host, table.family).where(theirs)
-    for session, *cookie in connection.execute(query):
+    for session, *cookie in connection.execute(query).all():
         cookies[session] = (*cookies.get(session, ()), CookieRow(*cookie))
-    return [
-        SessionRow(session_of(row), row.last_seen, row.renews, cookies.get(row.id, ()))
-        for row in connection.execute(sa.select(sessions).where(chosen))
-    ]
+    columns = (*_OF_A_SESSION, sessions.c.last_seen, sessions.c.renews)
+    found: list[SessionRow] = []
+    for *values, last_seen, renews in connection.execute(sa.select(*columns).where(chosen)).all():
+        session = _session(*values)
+        found.append(SessionRow(session, last_seen, renews, cookies.get(session.id, ())))
+    return found
 
 
 def session_of(row: Row) -> Session:
-    return Session(
-        row.id,
-        row.user_id,
-        _MEANS[row.means],
-        row.auth_time,
-        row.created_at,
-        row.expires_at,
-        row.ended_at,
-        row.ended_reason,
-        row.certificate,
-        row.certificate_good_at,
-        row.provider,
-        row.client,
-    )
+    """The session that a whole row of sessions stands for."""
+    return _session(*(row._mapping[column] for column in _OF_A_SESSION))
 
 
-class _Shared:
-    """Gives the first of equal values, so that they are kept once."""
-
-    def __init__(self) -> None:
-        self._known: dict[object, object] = {}
-
-    def __call__(self, value: T) -> T:
-        return cast(T, self._known.setdefault(value, value))
+def _session(id_: str, user_id: str, means: str, *rest: Any) -> Session:
+    return Session(id_, user_id, _MEANS[means], *rest)
 
 
 def _add(into: dict[str, dict[str, tuple[T, ...]]], user_id: str, key: str, value: T) -> None:
-    of_user = into.setdefault(user_id, {})
-    of_user[key] = (*of_user.get(key, ()), value)
+    of_user = into.get(user_id)
+    if of_user is None:
+        of_user = into[user_id] = {}
+    earlier = of_user.get(key)
+    of_user[key] = (value,) if earlier is None else (*earlier, value)
 
 
 def _of(
     table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequence[str], known_at: float
 ) -> sa.Select[Any]:
     """The rows of these user IDs, oldest first."""
-    rows = sa.select(*columns).where(table.c.user_id.in_(keys), *_recorded(table, known_at))
+    rows = sa.select(*columns).where(table.c.user_id.in_(_among(keys)), *_recorded(table, known_at))
     return rows.order_by(table.c.id)
+
+
+def _among(keys: Sequence[Any]) -> sa.BindParameter[Any]:
+    """These keys, as one parameter of the statement: SQLAlchemy looks at each of several hundred values, and not into one."""
+    return sa.bindparam(None, keys, expanding=True)
 
 
 def _recorded(table: sa.Table, known_at: float) -> tuple[sa.ColumnElement[bool], ...]:

@@ -182,7 +182,7 @@ async def standings(write: Write, chosen: sa.ColumnElement[bool], rules: Rules) 
 
 def _standings_of(connection: sa.Connection, rows: list[Row], rules: Rules) -> list[tuple[Row, Standing]]:
     said = read_said(connection, confirmations.c.subject.in_([row.id for row in rows]))
-    mandate_of = read_mandates(connection, numbers_of_mandates(rows, said))
+    mandate_of = read_mandates(connection, numbers_of_mandates([row.mandate for row in rows], said))
     return [
         (
             row,

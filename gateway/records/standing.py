@@ -64,6 +64,17 @@ def mandate_validity(given: Validity, accepted_at: float | None) -> Validity:
     return Validity(max(given.start, math.inf if accepted_at is None else accepted_at), given.end)
 
 
+def confirmed_as_made(mandate: int | None, by_act: bool, rules: Rules) -> bool:
+    """Whether a designation was confirmed from the first: by the written act that it bears, or where a mandate is enough, by that."""
+    return by_act or (mandate is not None and not rules.confirm_designations)
+
+
+def stands_to(end: float, certified_at: float, rules: Rules) -> float:
+    """To when a designation stands that ends at `end`, and of which it was last said at `certified_at` that it is needed."""
+    lapses = certified_at + rules.recertify
+    return end if end <= lapses else lapses
+
+
 def designation_standing(
     given: Validity,
     made_at: float,
@@ -74,7 +85,7 @@ def designation_standing(
     rules: Rules,
 ) -> Standing:
     """From a designation's row (`given`, `made_at`, `mandate`, `by_act`: that it bears the written act) and what was said since, oldest first."""
-    confirmed = by_act or (mandate is not None and not rules.confirm_designations)
+    confirmed = confirmed_as_made(mandate, by_act, rules)
     rests_on, certified_at = mandates.get(mandate), made_at
     for one in said:
         over = certified_at + rules.recertify
@@ -86,6 +97,5 @@ def designation_standing(
         confirmed = confirmed or one.kind == CONFIRMED
         if rests_on is not None and not rests_on.validity.holds(one.at):
             rests_on, made_at = mandates.get(one.mandate), one.at
-    lapses = certified_at + rules.recertify
-    validity = given if given.end <= lapses else Validity(given.start, lapses)
-    return Standing(validity, made_at, rests_on, confirmed, lapses)
+    validity = Validity(given.start, stands_to(given.end, certified_at, rules))
+    return Standing(validity, made_at, rests_on, confirmed, certified_at + rules.recertify)
