@@ -120,7 +120,11 @@ class Person:
             raise AssertionError(f"no form at {answer.url} ({answer.status}): {page[-2000:]}")
         action = html.unescape(dict(_ATTRIBUTE.findall(form[0])).get("action", ""))
         target = answer.url.join(URL(action)) if action else answer.url
-        return await self.submit(str(target), hidden_fields(page) | fields, **options)
+        arrived = await self.submit(str(target), hidden_fields(page) | fields, **options)
+        if "user_id" in fields and arrived.url.path == "/changes":
+            # What others did to this person's records is told once, before going on; here they have read it.
+            return await self.fill_in(arrived, {})
+        return arrived
 
     def cookie(self, name: str, url: str) -> str:
         """The value of a cookie that this browser would send to `url`."""
