@@ -37,6 +37,8 @@ TIDY_EVERY_SECONDS = 600.0
 CHANGES_KEPT_SECONDS = 86_400.0
 """A process that read nothing for half of this reads everything anew, since rows it never saw may be gone."""
 _CHANGES_AT_ONCE = 5_000
+MANY_PERSONS = 10_000
+"""Looking for garbage among the records of so many stops everything for a third of a second."""
 
 log = structlog.get_logger("gateway.records")
 
@@ -101,6 +103,8 @@ class Watch(Store):
         try:
             await self._read_whole_index(began)
         finally:
+            if len(self.index.held()) >= MANY_PERSONS:
+                gc.freeze()  # before it is enabled: the next collection would look through all of it
             gc.enable()
         self._seen = moment
 

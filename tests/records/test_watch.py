@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
@@ -92,6 +93,24 @@ async def test_many_changes_at_once(open_records: Opener, monkeypatch: pytest.Mo
         await one.add_role(f"user.{number}", "DossierReader", BY_ACT, NOW)
     users = {f"user.{number}": await one.user(f"user.{number}") for number in range(len(INSZ))}
     await within(lambda: {user_id: other.index.user(user_id) for user_id in users} == users)
+
+
+async def test_an_index_of_many_is_not_looked_through_for_garbage(
+    open_records: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await open_records()
+    await add_user(one)
+    await sign_in(one, cookie=b"first")
+    before = gc.get_freeze_count()
+    await open_records()
+    assert gc.get_freeze_count() == before
+    monkeypatch.setattr("gateway.records.watch.MANY_PERSONS", 1)
+    try:
+        await open_records()
+        assert gc.get_freeze_count() > before
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
 
 
 async def test_last_seen_is_saved_once_a_minute_and_seen_elsewhere(
