@@ -111,9 +111,9 @@ class Person:
         )
 
     async def fill_in(
-        self, answer: aiohttp.ClientResponse, fields: dict[str, str], **options: Any
+        self, answer: aiohttp.ClientResponse, fields: dict[str, str], *, goes_on: bool = True, **options: Any
     ) -> aiohttp.ClientResponse:
-        """Send the first form (by POST) of the page that `answer` brought."""
+        """Send the first form (by POST) of the page that `answer` brought. Who signs in reads what others did to their records, and `goes_on`."""
         page = await answer.text()
         form = _FORM.search(page)
         if form is None:
@@ -121,8 +121,7 @@ class Person:
         action = html.unescape(dict(_ATTRIBUTE.findall(form[0])).get("action", ""))
         target = answer.url.join(URL(action)) if action else answer.url
         arrived = await self.submit(str(target), hidden_fields(page) | fields, **options)
-        if "user_id" in fields and arrived.url.path == "/changes":
-            # What others did to this person's records is told once, before going on; here they have read it.
+        if goes_on and "user_id" in fields and arrived.url.path == "/changes":
             return await self.fill_in(arrived, {})
         return arrived
 
