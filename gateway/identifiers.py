@@ -12,6 +12,7 @@ from gateway.errors import GatewayError
 
 _INSZ_SHAPE = re.compile(r"[0-9]{11}|[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}")
 _KBO_SHAPE = re.compile(r"[0-9]{10}|[0-9]{4}\.[0-9]{3}\.[0-9]{3}")
+_BIS_MONTH = 20
 _FIRST_COUNTER, _LAST_COUNTER = 1, 998
 
 
@@ -40,6 +41,11 @@ def check_insz(text: str) -> str:
     if not _FIRST_COUNTER <= int(digits[6:9]) <= _LAST_COUNTER:
         raise IdentifierError("the counter of this INSZ is not between 001 and 998")
     return digits
+
+
+def is_bis(insz: str) -> bool:
+    """Whether a number that `check_insz` gave is a bis number: its month is raised by 20 or 40 (DOMAIN section 2)."""
+    return int(insz[2:4]) >= _BIS_MONTH
 
 
 def check_kbo(text: str) -> str:

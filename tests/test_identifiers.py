@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.identifiers import IdentifierError, check_insz, check_kbo, mask_insz
+from gateway.identifiers import IdentifierError, check_insz, check_kbo, is_bis, mask_insz
 
 VALID_INSZ = [
     "85073003328",
@@ -114,3 +114,17 @@ def test_an_insz_is_masked_wherever_it_stands(before: str, after: str) -> None:
 )
 def test_what_stands_for_the_data_subject_is_masked_in_any_form(path: str, subject: str | None, masked: str) -> None:
     assert mask_insz(path, subject) == masked
+
+
+@pytest.mark.parametrize(
+    ("insz", "bis"),
+    [
+        ("85073003328", False),
+        ("17073003384", False),
+        ("01490700185", True),
+        ("10200100128", True),
+        ("98472899765", True),
+    ],
+)
+def test_a_bis_number_is_told_by_its_month(insz: str, bis: bool) -> None:
+    assert is_bis(check_insz(insz)) is bis

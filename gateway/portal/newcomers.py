@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from aiohttp import web
 
 from gateway.errors import Conflict
-from gateway.identifiers import IdentifierError, check_insz
+from gateway.identifiers import IdentifierError, check_insz, is_bis
 from gateway.model import LANGUAGES, Language
 from gateway.portal.administration import (
     FORM_TOO_OLD,
@@ -50,6 +50,9 @@ ALIKE: Final = N_(
 )
 NOT_ALONE: Final = N_(
     "The register keeps this person's name and number for more than your institution, or the number is somebody else's. Ask the help desk of this access service, with a written order of your head official."
+)
+NOT_NATIONAL: Final = N_(
+    "Only a bis number that became a national number is changed here. For a number that was recorded wrongly, ask the help desk of this access service, with a written order of your head official."
 )
 UNCHANGED: Final = N_("Nothing is different from what the register says.")
 DONE_ADDED: Final = N_("This person is added. Next: make a letter with an activation code, and designate them.")
@@ -166,7 +169,13 @@ async def change(ask: Ask, who: Administrator, login: Login, by: By, form: dict[
     renamed, other_language = (name, insz) != (login.name, login.insz), language != login.language
     if not renamed and not other_language:
         return await change_page(ask, who, login, Telling(ask.text(UNCHANGED), typed=form, status=422))
-    if renamed and not await records.only_of(login.person, insz, who.user.institution):
+    if insz != login.insz and not (is_bis(login.insz) and not is_bis(insz)):
+        return await change_page(
+            ask, who, login, Telling(faults={"insz": ask.text(NOT_NATIONAL)}, typed=form, status=422)
+        )
+    # Whom the KSZ's table names by a number has more by it than a local administrator gives.
+    alone = not renamed or await records.only_of(login.person, insz, who.user.institution)
+    if not alone or (insz != login.insz and insz in ask.services.snapshot().roles):
         return await change_page(ask, who, login, Telling(ask.text(NOT_ALONE), typed=form, status=409))
     async with records.together(line_of(ask, who)) as joined:
         if renamed:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from gateway.errors import Conflict
-from gateway.identifiers import IdentifierError, check_insz
+from gateway.identifiers import IdentifierError, check_insz, is_bis
 from gateway.model import FOR_EVER, LANGUAGES, Language, Validity
 from gateway.records.loading import Row, accepted_at, effective, root
 from gateway.records.schema import credentials, designations, mandates, offices, persons, roles, user_ids
@@ -52,11 +52,19 @@ class Administration(Store):
     ) -> None:
         """Another name, or the national number that a bis number became: both numbers stay this person's for the history.
 
-        Under a mandate only where the person acts for no other institution; so does `end_person`.
+        Under a mandate only where the person acts for no other institution; so does `end_person`. And under a mandate no number is changed
+        but a bis number that became a national one: whoever gets another's number gets what the KSZ's table grants by it. One that was
+        recorded wrongly takes the head official's written act.
         """
         insz, name = _checked_insz(insz), _checked_name(name)
         async with self._write(before_commit) as write:
             current = await _live_person(write, person)
+            becomes_national = is_bis(current.insz) and not is_bis(insz)
+            if by.mandate is not None and insz != current.insz and not becomes_national:
+                raise Conflict(
+                    "under a mandate a number is changed only when a bis number became a national number; for a number that was "
+                    "recorded wrongly give the head official's written act by --act and --act-date"
+                )
             await _check_mandate_for_all_of(write, by, person, now)
             taken = await _person_by_insz(write, insz)
             if taken is not None and taken != person:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.portal.conftest import KBO, NOW, OFFICIAL, Answer, World
+from gateway.model import GrantedRole
+from tests.portal.conftest import KBO, NOW, OFFICIAL, YEAR, Answer, World
 from tests.portal.test_administration import OTHER_KBO, PAGE, Admin, add_person, admin  # noqa: F401 - a fixture
 
 FIELDS = {"insz": "01.49.07-001.85", "name": "Bo  Peeters", "new_user_id": "bo.peeters", "language": "fr"}
@@ -98,17 +101,17 @@ async def test_namesakes_are_shown_first(world: World, admin: Admin, insz: str, 
 
 async def test_a_bis_number_becomes_a_national_number(world: World, admin: Admin) -> None:
     await add_person(world, "bis.person", "01490700185", "Bis Person")
-    fields = {"name": "Bis Person", "insz": "10.20.01-001.28", "language": "en"}
+    fields = {"name": "Bis Person", "insz": "81.05.00-035.52", "language": "en"}
     answer = await admin.do("change", "bis.person", "national number", **fields)
     assert answer.status == 200
     login = await world.records.find_login("bis.person")
     assert login is not None
-    assert login.insz == "10200100128"
+    assert login.insz == "81050003552"
     # Both numbers are this person's, and nobody else's.
-    for insz in ("01490700185", "10200100128"):
+    for insz in ("01490700185", "81050003552"):
         assert await world.records.person_of(insz=insz) == login.person
         assert (await add(admin, insz=insz, name="Bis Person")).status == 409
-    assert (await admin.do("change", "bis.person", "x", **{**fields, "insz": "85073003328"})).status == 409
+    assert (await admin.do("change", "bis.person", "x", **{**fields, "insz": "85073003328"})).status == 422
     assert (await admin.do("change", "bis.person", "x", name="Bis Person", insz="", language="en")).status == 422
     assert (await admin.do("change", "bis.person", "x", name="", insz="", language="en")).status == 422
 
@@ -118,3 +121,20 @@ async def test_a_user_id_that_was_somebody_elses_is_never_given_again(world: Wor
     answer = await add(admin, new_user_id="dupont01")
     assert (answer.status, "was somebody else" in answer.text) == (409, True)
     assert await world.records.known_person("01490700185", KBO) is None  # nothing of it was recorded
+
+
+async def test_nobody_is_given_the_number_of_somebody_else(world: World, admin: Admin) -> None:
+    """What the KSZ's table grants hangs on a number: an administrator cannot make a colleague whoever it names."""
+    answer = await admin.do("change", "jansen01", "a slip", name="An Jansen", language="en", insz="81050003552")
+    assert (answer.status, "Only a bis number" in answer.page.words) == (422, True)
+    await add(admin)
+    again = await admin.do("change", "bo.peeters", "a slip", name="Bo Peeters", language="fr", insz="10.20.01-001.28")
+    assert again.status == 422  # from one bis number to another
+    role = GrantedRole("head_official", "81050003552", KBO, YEAR, "KSZ/2026/7")
+    world.snapshot = replace(world.snapshot, roles={"81050003552": (role,)})
+    answer = await admin.do("change", "bo.peeters", "moved", name="Bo Peeters", language="fr", insz="81050003552")
+    assert answer.status == 409
+    for user_id, insz in (("jansen01", "85073003328"), ("bo.peeters", "01490700185")):
+        login = await world.records.find_login(user_id)
+        assert login is not None
+        assert login.insz == insz

@@ -15,6 +15,9 @@ from tests.records.conftest import ACT, BY, BY_ACT, DAY, INSZ, NORTH, NOW, SOUTH
 HASH = "$argon2id$x"
 
 
+BIS = "10200100128"
+
+
 async def mandated(records: Records, user_id: str = "admin01", institution: str = NORTH, insz: str = INSZ[4]) -> By:
     """A local administrator, and how acts under their mandate are signed."""
     await add_user(records, user_id, institution, insz)
@@ -393,6 +396,24 @@ async def test_lists_by_user_id_and_institution(records: Records) -> None:
     assert [one.person for one in await records.persons(NORTH)] == [person]
     [entry] = await records.entries("role", user_id="peeters1")
     assert (entry.actor, entry.reason, entry.mandate, entry.recorded_at) == ("shell", BY_ACT.reason, None, NOW)
+
+
+async def test_under_a_mandate_nobody_gets_the_number_of_somebody_else(records: Records) -> None:
+    """Offices of the KSZ's table hang on a number: only a bis number becomes a national one, and only once."""
+    north = await mandated(records)
+    person, national, bis = await add_user(records), INSZ[1], INSZ[3]
+    for other in (national, bis):
+        with pytest.raises(Conflict, match="only when a bis number became a national number"):
+            await records.change_person(person, other, "Name of jansen01", north, NOW + 1)
+    await records.change_person(
+        person, bis, "Name of jansen01", BY_ACT, NOW + 1
+    )  # it was recorded wrongly: by the written act
+    with pytest.raises(Conflict, match="only when a bis number"):
+        await records.change_person(person, BIS, "Name of jansen01", north, NOW + 2)
+    await records.change_person(person, national, "Name of jansen01", north, NOW + 2)
+    with pytest.raises(Conflict, match="only when a bis number"):
+        await records.change_person(person, bis, "Name of jansen01", north, NOW + 3)
+    await records.change_person(person, national, "Another name", north, NOW + 3)
 
 
 async def test_no_administrator_touches_what_is_another_institutions(records: Records) -> None:
