@@ -16,7 +16,7 @@ import structlog
 
 from gateway.decision.suspensions import UNREADABLE, Suspensions
 from gateway.errors import RecordsError
-from gateway.records import Records
+from gateway.records import By, Records
 from gateway.records.suspensions import merged
 from gateway.records.switch import Suspension, Switch
 
@@ -25,13 +25,22 @@ SETTLED_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 """Between two attempts to bring the switch and the records together."""
 
+ENDED_ON_SWITCH = By("gateway", "ended on the switch of the machine that it was made on")
+
 log = structlog.get_logger("gateway.emergency")
 
 
 class Emergency:
     """One a worker; `tick` from its loop. `put` takes what is suspended, whenever that changes."""
 
-    def __init__(self, switch: Switch, records: Records, put: Callable[[Suspensions], None]) -> None:
+    def __init__(
+        self,
+        switch: Switch,
+        records: Records,
+        put: Callable[[Suspensions], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._switch = switch
         self._records = records
         self._put = put
@@ -88,6 +97,7 @@ class Emergency:
     def keep_together(self) -> None:
         """Begins to bring what the switch alone has to the records, and the other way what has ended."""
         self._task = asyncio.get_running_loop().create_task(self._again_and_again())
+        self._task.add_done_callback(_must_not_end)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -107,9 +117,19 @@ class Emergency:
         for each in self._files or ():
             if each.recorded and each.entry.key in live:
                 continue
+            key = each.entry.key
             recorded = await self._records.add_suspension(each)
             if recorded is None:
-                self._switch.remove(each.entry.key)
-                log.warning("suspension_ended_elsewhere", key=each.entry.key)
+                self._switch.remove(key)
+                log.warning("suspension_ended_elsewhere", key=key)
+            elif not self._switch.holds(key):
+                # It was ended on the switch, which alone had it, while it was brought to the records: so it is over there as well.
+                await self._records.end_suspension(key, ENDED_ON_SWITCH, self._clock())
             elif recorded != each:
                 self._switch.write(recorded)
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    """Says so when a mistake of ours ended the work: what the switch says holds on, and other machines learn of nothing new."""
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("suspensions no longer reach the records; restart the gateway", exc_info=task.exception())

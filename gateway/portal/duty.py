@@ -51,6 +51,7 @@ ALONE: Final = N_(
 DONE_RESUMED: Final = N_("It is open again.")
 MEANWHILE: Final = N_("It has ended already. Nothing was changed.")
 STAYS: Final = N_("The register cannot be reached, so it stays suspended. Please try again in a few minutes.")
+NOBODY: Final = N_("This user ID does not exist. Nothing was changed: please check it.")
 DONE_SESSIONS: Final = N_("All sessions of this user ID have ended, and what was open ends within a second.")
 
 
@@ -78,6 +79,8 @@ async def begin(ask: Ask) -> web.StreamResponse:
     if not reason:
         return await _page(ask, general=NEED_REASON, form=form, status=422)
     subject = form.get(SUBJECT[scope], "").strip() if scope in SUBJECT else ""
+    if scope is Scope.PERSON:
+        subject = _word(subject)
     if not _is_there(ask, scope, subject):
         return await _page(ask, general=NOT_THERE, form=form, status=422)
     entry = Suspended(new_key(f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d}"), scope, subject)
@@ -118,15 +121,18 @@ async def sessions(ask: Ask) -> web.StreamResponse:
     if isinstance(officer, web.Response):
         return officer
     if ask.request.method != "POST":
-        return await _sessions_page(ask, ask.request.query.get("user_id", ""))
+        return await _sessions_page(ask, _word(ask.request.query.get("user_id", "")))
     form = await ask.form()
-    user_id, reason = form.get("user_id", ""), _reason(form)
+    user_id, reason = _word(form.get("user_id", "")), _reason(form)
     if not ask.form_fits(form):
         return await _sessions_page(ask, user_id, general=FORM_TOO_OLD, status=403)
     if not reason:
         return await _sessions_page(ask, user_id, general=NEED_REASON, status=422)
+    login = await ask.services.records.find_login(user_id)
+    if login is None:
+        return await _sessions_page(ask, user_id, general=NOBODY, status=422)
     await ask.services.records.end_sessions_of(
-        user_id, reason, officer.by(reason).signature, before_commit=_line_of(ask, officer)
+        user_id, reason, officer.by(reason).signature, before_commit=_line_of(ask, officer, login.institution)
     )
     return await _sessions_page(ask, user_id, done=DONE_SESSIONS)
 
@@ -140,7 +146,11 @@ async def _page(
     authorisations = [
         (each.reference, f"{each.institution} · {each.transaction}") for each in table.by_reference.values()
     ]
-    past = await ask.services.records.past_suspensions(PAST_SHOWN)
+    try:
+        past = await ask.services.records.past_suspensions(PAST_SHOWN)
+    except RecordsError:
+        # What was just done stands, and has to be said; what has ended can be looked up later.
+        past = []
     context = {
         "running": None if running is None else [_row(ask, each) for each in running],
         "past": [
@@ -211,6 +221,11 @@ def _is_there(ask: Ask, scope: Scope, subject: str) -> bool:
     return subject in table.by_reference if scope is Scope.AUTHORISATION else bool(subject)
 
 
+def _word(user_id: str) -> str:
+    """A user ID as the records have it, however it was typed."""
+    return user_id.strip().lower()
+
+
 def _reason(form: dict[str, str]) -> str:
     """ "" unless it says why."""
     reason = " ".join(form.get("reason", "").split())
@@ -221,8 +236,8 @@ def _reason(form: dict[str, str]) -> str:
     return reason
 
 
-def _line_of(ask: Ask, officer: Officer) -> BeforeCommit:
-    """Writes the act's line before it comes into force (clause T1)."""
+def _line_of(ask: Ask, officer: Officer, institution: str | None = None) -> BeforeCommit:
+    """Writes the act's line before it comes into force (clause T1). `institution` is whose person it is about, where the act does not say."""
     sealer = ask.services.sealer
 
     async def write(change: Change) -> None:
@@ -233,7 +248,7 @@ def _line_of(ask: Ask, officer: Officer) -> BeforeCommit:
                 actor="portal",
                 by=sealer.person(officer.user.user_id, officer.user.insz),
                 person=None if change.user_id is None else sealer.person(change.user_id, change.insz),
-                institution=change.institution,
+                institution=change.institution or institution,
                 reason=change.by.reason,
                 objects=change.objects,
             )

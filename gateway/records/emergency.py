@@ -47,7 +47,7 @@ async def suspend(
             if user is None:
                 raise Conflict(f"user ID {entry.subject} does not exist; see `gateway user-id list`")
             suspension = replace(suspension, entry=entry._replace(person=user.person))
-            change = replace(change, insz=user.insz)
+            change = replace(change, insz=user.insz, institution=user.institution)
     await _tell(before_commit, change)
     switch.write(suspension)
     if records is None:
@@ -91,6 +91,9 @@ async def resume(
     else:
         await _tell(before_commit, suspension_change("suspension end", found, now, by))
     switch.remove(key)
+    if records is not None and any(each.entry.key == key for each in await records.running_suspensions()):
+        # A running gateway brought it to the records since they were asked: there, too, it is over, by the line that stands already.
+        await records.end_suspension(key, by, now)
     return found
 
 

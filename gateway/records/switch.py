@@ -110,6 +110,11 @@ class Switch:
             Suspended(key, read.scope, read.subject, read.person), read.reason, read.by, read.since, read.recorded
         )
 
+    def holds(self, key: str) -> bool:
+        """Whether it is here at this moment. Raises RecordsError when the directory is gone: then nobody knows."""
+        self.version()
+        return (self.directory / f"{key}{SUFFIX}").exists()
+
     def write(self, suspension: Suspension) -> None:
         """Puts it into force on this machine, written whole and durable. Raises RecordsError; then nothing changed."""
         entry = suspension.entry

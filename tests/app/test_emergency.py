@@ -122,6 +122,27 @@ async def test_what_ended_elsewhere_leaves_the_switch(machine: Machine) -> None:
     assert machine.switch.read() == []
 
 
+async def test_what_is_resumed_while_it_is_brought_to_the_records_is_over_there_too(machine: Machine) -> None:
+    """By whoever comes last: the command ends what the worker has just added, or the worker what the command has just removed."""
+    machine.switch.write(suspension())
+    machine.emergency.tick()
+    machine.switch.remove(KEY)  # the command, which found nothing in the records
+    await machine.emergency.bring_together()  # the worker, by what it saw before
+    assert machine.records.index.suspensions == ()
+    assert machine.keys == []
+    [past] = await machine.records.past_suspensions(9)
+    assert (past.ended_by, past.suspension.entry.key) == ("gateway", KEY)
+
+
+async def test_a_directory_that_goes_meanwhile_ends_nothing(machine: Machine) -> None:
+    machine.switch.write(suspension())
+    machine.emergency.tick()
+    machine.switch.directory.rename(machine.switch.directory.with_name("away"))
+    with pytest.raises(RecordsError):
+        await machine.emergency.bring_together()
+    assert [each.entry.key for each in machine.records.index.suspensions] == [KEY]
+
+
 async def test_without_records_the_switch_goes_on(machine: Machine) -> None:
     machine.switch.write(suspension())
     machine.emergency.tick()

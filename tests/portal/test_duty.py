@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from gateway.decision.suspensions import Scope
+from gateway.errors import RecordsError
 from gateway.model import LANGUAGES, GrantedRole, Means
 from tests.portal.conftest import KBO, PORTAL, YEAR, Answer, Browser, World
 from tests.portal.test_accessibility import faults
@@ -168,6 +169,11 @@ async def test_sessions_of_a_user_id_are_seen_and_ended(world: World, officer: O
     assert gone.challenge is not None
     assert gone.challenge.reason.code == "session_revoked"
     assert [line["act"] for line in world.lines("administration")] == ["session end"]
+    assert world.lines("administration")[0]["institution"] == KBO
+    unknown = await officer.do("sessions", user_id="jansen02")
+    assert (unknown.status, "This user ID does not exist." in unknown.page.words) == (422, True)
+    typed = await officer.browser.get(f"{PAGE}/sessions?user_id=%20Jansen01")
+    assert "jansen01" in typed.page.words
     nobody = await officer.browser.get(f"{PAGE}/sessions?user_id=nobody99")
     assert "This user ID is signed in nowhere." in nobody.page.words
 
@@ -184,3 +190,27 @@ async def test_the_pages_keep_their_promises(world: World, officer: Officer) -> 
     wrong = await officer.do("suspend", scope="person", person="nobody99", reason="because of <this>")
     assert "nobody99" in wrong.text
     assert "because of &lt;this&gt;" in wrong.text
+
+
+async def test_what_was_done_is_said_though_the_register_is_gone_by_then(
+    world: World, officer: Officer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The switch has it, so it holds; a page that said "nothing was done" would be the opposite of the truth."""
+    csrf = (await officer.browser.get(f"https://{PORTAL}/sign-out")).csrf
+
+    async def gone(*_: object) -> None:
+        raise RecordsError("away")
+
+    for question in ("add_suspension", "past_suspensions"):
+        monkeypatch.setattr(world.records, question, gone)
+    form = {"csrf": csrf, "reason": "origin compromised", "scope": "all"}
+    done = await officer.browser.post(f"{PAGE}/suspend", form)
+    assert (done.status, "the register could not be reached" in done.page.words) == (200, True)
+    [running] = world.emergency.running() or []
+    assert (running.entry.scope, running.recorded) == (Scope.ALL, False)
+    monkeypatch.undo()
+    monkeypatch.setattr(world.records, "running_suspensions", gone)
+    await world.emergency.bring_together()
+    kept = await officer.do("resume", key=running.entry.key)
+    assert (kept.status, "so it stays suspended" in kept.page.words) == (503, True)
+    assert world.emergency.running() != []

@@ -123,6 +123,17 @@ async def test_without_a_database_it_holds_and_ends_what_it_alone_has(records: R
     assert switch.read() == []
 
 
+async def test_what_reaches_the_records_while_it_is_ended_is_over_there_too(records: Records, switch: Switch) -> None:
+    made = await suspend(switch, None, suspension(), lambda change: None)
+
+    async def meanwhile(change: Change) -> None:
+        await records.add_suspension(made)  # a running gateway, between the question and the removal
+
+    await resume(switch, records, KEY, LATER, NOW, meanwhile)
+    assert switch.read() == []
+    assert await records.running_suspensions() == ()
+
+
 async def test_what_the_records_have_does_not_end_without_them(records: Records, switch: Switch) -> None:
     made = await suspend(switch, records, suspension(), lambda change: None)
     with pytest.raises(RecordsError, match="stays in force"):
