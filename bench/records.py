@@ -82,7 +82,7 @@ async def measure(name: str, settings: RecordsSettings) -> None:
         held = one.index.held()
         print(
             f"{name}: {len(held)} persons in the index, {sum(len(one.index.user(key).designations) for key in held)} designations"
-        )  # type: ignore[union-attr]
+        )
         took = [await change(one, other, held[number * 97 % len(held)], number) for number in range(CHANGES)]
         print(
             f"{name}: a change is known to another process after {statistics.median(took) * 1000:.0f} ms, at most {max(took) * 1000:.0f} ms"

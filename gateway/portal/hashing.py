@@ -35,6 +35,10 @@ class Busy(GatewayError):
     """Too many sign-ins wait already."""
 
 
+MOST_KEPT_WAITING = 500
+"""Refusals of one worker that wait for their moment. A client that went away does not end its own: the proxy's bounds do not hold here."""
+
+
 class HashingPool:
     """`run` does one piece of work in the pool; `attempt` waits for the turn of an attempt. To be used on one event loop."""
 
@@ -48,18 +52,26 @@ class HashingPool:
         """Attempts whose turn has come and is not over, by client network."""
         self._turns: Turns[asyncio.Future[None]] = Turns()
         self._pace = Pace()
+        self._kept_waiting = 0
 
     @asynccontextmanager
     async def attempt(self, network: str) -> AsyncIterator[Place]:
         """An attempt of somebody of this network, begun when their turn has come; the place is for what is to be hashed for it.
 
-        Raises `Busy` as `take_place` does, though not before an answer to that network is due.
+        Raises `Busy` as `take_place` does, though not before an answer to that network is due; whoever waited for that is tried once more.
+        No more than `MOST_KEPT_WAITING` are, with their forms in memory: the others hear it at once.
         """
         try:
             place = self.take_place(network)
         except Busy:
-            await asyncio.sleep(self._pace.wait(network, asyncio.get_running_loop().time()))
-            raise
+            if self._kept_waiting >= MOST_KEPT_WAITING:
+                raise
+            self._kept_waiting += 1
+            try:
+                await asyncio.sleep(self._pace.wait(network, asyncio.get_running_loop().time()))
+            finally:
+                self._kept_waiting -= 1
+            place = self.take_place(network)
         with place:
             await self._turn(network)
             try:

@@ -112,9 +112,10 @@ class Mandates(Store):
         async with self._write(before_commit) as write:
             row = await live_row(write, mandates, mandate, "mandate")
             _only_its_holder(by, row)
-            await end_row(write, mandates, mandate, By(by.actor, DECLINED, None, by.act), now)
+            said = By(by.actor, DECLINED, None, by.act)
+            await end_row(write, mandates, mandate, said, now)
             details = {"record": mandate}
-            write.change = Change("mandate decline", now, by, row.user_id, institution=row.institution, details=details)
+            write.change = Change("mandate decline", now, said, row.user_id, institution=row.institution, details=details)
 
     async def end_mandate(self, mandate: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """Its holder administers nothing from now on; designations made under it go on until the review time is over."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.portal import hashing
 from gateway.portal.hashing import QUEUE_PER_THREAD, Busy, HashingPool
 
 
@@ -156,4 +157,32 @@ async def test_a_refusal_is_answered_when_it_is_due(monkeypatch: pytest.MonkeyPa
                 raise AssertionError
     assert waits[0] == 0.0
     assert waits[4] > waits[3] > waits[2] > waits[1] > 0.0
+    pool.close()
+
+
+async def test_refusals_that_wait_are_bounded_and_whoever_waited_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that goes away leaves its refusal waiting, with its form: beyond the bound nobody is kept."""
+    monkeypatch.setattr(hashing, "MOST_KEPT_WAITING", 3)
+    pool = HashingPool(1)
+    go = threading.Event()
+    room = 1 + QUEUE_PER_THREAD
+    full = [asyncio.ensure_future(pool.run(str(n), go.wait)) for n in range(room)]
+    await asyncio.sleep(0)
+
+    async def attempt() -> str:
+        async with pool.attempt("office") as place:
+            return await place.run(lambda: "let in")
+
+    with pytest.raises(Busy):  # the first of a network hears it at once
+        await attempt()
+    kept = [asyncio.ensure_future(attempt()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for _ in range(5):
+        with pytest.raises(Busy):
+            await asyncio.wait_for(attempt(), 0.05)
+    go.set()
+    await asyncio.gather(*full)
+    assert await asyncio.wait_for(asyncio.gather(*kept), 10) == ["let in"] * 3
     pool.close()

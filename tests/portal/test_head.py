@@ -193,6 +193,8 @@ async def test_a_mandate_can_be_declined(world: World, head: Browser) -> None:
     assert answer.status == 303
     assert "declined by its holder" in (await head.get(f"{HEAD}/mandates")).page.words
     assert await world.records.mandate_in_force("admin01", KBO, NOW) is None
+    line = world.lines("administration")[-1]
+    assert (line["act"], line["reason"]) == ("mandate decline", "declined by its holder")
 
 
 @pytest.mark.parametrize(
