@@ -1,7 +1,8 @@
 """Lists of designations under review: the head official confirms what bears no written act, and whoever manages them confirms every half a
 year that they are still needed, or ends them (clauses P4, P5).
 
-What nobody confirms ends by itself. One whose mandate has ended rests on whoever confirms it from then on. Nobody confirms their own.
+What nobody confirms ends by itself. One whose mandate has ended rests on whoever confirms it from then on. Nobody confirms their own. A form is
+done whole or not at all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from gateway.portal.catalogue import N_
 from gateway.portal.head import LISTS, line_of, reason_of
 from gateway.portal.offices import Officer
 from gateway.portal.words import USES
-from gateway.records import By
+from gateway.records import By, Records
 from gateway.records.reviewing import Reviewed, Which
 
 ON_A_PAGE: Final = 50
@@ -64,12 +65,13 @@ async def head_page(ask: Ask, officer: Officer, telling: Telling = NOTHING_TO_TE
 
 async def head_confirm(ask: Ask, officer: Officer, form: dict[str, str]) -> web.StreamResponse:
     """`POST /head/review/confirm`: the head official's word, or that they are still needed."""
-    records, ticked = ask.services.records, await _ticked(ask, officer.institution, form)
+    ticked = await _ticked(ask, officer.institution, form)
     if not ticked:
         return await head_page(ask, officer, Telling(ask.text(CHOOSE), typed=form, status=422))
-    say = records.recertify if _list(form) == "due" else records.confirm_designations
     by = officer.by(CONFIRM_REASON)
-    await say([each.record for each in ticked], by, ask.services.clock(), line_of(ask, officer.user))
+    async with ask.services.records.together(line_of(ask, officer.user)) as joined:
+        say = joined.recertify if _list(form) == "due" else joined.confirm_designations
+        await say([each.record for each in ticked], by, ask.services.clock())
     return await head_page(ask, officer, _done(ask, form, DONE_CONFIRMED, len(ticked)))
 
 
@@ -79,9 +81,10 @@ async def head_end(ask: Ask, officer: Officer, form: dict[str, str]) -> web.Stre
     if not ticked or not reason_of(form):
         missing = NEED_REASON if ticked else CHOOSE
         return await head_page(ask, officer, Telling(ask.text(missing), typed=form, status=422))
-    for each in ticked:
-        by, now = officer.by(reason_of(form)), ask.services.clock()
-        await ask.services.records.end_designation(each.record, by, now, line_of(ask, officer.user))
+    by, now = officer.by(reason_of(form)), ask.services.clock()
+    async with ask.services.records.together(line_of(ask, officer.user)) as joined:
+        for each in ticked:
+            await joined.end_designation(each.record, by, now)
     return await head_page(ask, officer, _done(ask, form, DONE_ENDED, len(ticked)))
 
 
@@ -102,9 +105,8 @@ async def show(ask: Ask) -> web.StreamResponse:
 async def confirm(ask: Ask) -> web.StreamResponse:
     """`POST /administration/review/confirm`."""
 
-    async def each(who: Administrator, one: Reviewed, _: str) -> None:
-        by = _under_mandate(who, one, CONFIRM_REASON)
-        await ask.services.records.recertify([one.record], by, ask.services.clock(), line_of(ask, who.user))
+    async def each(joined: Records, who: Administrator, one: Reviewed, _: str) -> None:
+        await joined.recertify([one.record], _under_mandate(who, one, CONFIRM_REASON), ask.services.clock())
 
     return await _act(ask, each, DONE_CONFIRMED, needs_reason=False)
 
@@ -112,14 +114,13 @@ async def confirm(ask: Ask) -> web.StreamResponse:
 async def end(ask: Ask) -> web.StreamResponse:
     """`POST /administration/review/end`."""
 
-    async def each(who: Administrator, one: Reviewed, reason: str) -> None:
-        by = _under_mandate(who, one, reason)
-        await ask.services.records.end_designation(one.record, by, ask.services.clock(), line_of(ask, who.user))
+    async def each(joined: Records, who: Administrator, one: Reviewed, reason: str) -> None:
+        await joined.end_designation(one.record, _under_mandate(who, one, reason), ask.services.clock())
 
     return await _act(ask, each, DONE_ENDED, needs_reason=True)
 
 
-Each = Callable[[Administrator, Reviewed, str], Awaitable[None]]
+Each = Callable[[Records, Administrator, Reviewed, str], Awaitable[None]]
 
 
 async def _act(ask: Ask, each: Each, done: str, *, needs_reason: bool) -> web.StreamResponse:
@@ -134,10 +135,15 @@ async def _act(ask: Ask, each: Each, done: str, *, needs_reason: bool) -> web.St
         if not ticked or (needs_reason and not reason_of(form)):
             missing = NEED_REASON if ticked else CHOOSE
             return await administrator_page(ask, who, Telling(ask.text(missing), typed=form, status=422))
-        for one in ticked:
-            await each(who, one, reason_of(form))
+        async with ask.services.records.together(line_of(ask, who.user)) as joined:
+            for one in ticked:
+                await each(joined, who, one, reason_of(form))
     except Conflict:
-        return await administrator_page(ask, who, Telling(ask.text(MEANWHILE), typed=form, status=409))
+        # Also who acts may have lost their mandate in this moment: then they see nothing more.
+        still = await administrator(ask)
+        if isinstance(still, web.Response):
+            return still
+        return await administrator_page(ask, still, Telling(ask.text(MEANWHILE), typed=form, status=409))
     return await administrator_page(ask, who, _done(ask, form, done, len(ticked)))
 
 
@@ -151,9 +157,9 @@ def _under_mandate(who: Administrator, one: Reviewed, reason: str) -> By:
 async def _ticked(ask: Ask, institution: str, form: dict[str, str]) -> list[Reviewed]:
     """The designations that were ticked, of this institution's people; a number that stands for nothing else is a Conflict."""
     numbers = {
-        int(number)
+        number
         for name, value in form.items()
-        if value and name.startswith(TICK) and (number := name.removeprefix(TICK)).isascii() and number.isdecimal()
+        if value and name.startswith(TICK) and (number := number_of(name.removeprefix(TICK))) is not None
     }
     if not numbers:
         return []
@@ -163,6 +169,11 @@ async def _ticked(ask: Ask, institution: str, form: dict[str, str]) -> list[Revi
     if len(found) != len(numbers):
         raise Conflict("a designation that was ticked stands no more")
     return found
+
+
+def number_of(text: str) -> int | None:
+    """The number of a record as a form has it; None for what can be none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
 def _list(named: dict[str, str]) -> Which:
@@ -186,7 +197,7 @@ async def _page(
     which, after = _list(named), named.get("after", "")
     if which not in lists:
         which = "due"
-    first = int(after) if after.isascii() and after.isdecimal() and len(after) < 16 else 0
+    first = number_of(after) or 0
     now = ask.services.clock()
     found = await ask.services.records.reviewed(institution, which, now, after=first, most=ON_A_PAGE + 1)
     rows = [each for each in found[:ON_A_PAGE] if theirs(each)]

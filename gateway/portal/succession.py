@@ -21,7 +21,7 @@ from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.head import line_of, successions
 from gateway.portal.offices import Officer
-from gateway.portal.reviewing import CHOOSE, TICK
+from gateway.portal.reviewing import CHOOSE, TICK, number_of
 from gateway.portal.words import USES
 from gateway.records.narrowing import Terms
 from gateway.records.reviewing import Reviewed
@@ -62,32 +62,34 @@ async def page(ask: Ask, officer: Officer, telling: Telling = NOTHING_TO_TELL) -
 async def review(ask: Ask, officer: Officer, form: dict[str, str]) -> web.StreamResponse:
     """`POST /head/succession`, with `old` and `new`, `shown` (the numbers on the page, comma-separated) and a tick for each to carry over.
 
-    Whoever was shown and not ticked ends, once the successor has begun. Raises Conflict where one that was shown stands no more.
+    Whoever was shown and not ticked ends, once the successor has begun. All of it is one transaction. Raises Conflict, and nothing was done,
+    where one that was shown stands no more.
     """
     pairs = {(old.reference, new.reference): (old, new) for old, new in successions(ask, officer.institution)}
     pair = pairs.get((form.get("old", ""), form.get("new", "")))
-    shown = {int(text) for text in form.get("shown", "").split(",") if text.isascii() and text.isdecimal()}
+    shown = {number for text in form.get("shown", "").split(",") if (number := number_of(text)) is not None}
     if pair is None or not shown:
         return await page(ask, officer, Telling(ask.text(CHOOSE), typed=form, status=422))
     old, new = pair
     left = {each.record: each for each in await _left(ask, officer, old, new, len(shown), only=shown)}
     if left.keys() != shown:
         raise Conflict("a designation that was shown stands no more")
-    records, now, line = ask.services.records, ask.services.clock(), line_of(ask, officer.user)
-    begun, carried, ended = new.validity.start <= now, 0, 0
-    for each in left.values():
-        if each.person == officer.user.person:
-            continue  # nobody reviews their own: another head official does, or it ends on its day
-        terms = _terms(each, old, new, now) if form.get(f"{TICK}{each.record}") else None
-        if terms is not None:
-            by = officer.by(CARRIED.format(old=old.reference))
-            await records.add_designation(each.user_id, new, terms.uses, by, now, terms.validity, line, by_word=True)
-            carried += 1
-        if begun:
-            # Until it has begun, the predecessor is what counts.
-            by = officer.by((CARRIED_ON if terms else NOT_CARRIED).format(new=new.reference))
-            await records.end_designation(each.record, by, now, line)
-            ended += terms is None
+    now, carried, ended = ask.services.clock(), 0, 0
+    begun = new.validity.start <= now
+    async with ask.services.records.together(line_of(ask, officer.user)) as joined:
+        for each in left.values():
+            if each.person == officer.user.person:
+                continue  # nobody reviews their own: another head official does, or it ends on its day
+            terms = _terms(each, old, new, now) if form.get(f"{TICK}{each.record}") else None
+            if terms is not None:
+                by = officer.by(CARRIED.format(old=old.reference))
+                await joined.add_designation(each.user_id, new, terms.uses, by, now, terms.validity, by_word=True)
+                carried += 1
+            if begun:
+                # Until it has begun, the predecessor is what counts.
+                by = officer.by((CARRIED_ON if terms else NOT_CARRIED).format(new=new.reference))
+                await joined.end_designation(each.record, by, now)
+                ended += terms is None
     done = ask.text(DONE) % {"carried": carried, "ended": ended}
     return await page(ask, officer, Telling(done=done))
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.errors import Conflict
 from gateway.model import KSZ, LANGUAGES, Authorisation, GrantedRole, Language, Means, Use, Validity
-from gateway.records import By
+from gateway.records import By, Records
 from gateway.records.standing import HALF_A_YEAR
 from tests.portal.conftest import (
     AUTHORISATIONS,
@@ -295,6 +296,63 @@ async def test_the_head_official_confirms_from_a_list(world: World, head: Browse
     assert acts(world) == ["designation confirm", "designation end"]
 
 
+def refuses(monkeypatch: pytest.MonkeyPatch, act: str, record: int) -> None:
+    """That act is refused of this record, as if something had come in its way in this moment."""
+    does = getattr(Records, act)
+
+    async def refused(records: Records, *words: object) -> None:
+        if record in words:
+            raise Conflict("as if something were in the way in this moment")
+        await does(records, *words)
+
+    monkeypatch.setattr(Records, act, refused)
+
+
+@pytest.mark.parametrize(
+    ("page", "refused"),
+    [
+        ("head/review/end", "end_designation"),
+        ("administration/review/end", "end_designation"),
+        ("head/review/confirm", "_say"),
+        ("administration/review/confirm", "_say"),
+    ],
+)
+async def test_a_form_is_done_whole_or_not_at_all(
+    world: World, head: Browser, monkeypatch: pytest.MonkeyPatch, page: str, refused: str
+) -> None:
+    first, second = await waiting(world, "dupont01"), await waiting(world)
+    browser = head if page.startswith("head") else await signed_in(world, "admin01")
+    refuses(monkeypatch, refused, second)
+    form = {"list": "due", f"d{first}": "yes", f"d{second}": "yes", "reason": "not needed"}
+    assert (await post(browser, f"https://{PORTAL}/{page}", form)).status == 409
+    assert await records_of(world, "24/126") == {"dupont01": first, "jansen01": second}
+    assert acts(world) == []
+
+
+@pytest.mark.parametrize("act", ["confirm", "end"])
+async def test_who_lost_their_mandate_meanwhile_sees_nothing_more(
+    world: World, head: Browser, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    record = await waiting(world)
+    [mandate] = await world.records.mandates_of("admin01")
+    admin, reviewed = await signed_in(world, "admin01"), Records.reviewed
+
+    async def meanwhile(records: Records, *words: object, **named: object) -> object:
+        found = await reviewed(records, *words, **named)  # type: ignore[arg-type]
+        await world.records.end_mandate(mandate.record, OFFICIAL, NOW)
+        return found
+
+    csrf = (await admin.get(f"https://{PORTAL}/sign-out")).csrf
+    monkeypatch.setattr(Records, "reviewed", meanwhile)
+    form = {"csrf": csrf, "list": "due", f"d{record}": "yes", "reason": "not needed"}
+    answer = await admin.post(f"{REVIEW}/{act}", form)
+    assert (answer.status, "jansen01" in answer.text) == (404, False)
+
+
+async def test_what_can_be_no_number_is_not_taken_for_one(world: World, head: Browser) -> None:
+    assert (await post(head, f"{HEAD}/review/confirm", {"list": "due", f"d{'9' * 5000}": "yes"})).status == 422
+
+
 async def test_nobody_confirms_their_own(world: World, head: Browser) -> None:
     record = await waiting(world, "head01")
     assert f'name="d{record}"' not in (await head.get(f"{HEAD}/review?list=waiting")).text
@@ -401,6 +459,21 @@ async def test_who_is_ticked_is_carried_over_and_the_others_end(world: World, he
     assert (await post(head, f"{HEAD}/succession", form)).status == 409
 
 
+async def test_a_succession_is_reviewed_whole_or_not_at_all(
+    world: World, head: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the last of them is refused in the middle of the work."""
+    with_successor(world)
+    old = await records_of(world, "24/123")
+    refuses(monkeypatch, "end_designation", max(old.values()))
+    shown = ",".join(map(str, old.values()))
+    form = {"old": "24/123", "new": "26/001", "shown": shown, **{f"d{record}": "yes" for record in old.values()}}
+    answer = await post(head, f"{HEAD}/succession", form)
+    assert (answer.status, "Nothing more was done" in answer.page.words) == (409, True)
+    assert (await records_of(world, "24/123"), await records_of(world, "26/001")) == (old, {})
+    assert acts(world) == []
+
+
 async def test_before_the_successor_begins_nobody_loses_anything(world: World, head: Browser) -> None:
     with_successor(world, replace(NEW, validity=Validity(NOW + 10 * DAY, YEAR.end), review_until=NOW + 40 * DAY))
     old = await records_of(world, "24/123")
@@ -415,7 +488,14 @@ async def test_before_the_successor_begins_nobody_loses_anything(world: World, h
 
 
 @pytest.mark.parametrize(
-    "form", [{}, {"old": "24/123", "new": "24/124", "shown": "1"}, {"old": "24/123", "new": "26/001"}]
+    "form",
+    [
+        {},
+        {"old": "24/123", "new": "24/124", "shown": "1"},
+        {"old": "24/123", "new": "26/001"},
+        {"old": "24/123", "new": "26/001", "shown": "9" * 5000},
+    ],
+    ids=["empty", "no such succession", "nobody shown", "no number"],
 )
 async def test_a_succession_that_is_none_does_nothing(world: World, head: Browser, form: dict[str, str]) -> None:
     with_successor(world)
