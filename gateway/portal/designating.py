@@ -27,7 +27,7 @@ from gateway.portal.administration import (
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.information import not_found
-from gateway.portal.person_sheet import done, person_page, roles_of
+from gateway.portal.person_sheet import done, may_end_role, person_page, roles_of
 from gateway.portal.words import MEANS, USES
 from gateway.records import By, Login
 from gateway.records.narrowing import day_of, designation_terms, last_day_of, read_days
@@ -48,6 +48,7 @@ DONE_WAITING: Final = N_("The designation is recorded. It counts once the head o
 DONE_UNDESIGNATED: Final = N_("The designation has ended: what was open under it ends within a second.")
 DONE_ROLE: Final = N_("The role is recorded.")
 DONE_ROLE_ENDED: Final = N_("The role has been taken away.")
+NOT_YOUR_ROLE: Final = N_("Your mandate is not for an authorisation that asks for this role.")
 CHOOSE_ROLE: Final = N_("Choose one of the roles that are shown.")
 
 
@@ -179,8 +180,10 @@ async def give_role(ask: Ask, who: Administrator, login: Login, by: By, form: di
 async def end_role(ask: Ask, who: Administrator, login: Login, by: By, form: dict[str, str]) -> web.StreamResponse:
     """`POST /administration/end-role`, with `role`: the number of the record."""
     held = await ask.services.records.entries("role", user_id=login.user_id)
-    record = next((each.record for each in held if str(each.record) == form.get("role", "")), None)
-    if record is None:
+    entry = next((each for each in held if str(each.record) == form.get("role", "")), None)
+    if entry is None:
         raise Conflict("no such role of this user ID")
-    await ask.services.records.end_role(record, by, ask.services.clock(), line_of(ask, who))
+    if not may_end_role(ask, who, str(entry.says["role"])):
+        return await person_page(ask, who, login, Telling(ask.text(NOT_YOUR_ROLE), status=403))
+    await ask.services.records.end_role(entry.record, by, ask.services.clock(), line_of(ask, who))
     return await done(ask, who, login, DONE_ROLE_ENDED)

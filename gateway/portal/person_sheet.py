@@ -75,6 +75,7 @@ async def person_page(ask: Ask, who: Administrator, login: Login, telling: Telli
                 "role": str(entry.says["role"]),
                 "since": catalogue.day(ask.language, entry.validity.start),
                 "until": catalogue.last_day(ask.language, entry.validity.end),
+                "may_end": may_end_role(ask, who, str(entry.says["role"])),
             }
             for entry in await records.entries("role", user_id=login.user_id)
             if now < entry.validity.end
@@ -113,6 +114,11 @@ def roles_of(ask: Ask, who: Administrator) -> frozenset[str]:
     transactions = snapshot.transactions
     asked = (transactions.get(each.transaction) for each in who.authorisations(ask).values())
     return frozenset(each.role for each in asked if each is not None and each.role is not None)
+
+
+def may_end_role(ask: Ask, who: Administrator, role: str) -> bool:
+    """Whether a role is the administrator's to take away: any under a mandate for all, else one of those that they may give."""
+    return any(each.scope is None for each in who.mandates) or role in roles_of(ask, who)
 
 
 async def _designations(ask: Ask, who: Administrator, user: UserRecords | None, now: float) -> list[dict[str, Any]]:

@@ -108,6 +108,20 @@ async def test_a_mandate_for_some_authorisations_opens_no_others(world: World, a
     assert (await scoped.do("designate", "bo.peeters", authorisation="24/124", use_consultation="1")).status == 200
 
 
+async def test_a_mandate_for_some_authorisations_takes_no_other_role_away(world: World, admin: Admin) -> None:
+    record = await world.records.add_role("bo.peeters", "DossierReader", OFFICIAL, NOW)
+    await add_person(world, "admin02", "00003241778", "Some Scope")
+    await world.records.add_mandate("admin02", OFFICIAL, NOW, authorisations=["24/124"])
+    scoped = Admin(await signed_in(world, "admin02"), 0)
+    assert f'"unrole-{record}"' not in (await scoped.person("bo.peeters")).text
+    assert f'"unrole-{record}"' in (await admin.person("bo.peeters")).text
+    refused = await scoped.do("end-role", "bo.peeters", role=str(record))
+    assert (refused.status, len(await live(world, "role"))) == (403, 1)
+    await world.records.add_mandate("admin02", OFFICIAL, NOW, authorisations=["24/123"])
+    assert (await scoped.do("end-role", "bo.peeters", role=str(record))).status == 200
+    assert await live(world, "role") == []
+
+
 async def test_each_of_two_mandates_opens_its_own(world: World, admin: Admin) -> None:
     await add_person(world, "admin02", "00003241778", "Two Scopes")
     made = {
