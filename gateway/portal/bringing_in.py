@@ -94,7 +94,11 @@ async def apply(ask: Ask) -> web.StreamResponse:
     try:
         plan = await records.apply_import(rows, kept["digest"], bounds, who.by(kept["reason"]), now, line_of(ask, who))
     except Conflict:
-        return await _plan_page(ask, who, rows, kept["reason"], ask.text(CHANGED))
+        # Also who acts may have lost their mandate in this moment: then they see nothing more.
+        still = await administrator(ask)
+        if isinstance(still, web.Response):
+            return still
+        return await _plan_page(ask, still, rows, kept["reason"], ask.text(CHANGED))
     return ask.page("administration_imported.html", _counts(plan))
 
 

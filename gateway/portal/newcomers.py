@@ -16,6 +16,7 @@ from gateway.model import LANGUAGES, Language
 from gateway.portal.administration import (
     FORM_TOO_OLD,
     MAX_REASON_CHARACTERS,
+    MEANWHILE,
     NEED_REASON,
     NOTHING_TO_TELL,
     OWN_MEANS,
@@ -98,7 +99,13 @@ async def add(ask: Ask) -> web.StreamResponse:
             person = known.person if known is not None else await joined.add_person(insz, name, by, now)
             await joined.add_user_id(user_id, person, institution, language, by, now)
     except Conflict:
-        return await _new_page(ask, who, Telling(faults={"new_user_id": ask.text(TAKEN)}, typed=form, status=409))
+        # Also who acts may have lost their mandate in this moment: then they see nothing more.
+        still = await administrator(ask)
+        if isinstance(still, web.Response):
+            return still
+        taken = await records.find_login(user_id) is not None
+        faults, text = ({"new_user_id": ask.text(TAKEN)}, "") if taken else ({}, ask.text(MEANWHILE))
+        return await _new_page(ask, still, Telling(text, faults=faults, typed=form, status=409))
     login = await target(ask, who, user_id)
     return not_found(ask) if login is None else await done(ask, who, login, DONE_ADDED)
 

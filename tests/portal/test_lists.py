@@ -10,9 +10,10 @@ import pytest
 from gateway.errors import Conflict
 from gateway.model import LANGUAGES, Language
 from gateway.portal.import_words import FAULTS
+from gateway.records import Records
 from gateway.records.store import Write
 from gateway.records.table_file import COLUMNS, MOST_BYTES, MOST_ROWS
-from tests.portal.conftest import KBO, Answer, World
+from tests.portal.conftest import KBO, NOW, OFFICIAL, Answer, World
 from tests.portal.test_accessibility import faults
 from tests.portal.test_administration import OTHER_KBO, PAGE, Admin, add_person, admin  # noqa: F401 - a fixture
 
@@ -104,6 +105,20 @@ async def test_what_others_do_meanwhile_is_told(world: World, admin: Admin) -> N
     assert answer.status == 409
     assert key_of(answer) != key_of(plan)
     assert "has been brought in" in (await apply(admin, answer)).text
+
+
+async def test_who_lost_their_mandate_meanwhile_sees_nothing_more(
+    world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, apply_import = await send(admin, FIVE.encode()), Records.apply_import
+
+    async def meanwhile(records: Records, *words: object) -> object:
+        await world.records.end_mandate(admin.mandate, OFFICIAL, NOW)
+        return await apply_import(records, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Records, "apply_import", meanwhile)
+    answer = await apply(admin, plan)
+    assert (answer.status, "bo.peeters" in answer.text) == (404, False)
 
 
 async def test_a_list_is_whole_or_nothing(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.model import GrantedRole
+from gateway.records import Records
 from tests.portal.conftest import KBO, NOW, OFFICIAL, YEAR, Answer, World
 from tests.portal.test_administration import OTHER_KBO, PAGE, Admin, add_person, admin  # noqa: F401 - a fixture
 
@@ -121,6 +122,25 @@ async def test_a_user_id_that_was_somebody_elses_is_never_given_again(world: Wor
     answer = await add(admin, new_user_id="dupont01")
     assert (answer.status, "was somebody else" in answer.text) == (409, True)
     assert await world.records.known_person("01490700185", KBO) is None  # nothing of it was recorded
+
+
+async def test_what_came_between_is_told_apart(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    known_person, meanwhile = Records.known_person, []
+
+    async def looked_up(records: Records, insz: str, institution: str) -> object:
+        found = await known_person(records, insz, institution)
+        for each in meanwhile:
+            await each
+        return found
+
+    monkeypatch.setattr(Records, "known_person", looked_up)
+    meanwhile[:] = [world.records.add_person("01490700185", "Bo Peeters", OFFICIAL, NOW)]
+    answer = await add(admin)
+    assert (answer.status, "changed meanwhile" in answer.page.words, "is in use" in answer.text) == (409, True, False)
+    assert 'value="bo.peeters"' in answer.text
+    meanwhile[:] = [world.records.end_mandate(admin.mandate, OFFICIAL, NOW)]
+    assert (await add(admin)).status == 404
+    assert await world.records.find_login("bo.peeters") is None
 
 
 async def test_nobody_is_given_the_number_of_somebody_else(world: World, admin: Admin) -> None:
