@@ -24,6 +24,8 @@ DOUBTS: Final[Mapping[str, str]] = {
     "not_kept": N_("The release that was in force then is not kept any more. This is by the table of now."),
 }
 """By the words of `app.past`."""
+YEARS: Final = (2000, 9998)
+"""The first and the last year that may be asked about: none of this is older, and days before and after can be reckoned."""
 ROLES_THEN: Final = N_(
     "What the outside source of roles said then is not kept: a role that it gave counts as not known."
 )
@@ -40,11 +42,12 @@ class Then(NamedTuple):
 
 
 def moment_asked(ask: Ask) -> float | None:
-    """The moment in the address (`at`, Europe/Brussels, as a browser's field writes it); None: now."""
+    """The moment in the address (`at`, Europe/Brussels, as a browser's field writes it); None: now, also where it says no moment that can be."""
     try:
-        return dt.datetime.fromisoformat(ask.request.query.get("at", "")).replace(tzinfo=BRUSSELS).timestamp()
-    except (ValueError, OverflowError):
+        at = dt.datetime.fromisoformat(ask.request.query.get("at", "")).replace(tzinfo=BRUSSELS)
+    except ValueError:
         return None
+    return at.timestamp() if YEARS[0] <= at.year <= YEARS[1] else None
 
 
 async def then(ask: Ask, at: float | None) -> Then:

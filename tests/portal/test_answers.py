@@ -70,7 +70,10 @@ async def test_a_past_moment_is_answered_by_what_was_known_then(world: World, ad
     assert "cannot be known" in then.page.words
     before = await browser.get(f"{WHY}?user_id=jansen01&transaction=dossier&at=2020-01-01T00:00")
     assert before.status == 404  # nobody knew them
-    assert (await browser.get(f"{WHY}?user_id=jansen01&transaction=dossier&at=9999")).status == 200
+    # What no moment can be is now.
+    for at in ("9999", "0001-01-01T00:00", "1999-12-31T23:59", "9999-12-31T23:59"):
+        odd = await browser.get(f"{WHY}?user_id=jansen01&transaction=dossier&at={at}")
+        assert (odd.status, "person_blocked" in odd.page.words) == (200, True), at
 
 
 async def test_only_the_own_institution(world: World, admin: Admin) -> None:
