@@ -70,6 +70,7 @@ class Found:
         "regulation",
         "role",
         "subject",
+        "successor",
         "suspension",
     )
 
@@ -82,6 +83,8 @@ class Found:
         self.operation: Operation | None = None
         self.grant: UseGrant | None = None
         self.subject: str | None = None
+        self.successor: Authorisation | None = None
+        """What rules, where the person is still under its predecessor (`authorisation`), for want of the head official's review."""
         self.suspension: Suspended | None = None
 
 
@@ -185,11 +188,13 @@ def not_suspended(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     user, suspensions = facts.user, facts.suspensions
     if user is None:
         return "suspended_by_ksz"
-    if not suspensions:
+    if not suspensions.entries:
         return None
     found.suspension = suspensions.of_person(user) or suspensions.of(Scope.INSTITUTION, user.institution)
-    if found.suspension is None and found.authorisation is not None:
-        found.suspension = suspensions.of(Scope.AUTHORISATION, found.authorisation.reference)
+    # To stop the successor stops whoever waits for it under the predecessor's terms: as where the table itself suspends it.
+    for grant in (found.authorisation, found.successor):
+        if found.suspension is None and grant is not None:
+            found.suspension = suspensions.of(Scope.AUTHORISATION, grant.reference)
     if found.suspension is None and found.located is not None:
         found.suspension = suspensions.of(Scope.TRANSACTION, found.located.transaction.id)
     return None if found.suspension is None else "suspended_by_ksz"
@@ -276,7 +281,8 @@ def authorised(facts: Facts, snapshot: Snapshot, found: Found) -> str | None:
     if grant.review_until is not None:
         review_seconds = snapshot.mandate_review_seconds
         before = under_review(grant, grants, facts.user.designations, facts.now, review_seconds)
-        found.authorisation = grant if before is None else before
+        if before is not None:
+            found.authorisation, found.successor = before, grant
     return None
 
 

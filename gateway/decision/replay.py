@@ -229,6 +229,8 @@ def _user(told: Mapping[str, Any], line: Line, snapshot: Snapshot) -> UserRecord
             raise NotReplayable("designations beyond those that the line lists")
     # Whichever source the line's roles are of: nothing is known of what the other one said.
     roles, outside = _Known[tuple[Role, ...]]("roles"), _Known[tuple[Role, ...]]("roles of an outside source")
+    if told.get("roles_left_out"):
+        raise NotReplayable("records of the role beyond those that the line lists")
     if "roles" in told:
         name = told.get("role") or _role_of(line, snapshot)
         (outside if "roles_known_at" in told else roles)[name] = tuple(

@@ -257,6 +257,8 @@ def _records(
         members["role"] = transaction.role
         roles = (user.outside_roles if outside else user.roles).get(transaction.role, ())
         members["roles"] = [{"id": entry.id, "validity": _validity(entry.validity)} for entry in roles[-MAX_RECORDS:]]
+        if len(roles) > MAX_RECORDS:
+            members["roles_left_out"] = True
         if outside:
             members["roles_known_at"] = user.roles_known_at
     return fragment(members)

@@ -121,8 +121,8 @@ def conditions(facts: Facts, snapshot: Snapshot) -> dict[str, bool]:
         and not user.designations.get(new.reference) and _in_force(old, now)
         and any(_names(one, now, snapshot.mandate_review_seconds) for one in user.designations.get(old.reference, ()))
     ]  # fmt: skip
+    held["I3 emergency"] &= not any(("authorisation", one.reference) in suspended for one in [*waiting, *forced])
     forced = waiting or forced
-    held["I3 emergency"] &= not any(("authorisation", one.reference) in suspended for one in forced)
 
     named = [
         one for grant in forced for one in user.designations.get(grant.reference, ())

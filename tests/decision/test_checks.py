@@ -29,7 +29,7 @@ def test_each_need_alone_is_enough_to_refuse(row: Criterion) -> None:
     for missing in row.needs:
         found = Found()
         for name in FOUND:
-            setattr(found, name, None if name == missing else getattr(decision, name))
+            setattr(found, name, None if name == missing else getattr(decision, name, None))
         facts = WORLD.facts._replace(**{missing: None}) if missing in ("user", "session") else WORLD.facts
         assert row.check(facts, WORLD.snapshot, found) in row.reasons, missing
 

@@ -581,6 +581,13 @@ def test_who_is_not_reviewed_stays_under_the_predecessor_until_the_date(
         assert (decision.reason.code, decision.authorisation.reference) == (code, reference)
 
 
+@pytest.mark.parametrize("reference", ["24/123", "26/007"])
+def test_who_waits_under_the_predecessor_is_stopped_by_a_suspension_of_either(reference: str) -> None:
+    world = WORLD.designated(*ON_BOTH[:1]).authorised(OLD, REVIEWED)
+    assert world.code == "permitted"
+    assert world.request(suspensions=suspended(Scope.AUTHORISATION, reference)).code == "suspended_by_ksz"
+
+
 # --- emergency -------------------------------------------------------------------------------------------------------------
 
 

@@ -16,10 +16,21 @@ from gateway.decision.suspensions import Scope, Suspended, Suspensions
 from gateway.ledger.line import serialise
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import MAX_RECORDS, decision_record
-from gateway.model import Channel, Context
+from gateway.model import Channel, Context, Role
 from tests.decision.test_properties import worlds
 from tests.decision.test_reasons import CASES, NEW, OLD, ON_BOTH, REVIEWED
-from tests.decision.world import AUTHORISATION, CONSULTATION, DESIGNATION, NOW, REGULATION, USER, WORLD, Change, World
+from tests.decision.world import (
+    AUTHORISATION,
+    CONSULTATION,
+    DESIGNATION,
+    NOW,
+    REGULATION,
+    USER,
+    WORLD,
+    YEAR,
+    Change,
+    World,
+)
 
 WHO = Identity({"user_id": "ab.cd", "insz": "ab.ef", "sealed": "", "sealed_to": ""})
 
@@ -135,6 +146,13 @@ def test_more_designations_than_a_line_lists() -> None:
     with pytest.raises(NotReplayable, match="beyond"):
         again(WORLD.designated(*many))
     assert again(WORLD.designated(*many[1:])).same
+
+
+def test_more_records_of_a_role_than_a_line_lists() -> None:
+    many = tuple(Role(number, "DossierReader", YEAR) for number in range(1, MAX_RECORDS + 2))
+    with pytest.raises(NotReplayable, match="beyond"):
+        again(WORLD.user(roles={"DossierReader": many}))
+    assert again(WORLD.user(roles={"DossierReader": many[1:]})).same
 
 
 def test_a_suspension_that_the_line_names() -> None:
