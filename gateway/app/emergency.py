@@ -49,6 +49,8 @@ class Emergency:
         self._known: tuple[Suspension, ...] = ()
         self._current: Suspensions | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stuck: set[str] = set()
+        """Keys of those that could not be brought to the records, and were told."""
 
     def begin(self) -> None:
         """Before the first request. Raises RecordsError when there is no switch and none can be made."""
@@ -108,25 +110,32 @@ class Emergency:
     async def _again_and_again(self) -> None:
         while True:
             await asyncio.sleep(RETRY_SECONDS)
-            with contextlib.suppress(RecordsError):  # the records' own watch tells that they cannot be reached
-                await self.bring_together()
+            await self.bring_together()
 
     async def bring_together(self) -> None:
-        """Raises RecordsError; then the switch goes on as it is."""
+        """One that cannot be brought to the records holds on here, is told once, and keeps no other one back."""
         live = {each.entry.key for each in self._records.index.suspensions}
-        for each in self._files or ():
-            if each.recorded and each.entry.key in live:
-                continue
-            key = each.entry.key
-            recorded = await self._records.add_suspension(each)
-            if recorded is None:
-                self._switch.remove(key)
-                log.warning("suspension_ended_elsewhere", key=key)
-            elif not self._switch.holds(key):
-                # It was ended on the switch, which alone had it, while it was brought to the records: so it is over there as well.
-                await self._records.end_suspension(key, ENDED_ON_SWITCH, self._clock())
-            elif recorded != each:
-                self._switch.write(recorded)
+        apart = [each for each in self._files or () if not each.recorded or each.entry.key not in live]
+        self._stuck &= {each.entry.key for each in apart}
+        for each in apart:
+            try:
+                await self._bring(each)
+            except RecordsError as error:
+                if each.entry.key not in self._stuck:
+                    log.error("suspension_on_this_machine_only", key=each.entry.key, error=str(error))
+                self._stuck.add(each.entry.key)
+
+    async def _bring(self, each: Suspension) -> None:
+        key = each.entry.key
+        recorded = await self._records.add_suspension(each)
+        if recorded is None:
+            self._switch.remove(key)
+            log.warning("suspension_ended_elsewhere", key=key)
+        elif not self._switch.holds(key):
+            # It was ended on the switch, which alone had it, while it was brought to the records: so it is over there as well.
+            await self._records.end_suspension(key, ENDED_ON_SWITCH, self._clock())
+        elif recorded != each:
+            self._switch.write(recorded)
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:

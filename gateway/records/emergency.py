@@ -7,6 +7,7 @@ learn of it. Without records it holds here all the same, and a running gateway b
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -91,9 +92,12 @@ async def resume(
     else:
         await _tell(before_commit, suspension_change("suspension end", found, now, by))
     switch.remove(key)
-    if records is not None and any(each.entry.key == key for each in await records.running_suspensions()):
-        # A running gateway brought it to the records since they were asked: there, too, it is over, by the line that stands already.
-        await records.end_suspension(key, by, now)
+    if records is not None:
+        # A running gateway may have brought it to the records since they were asked: there, too, it is over, by the line that stands
+        # already. Should they be gone by now, that gateway finds the file gone and ends it (app.emergency).
+        with suppress(RecordsError):
+            if any(each.entry.key == key for each in await records.running_suspensions()):
+                await records.end_suspension(key, by, now)
     return found
 
 

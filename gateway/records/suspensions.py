@@ -36,15 +36,16 @@ class SuspensionRecords(Store):
     async def add_suspension(self, suspension: Suspension) -> Suspension | None:
         """Records what the switch has, once, and gives it as it stands here; None when it ended here meanwhile, and so is over.
 
-        Its line was written when it came into force. The person behind a user ID is looked up, when whoever suspended could not.
+        Its line was written when it came into force. The person behind a user ID is looked up anew: whoever suspended may not have been able
+        to, and after a restore the number may be somebody else's.
         """
         entry, by = suspension.entry, By(suspension.by, suspension.reason)
         async with self._write() as write:
             known = await write.one(sa.select(suspensions).where(suspensions.c.key == entry.key))
             if known is not None:
                 return None if known.ended_at is not None else suspension_of(known)
-            person = entry.person
-            if entry.scope is Scope.PERSON and person is None:
+            person = None
+            if entry.scope is Scope.PERSON:
                 owner = await write.one(
                     sa.select(user_ids.c.person).where(user_ids.c.user_id == entry.subject).limit(1)
                 )

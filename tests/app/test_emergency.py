@@ -138,8 +138,7 @@ async def test_a_directory_that_goes_meanwhile_ends_nothing(machine: Machine) ->
     machine.switch.write(suspension())
     machine.emergency.tick()
     machine.switch.directory.rename(machine.switch.directory.with_name("away"))
-    with pytest.raises(RecordsError):
-        await machine.emergency.bring_together()
+    await machine.emergency.bring_together()
     assert [each.entry.key for each in machine.records.index.suspensions] == [KEY]
 
 
@@ -147,6 +146,27 @@ async def test_without_records_the_switch_goes_on(machine: Machine) -> None:
     machine.switch.write(suspension())
     machine.emergency.tick()
     machine.database.rename(machine.database.with_name("away"))
-    with pytest.raises(RecordsError):
-        await machine.emergency.bring_together()
+    await machine.emergency.bring_together()
     assert machine.keys == [KEY]
+    machine.database.with_name("away").rename(machine.database)
+    await machine.emergency.bring_together()
+    assert [each.entry.key for each in machine.records.index.suspensions] == [KEY]
+
+
+async def test_one_that_the_records_do_not_take_keeps_no_other_back(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = machine.records.add_suspension
+
+    async def but_one(each: Suspension) -> Suspension | None:
+        if each.entry.key == KEY:
+            raise RecordsError("it is not taken")
+        return await add(each)
+
+    monkeypatch.setattr(machine.records, "add_suspension", but_one)
+    machine.switch.write(suspension())
+    machine.switch.write(suspension(OTHER, "pension"))
+    machine.emergency.tick()
+    await machine.emergency.bring_together()
+    assert [each.entry.key for each in machine.records.index.suspensions] == [OTHER]
+    assert machine.keys == [KEY, OTHER]
