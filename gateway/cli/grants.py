@@ -27,6 +27,7 @@ from gateway.cli.listing import list_entries
 from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Moment, Row, done, fail, show
 from gateway.errors import Conflict
 from gateway.model import Use
+from gateway.records import By
 from gateway.records.reviewing import Reviewed, Which
 
 designation_app = typer.Typer(help="Persons named for an authorisation.", no_args_is_help=True)
@@ -190,6 +191,17 @@ def designation_end(
     done(f"designation {designation} ended", {"designation": designation}, as_json=as_json)
 
 
+async def _for_all(desk: Desk, by: By) -> None:
+    """A role opens whatever asks for it, so by command line it takes a mandate for all. Raises Conflict."""
+    held = await desk.records.entries("mandate", ended=True)
+    scope = next((entry.says["authorisations"] for entry in held if entry.record == by.mandate), None)
+    if scope:
+        raise Conflict(
+            f"mandate {by.mandate} is for {scope} alone; a role by command line takes a mandate for all authorisations, or the "
+            "head official's written act (its holder gives the roles that go with it in the portal)"
+        )
+
+
 @role_app.command("add")
 def role_add(
     person: PersonOption,
@@ -210,6 +222,7 @@ def role_add(
     by = on_word_of(reason, on_behalf_of, act, act_date)
 
     async def work(desk: Desk) -> int:
+        await _for_all(desk, by)
         known = {transaction.role for transaction in desk.table().transactions.values()} - {None}
         if role not in known:
             raise Conflict(
@@ -253,6 +266,7 @@ def role_end(
     by = on_word_of(reason, on_behalf_of, act, act_date)
 
     async def work(desk: Desk) -> None:
+        await _for_all(desk, by)
         await desk.records.end_role(role, by, desk.now, desk.before_commit)
 
     at_desk(work, config, acts=True, as_json=as_json)

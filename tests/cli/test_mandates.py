@@ -67,3 +67,14 @@ def test_an_office(staffed: Shell) -> None:
     assert fields(row, "record", "user_id", "office") == (1, "jansen01", "dpo")
     staffed.ok("office", "end", "1", *ACT)
     assert staffed.json("office", "list") == []
+
+
+def test_a_mandate_for_some_authorisations_gives_and_takes_no_role_by_command_line(staffed: Shell) -> None:
+    """A role opens whatever asks for it, and nothing on the command line says which of that the mandate is for."""
+    role = staffed.json("role", "add", "--person", "jansen01", "--role", "DossierReader", *UNDER)["role"]
+    scoped = staffed.json("mandate", "add", "--person", "admin01", "--authorisation", "24/123", *ACT)["mandate"]
+    by = ["--on-behalf-of", str(scoped), "--reason", "asked"]
+    for words in (["role", "end", str(role)], ["role", "add", "--person", "jansen01", "--role", "PensionReader"]):
+        refused = staffed.run(*words, *by)
+        assert (refused.exit_code, "takes a mandate for all" in refused.stderr) == (1, True)
+    staffed.ok("role", "end", str(role), *UNDER)
