@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from gateway.decision import Snapshot
 from gateway.errors import TableError
+from gateway.ledger.extract import Scan
+from gateway.ledger.reading import never
 from gateway.ledger.tables import tables_around
 from gateway.policy.release import load_kept
 
@@ -21,22 +23,26 @@ class Doubt(enum.StrEnum):
     """The table changed between two lines around it, by a restart."""
     NOT_KEPT = "not_kept"
     """It is known which, and that release is not kept any more."""
+    TOO_LONG = "too_long"
+    """The ledger is longer than was read in the time that there was for it."""
 
 
 class TableThen(NamedTuple):
-    """The best that is known. With NO_LINE and NOT_KEPT `snapshot` is the table of now; with BETWEEN it is the last one that is known to have
+    """The best that is known. With NO_LINE, NOT_KEPT and TOO_LONG `snapshot` is the table of now; with BETWEEN it is the last one that is known to have
     run before."""
 
     snapshot: Snapshot
     doubt: Doubt | None = None
 
 
-def table_then(running: Snapshot, ledger: Path, releases: Path, at: float) -> TableThen:
-    """The table that ran at `at` (Unix seconds, past). Reads files: not for the loop."""
+def table_then(running: Snapshot, ledger: Path, releases: Path, at: float, scan: Scan | None = None) -> TableThen:
+    """The table that ran at `at` (Unix seconds, past), as far as the `scan` gets. Reads files: not for the loop."""
     try:
-        around = tables_around(ledger, at)
+        around = tables_around(ledger, at, never if scan is None else scan.over)
     except OSError:
         return TableThen(running, Doubt.NO_LINE)
+    if scan is not None and not scan.whole:
+        return TableThen(running, Doubt.TOO_LONG)
     if around.before is None:
         return TableThen(running, Doubt.NO_LINE)
     try:

@@ -29,6 +29,7 @@ from gateway.decision import Decision, Facts
 from gateway.decision.suspensions import Suspensions
 from gateway.edge.operator import Status, make_operator_app
 from gateway.errors import ConfigurationError, Fault, LedgerError, TableError
+from gateway.ledger.extract import Scan
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.reference import ReferenceSource
@@ -187,7 +188,7 @@ class Worker:
             handed=self._handed.get,
             snapshot=lambda: self.gate.snapshot,
             table_then=lambda at: table_then(
-                self.gate.snapshot, self._settings.ledger.directory, self._settings.table.releases, at
+                self.gate.snapshot, self._settings.ledger.directory, self._settings.table.releases, at, Scan.begun()
             ),
             records=self._records,
             admin=self._ledger.admin,

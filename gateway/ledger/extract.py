@@ -17,10 +17,12 @@ from typing import Any
 import orjson
 
 from gateway.ledger.line import MAX_LINE_BYTES, is_whole
-from gateway.ledger.segments import Segment, find_segments
+from gateway.ledger.segments import Segment, between, find_segments
 
 SCAN_SECONDS = 5.0
 """A longer one says that it is not whole: some 100,000 lines of one institution, or ten times as many of others."""
+AFTER_ALL = "~"
+"""Sorts behind every moment; after a day, behind the moments of that day."""
 _KINDS = frozenset({"decision", "sign-in", "administration"})
 """Lines that name an institution."""
 _REST_EVERY = 200
@@ -65,14 +67,11 @@ class Counts:
 
 
 def newest_lines(
-    directory: Path, institution: str, most: int, wanted: Callable[[Line], bool], before: str, scan: Scan
+    directory: Path, institution: str, most: int, wanted: Callable[[Line], bool], since: str, before: str, scan: Scan
 ) -> Page:
-    """The newest lines of an institution that are `wanted`, older than `before` (RFC 3339; "": from the newest on). Raises OSError."""
-    lines = (
-        line
-        for line in _lines(directory, institution, "", scan)
-        if (not before or line["time"] < before) and wanted(line)
-    )
+    """The newest lines of an institution that are `wanted`, from `since` to before `before` (RFC 3339; "" and AFTER_ALL: without an end).
+    Raises OSError."""
+    lines = (line for line in _lines(directory, institution, since, before, scan) if wanted(line))
     found = heapq.nlargest(most + 1, lines, key=lambda line: (line["time"], line["stream"], line["n"]))
     return Page(found[:most], len(found) > most)
 
@@ -80,15 +79,15 @@ def newest_lines(
 def count_lines(directory: Path, institution: str | None, since: str, scan: Scan) -> Counts:
     """Of decisions from `since` on; None: of all institutions. Raises OSError."""
     counts = Counts()
-    for line in _lines(directory, institution, since, scan):
+    for line in _lines(directory, institution, since, AFTER_ALL, scan):
         if line["kind"] == "decision":
             counts.days[line["time"][:10], str(line["verdict"])] += 1
             counts.reasons[line["institution"], str(line.get("transaction") or ""), str(line["reason"])] += 1
     return counts
 
 
-def _lines(directory: Path, institution: str | None, since: str, scan: Scan) -> Iterator[Line]:
-    segments = [segment for each in find_segments(directory).values() for segment in each]
+def _lines(directory: Path, institution: str | None, since: str, before: str, scan: Scan) -> Iterator[Line]:
+    segments = [segment for each in find_segments(directory).values() for segment in between(each, since, before)]
     needle = b'"institution":"' + (b"" if institution is None else institution.encode("ascii", "replace") + b'"')
     for segment in sorted(segments, key=_changed, reverse=True):
         if time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(_changed(segment) + 1)) < since:
@@ -103,7 +102,8 @@ def _lines(directory: Path, institution: str | None, since: str, scan: Scan) -> 
                     continue
                 line: dict[str, Any] = orjson.loads(piece)
                 own = line.get("institution")
-                if line["kind"] in _KINDS and type(own) is str and institution in (None, own) and line["time"] >= since:
+                theirs = type(own) is str and institution in (None, own)
+                if line["kind"] in _KINDS and theirs and since <= line["time"] < before:
                     yield line
 
 

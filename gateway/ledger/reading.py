@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -19,6 +19,8 @@ JOIN_SECONDS = 1.0
 """How long a permit waits for its completion before a follower is told of it."""
 MAX_OPEN = 65_536
 """Decisions without completion that are remembered while a ledger is read."""
+STOP_EVERY = 200
+"""Lines between which a reader is asked whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +49,32 @@ class Event:
         return self.record if self.completion is None else {**self.record, "completion": self.completion}
 
 
-def read_lines(segments: Sequence[Segment], wanted: bytes = b"") -> Iterator[dict[str, Any]]:
-    """The good lines, with `wanted` in them, of some segments in order. Raises `OSError`.
+def never() -> bool:
+    """For a reading that nothing bounds."""
+    return False
+
+
+def read_lines(
+    segments: Sequence[Segment], wanted: bytes = b"", stop: Callable[[], bool] = never
+) -> Iterator[dict[str, Any]]:
+    """The good lines, with `wanted` in them, of some segments in order. `stop` is asked every few hundred lines, also of those without, and
+    ends it. Raises `OSError`.
 
     What is no line is left to `verify`, and so is a fenced tail: it was never confirmed, and was written again or refused.
     """
     fences: dict[str, Fence] = {}
     for segment in segments:
         fences |= fences_at_start(segment)
+    number = 0
     for segment in segments:
         fence = fences.get(segment.path.name)
         offset = 0
         with segment.path.open("rb") as file:
             while (fence is None or offset < fence.offset) and (piece := file.readline(MAX_LINE_BYTES + 1)):
                 offset += len(piece)
+                number += 1
+                if number % STOP_EVERY == 0 and stop():
+                    return
                 if wanted in piece:
                     record = _record_of(piece)
                     if record is not None:

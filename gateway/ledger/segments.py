@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -210,3 +210,25 @@ def fences_at_start(segment: Segment) -> dict[str, Fence]:
     listed = orjson.loads(line).get("fenced")
     found = [fence for entry in listed if (fence := Fence.of_record(entry))] if isinstance(listed, list) else []
     return {fence.segment: fence for fence in found}
+
+
+def first_time(segment: Segment) -> str:
+    """When a segment begins (RFC 3339); "" when its first line cannot be read. Raises `OSError`."""
+    with segment.path.open("rb") as file:
+        line = file.readline(MAX_LINE_BYTES + 1)
+    try:
+        read = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(read.get("time", "")) if isinstance(read, dict) else ""
+
+
+def between(segments: Sequence[Segment], first: str, last: str, more: int = 0) -> Sequence[Segment]:
+    """Of a stream's segments those that can hold a line from `first` to before `last` (RFC 3339), and so many `more` after them. Raises
+    `OSError`."""
+    starts = [first_time(each) for each in segments]
+    ends = [*starts[1:], ""]  # "": not known
+    fitting = [
+        n for n, (start, end) in enumerate(zip(starts, ends, strict=True)) if start < last and (not end or end >= first)
+    ]
+    return segments[fitting[0] : fitting[-1] + 1 + more] if fitting else []

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
-from gateway.ledger.line import MAX_LINE_BYTES, moment
-from gateway.ledger.reading import read_lines
-from gateway.ledger.segments import Segment, find_segments
+from gateway.ledger.line import moment
+from gateway.ledger.reading import never, read_lines
+from gateway.ledger.segments import Segment, find_segments, first_time
 
 _TABLE = b'"table":"'
 
@@ -27,12 +25,15 @@ class Around(NamedTuple):
     after: str | None
 
 
-def tables_around(directory: Path, at: float) -> Around:
-    """What ran around `at` (Unix seconds). Raises `OSError`."""
+def tables_around(directory: Path, at: float, stop: Callable[[], bool] = never) -> Around:
+    """What ran around `at` (Unix seconds). `stop` is asked every few hundred lines, and ends it: then the answer says nothing. Raises
+    `OSError`."""
     text = moment(at)
     before, after = ("", ""), ("", "")
     for segments in find_segments(directory).values():
-        earlier, later = _around(segments, text)
+        if stop():
+            break
+        earlier, later = _around(segments, text, stop)
         before = max(before, earlier)
         if later[0] and (not after[0] or later < after):
             after = later
@@ -43,32 +44,21 @@ _Dated = tuple[str, str]
 """The time of a line, and the table it tells of."""
 
 
-def _around(segments: Sequence[Segment], text: str) -> tuple[_Dated, _Dated]:
+def _around(segments: Sequence[Segment], text: str, stop: Callable[[], bool]) -> tuple[_Dated, _Dated]:
     """In one stream; both empty where there is none."""
     start = max((n for n, one in enumerate(segments) if first_time(one) <= text), default=0)
     before: _Dated = ("", "")
     for first in range(start, -1, -1):
-        for line in _dated(segments[first:]):
+        for line in _dated(segments[first:], stop):
             if line["time"] > text:
                 return before, (line["time"], str(line.get("table_before", line["table"])))
             before = (line["time"], line["table"])
-        if before[0]:
+        if before[0] or stop():
             break
     return before, ("", "")
 
 
-def _dated(segments: Sequence[Segment]) -> Iterator[dict[str, Any]]:
-    for line in read_lines(segments, _TABLE):
+def _dated(segments: Sequence[Segment], stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    for line in read_lines(segments, _TABLE, stop):
         if line.get("kind") in ("decision", "reload") and isinstance(line.get("table"), str) and line["table"]:
             yield line
-
-
-def first_time(segment: Segment) -> str:
-    """When a segment begins (RFC 3339); "" when its first line cannot be read. Raises `OSError`."""
-    with segment.path.open("rb") as file:
-        line = file.readline(MAX_LINE_BYTES + 1)
-    try:
-        read = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return ""
-    return str(read.get("time", "")) if isinstance(read, dict) else ""

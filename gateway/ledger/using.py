@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.ledger.line import moment
-from gateway.ledger.reading import read_lines
-from gateway.ledger.segments import Segment, find_segments
-from gateway.ledger.tables import first_time
+from gateway.ledger.reading import never, read_lines
+from gateway.ledger.segments import between, find_segments
 
-_STOP_EVERY = 200
 _PERMIT = b'"verdict":"permit"'
 
 
@@ -47,7 +44,7 @@ def usage(
     transaction: str | None = None,
     user: str | None = None,
     institution: str | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = never,
 ) -> dict[Key, Usage]:
     """The permitted requests from `since` to before `until` (Unix seconds), only of this transaction, of this user ID (its pseudonym) or of this
     institution's people where one is named. `stop` is asked every few hundred lines, and ends it. Raises `OSError`."""
@@ -55,9 +52,10 @@ def usage(
     wanted = _PERMIT if user is None else f'"{user}"'.encode()
     found: dict[Key, Usage] = {}
     for segments in find_segments(directory).values():
-        for number, line in enumerate(read_lines(_between(segments, first, last), wanted), 1):
-            if number % _STOP_EVERY == 0 and stop():
-                return found
+        if stop():
+            break
+        # The one after them says what of the last one counts for nothing.
+        for line in read_lines(between(segments, first, last, more=1), wanted, stop):
             if line.get("kind") != "decision" or line.get("verdict") != "permit" or line.get("place") != "transaction":
                 continue
             if not first <= line["time"] < last:
@@ -92,17 +90,3 @@ def _key(line: dict[str, Any]) -> Key | None:
         str(person["user_id"]),
         *(str(line.get(name) or "") for name in ("institution", "transaction", "authorisation", "use", "means")),
     )
-
-
-def _between(segments: list[Segment], first: str, last: str) -> list[Segment]:
-    """Those that can hold a line of that span, and the one after them, which says what of the last one counts for nothing."""
-    return list(_touching(segments, first, last))
-
-
-def _touching(segments: list[Segment], first: str, last: str) -> Iterator[Segment]:
-    for one, following in pairwise([*segments, None]):
-        if one is None or (following is not None and first_time(following) <= first):
-            continue
-        yield one
-        if first_time(one) >= last:
-            return

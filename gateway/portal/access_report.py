@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -27,6 +27,7 @@ from gateway.portal.reading import (
     NOT_WHOLE,
     OF_INSTITUTION,
     OF_KSZ,
+    WORD,
     Filter,
     Rows,
     note,
@@ -75,20 +76,21 @@ async def show(ask: Ask) -> web.StreamResponse:
     reader = await office(ask, OF_KSZ, *OF_INSTITUTION)
     if isinstance(reader, web.Response):
         return reader
-    query, when = ask.request.query, await then(ask, moment_asked(ask))
+    query, at = ask.request.query, moment_asked(ask)
     user_id = query.get("user_id", "").strip()
     user_id = user_id if USER_ID.fullmatch(user_id) else ""
-    transactions = sorted(when.snapshot.transactions)
     named = query.get("transaction", "")
-    transaction = "" if user_id else named if named in transactions else next(iter(transactions), "")
+    named = named if WORD.fullmatch(named) else min(ask.services.snapshot().transactions, default="")
+    transaction = "" if user_id else named
     asked = _Asked(None if reader.role == OF_KSZ else reader.institution, transaction, user_id)
     as_file = query.get("as") == "csv"
     objects = {
         "transaction": transaction or None,
-        "at": dt.datetime.fromtimestamp(when.at, dt.UTC).isoformat(),
+        "at": dt.datetime.fromtimestamp(ask.services.clock() if at is None else at, dt.UTC).isoformat(),
         "file": as_file,
     }
     await note(ask, reader, "access read", objects, user_id or None)
+    when = await then(ask, at)
     users, whole = await _candidates(ask, when, asked)
     able = await _could(users, when, asked)
     scan = Scan.begun()
@@ -103,11 +105,30 @@ async def show(ask: Ask) -> web.StreamResponse:
         stop=scan.over,
     )
     owners = await _owners(ask, asked, users, used)
-    could_rows = [_could_row(ask, one) for one in able]
-    did_rows = [_did_row(ask, key, each, owners.get(key.user)) for key, each in sorted(used.items())]
+    notes = [*when.notes]
+    if not (whole and scan.whole):
+        notes.append(NOT_WHOLE)
     if as_file:
-        return _file(ask, when, could_rows, did_rows)
-    return _page(ask, reader, when, asked, could_rows, did_rows, whole=whole and scan.whole)
+        return await asyncio.to_thread(_file, ask, when, _Rows(able, used, owners), notes)
+    if max(len(able), len(used)) > MOST_ROWS:
+        notes.append(TOO_MANY)
+    return _page(ask, reader, when, asked, _Rows(able, used, owners, MOST_ROWS), notes)
+
+
+class _Rows(NamedTuple):
+    """What was found, and how many rows of each table are made of it; None: all."""
+
+    able: Sequence[Could]
+    used: Mapping[Key, Usage]
+    owners: Mapping[str, UserRecords]
+    most: int | None = None
+
+    def could(self, ask: Ask) -> list[tuple[str, ...]]:
+        return [_could_row(ask, one) for one in self.able[: self.most]]
+
+    def did(self, ask: Ask) -> list[tuple[str, ...]]:
+        shown = sorted(self.used.items())[: self.most]
+        return [_did_row(ask, key, each, self.owners.get(key.user)) for key, each in shown]
 
 
 async def _candidates(ask: Ask, when: Then, asked: _Asked) -> tuple[list[UserRecords], bool]:
@@ -145,12 +166,18 @@ async def _owners(ask: Ask, asked: _Asked, users: Sequence[UserRecords], used: I
     """Whose pseudonyms those are, as the records know the people now."""
     records, pseudonym = ask.services.records, ask.services.sealer.user_pseudonym
     wanted = {key.user for key in used}
-    owners = {name: user for user in users if (name := pseudonym(user.user_id)) in wanted}
+
+    def behind(user_ids: Iterable[str]) -> dict[str, str]:
+        """The pseudonyms of those that are wanted. A hash for each user ID there is: not for the loop."""
+        return {key: name for key in user_ids if (name := pseudonym(key)) in wanted}
+
+    names = await asyncio.to_thread(behind, [user.user_id for user in users])
+    owners = {names[user.user_id]: user for user in users if user.user_id in names}
     if asked.user_id or wanted <= owners.keys():
         return owners
-    others = [key for key in await records.all_user_ids(asked.institution) if pseudonym(key) in wanted]
-    known = await records.users_known(others)
-    return {pseudonym(user.user_id): user for user in known if asked.institution in (None, user.institution)} | owners
+    others = await asyncio.to_thread(behind, await records.all_user_ids(asked.institution))
+    known = await records.users_known(list(others))
+    return {others[user.user_id]: user for user in known if asked.institution in (None, user.institution)} | owners
 
 
 def _could_row(ask: Ask, one: Could) -> tuple[str, ...]:
@@ -201,21 +228,12 @@ def _page(
     reader: Officer,
     when: Then,
     asked: _Asked,
-    could_rows: Sequence[Sequence[str]],
-    did_rows: Sequence[Sequence[str]],
-    *,
-    whole: bool,
+    rows: _Rows,
+    notes: Sequence[str],
 ) -> web.Response:
     at = ask.request.query.get("at", "")[:16]
-    notes = [*when.notes]
-    if not whole:
-        notes.append(NOT_WHOLE)
-    if max(len(could_rows), len(did_rows)) > MOST_ROWS:
-        notes.append(TOO_MANY)
-    transactions = [
-        ("", "–"),
-        *((each.id, each.title.in_(ask.language)) for each in when.snapshot.transactions.values()),
-    ]
+    known = {each.id: each.title.in_(ask.language) for each in when.snapshot.transactions.values()}
+    transactions = [*({asked.transaction: asked.transaction} | {"": "–"} | known).items()]
     filters = [
         Filter("transaction", N_("Transaction"), asked.transaction, choices=transactions),
         Filter("user_id", N_("User ID"), asked.user_id),
@@ -223,22 +241,24 @@ def _page(
     ]
     moment = catalogue.day_and_time(ask.language, when.at)
     tables = [
-        Rows(f"{ask.text(COULD)} ({moment})", COULD_HEADS, could_rows[:MOST_ROWS]),
-        Rows(ask.text(DID) % {"days": DAYS}, DID_HEADS, did_rows[:MOST_ROWS]),
+        Rows(f"{ask.text(COULD)} ({moment})", COULD_HEADS, rows.could(ask)),
+        Rows(ask.text(DID) % {"days": DAYS}, DID_HEADS, rows.did(ask)),
     ]
     export = f"{ADDRESSES[ACCESS]}?{urlencode({'transaction': asked.transaction, 'user_id': asked.user_id, 'at': at, 'as': 'csv'})}"
     return page(ask, reader, ACCESS, tables, filters, notes=notes, export=export)
 
 
-def _file(ask: Ask, when: Then, could_rows: Sequence[Sequence[str]], did_rows: Sequence[Sequence[str]]) -> web.Response:
+def _file(ask: Ask, when: Then, rows: _Rows, notes: Sequence[str]) -> web.Response:
+    """First what whoever reads it must know of it. For a thread: it has all rows."""
     parts = [
+        *([ask.text(message)] for message in notes),
         [ask.text(COULD), catalogue.day_and_time(ask.language, when.at)],
         [ask.text(head) for head in COULD_HEADS],
-        *could_rows,
+        *rows.could(ask),
         [],
         [ask.text(DID) % {"days": DAYS}],
         [ask.text(head) for head in DID_HEADS],
-        *did_rows,
+        *rows.did(ask),
     ]
     day = f"{dt.datetime.fromtimestamp(when.at, dt.UTC):%Y-%m-%d}"
     return web.Response(

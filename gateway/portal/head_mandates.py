@@ -65,21 +65,24 @@ async def page(ask: Ask, officer: Officer, telling: Telling = NOTHING_TO_TELL) -
     return ask.page("head_mandates.html", context, status=telling.status)
 
 
+def state_of(each: MandateEntry, now: float) -> str:
+    """How a mandate stands: a message of the catalogues."""
+    if each.ended_at is not None:
+        return N_("ended")
+    if now >= each.given.end:
+        return N_("over")
+    if each.accepted_at is None:
+        return N_("waits to be accepted")
+    return N_("in force") if each.in_force(now) else N_("begins later")
+
+
 def _row(ask: Ask, each: MandateEntry, now: float) -> dict[str, object]:
     language = ask.language
-    if each.ended_at is not None:
-        state = N_("ended")
-    elif now >= each.given.end:
-        state = N_("over")
-    elif each.accepted_at is None:
-        state = N_("waits to be accepted")
-    else:
-        state = N_("in force") if each.in_force(now) else N_("begins later")
     return {
         "record": each.record,
         "user_id": each.user_id,
         "name": each.name,
-        "state": state,
+        "state": state_of(each, now),
         "in_force": each.in_force(now),
         "scope": [] if each.scope is None else [title_of(ask, reference) for reference in each.scope],
         "begins": catalogue.day(language, each.given.start),

@@ -20,12 +20,13 @@ from aiohttp import web
 
 from gateway.decision.reasons import ATTEMPTS, REASONS
 from gateway.errors import LedgerError
-from gateway.ledger.extract import Counts, Line, Scan, count_lines, newest_lines
+from gateway.ledger.extract import AFTER_ALL, Counts, Line, Scan, count_lines, newest_lines
 from gateway.ledger.record import administration_record
 from gateway.ledger.reference import format_reference
 from gateway.portal import catalogue
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
+from gateway.portal.head_mandates import state_of
 from gateway.portal.information import not_found
 from gateway.portal.offices import NAMES, Officer, office
 from gateway.portal.own_pages import READ_PAGE, TABLE_PAGE
@@ -39,7 +40,7 @@ MOST_USER_IDS: Final = 20_000
 """User IDs whose pseudonyms are computed for one page; in a larger institution a line of somebody else shows the pseudonym."""
 DAYS: Final = (7, 30, 90, 365)
 MAX_SEARCH_CHARACTERS: Final = 100
-_WORD: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+WORD: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 OF_INSTITUTION: Final = ("ciso", "dpo")
@@ -113,7 +114,7 @@ async def lines(ask: Ask) -> web.StreamResponse:
         return reader
     asked = {
         name: value
-        for name, form in (("day", _DAY), ("reason", _WORD), ("transaction", _WORD), ("user_id", USER_ID))
+        for name, form in (("day", _DAY), ("reason", WORD), ("transaction", WORD), ("user_id", USER_ID))
         if form.fullmatch(value := ask.request.query.get(name, "").strip())
     }
     before = ask.request.query.get("before", "")
@@ -124,14 +125,14 @@ async def lines(ask: Ask) -> web.StreamResponse:
 
     def wanted(line: Line) -> bool:
         return (
-            line["time"].startswith(asked.get("day", ""))
-            and asked.get("reason") in (None, line.get("reason"))
+            asked.get("reason") in (None, line.get("reason"))
             and asked.get("transaction") in (None, line.get("transaction"))
             and pseudonym in (None, *_persons(line))
         )
 
-    scan, directory = Scan.begun(), ask.services.ledger
-    found = await scanned(newest_lines, directory, reader.institution, LINES_ON_A_PAGE, wanted, before, scan)
+    scan, directory, day = Scan.begun(), ask.services.ledger, asked.get("day", "")
+    until = min(before or AFTER_ALL, day + AFTER_ALL)
+    found = await scanned(newest_lines, directory, reader.institution, LINES_ON_A_PAGE, wanted, day, until, scan)
     known = await _user_ids(ask, reader, {person for line in found.lines for person in _persons(line)})
     heads = (N_("When"), N_("User ID"), N_("What"), N_("Outcome"), N_("Transaction"), N_("Reference"))
     rows = [_row(ask, line, known) for line in found.lines]
@@ -195,8 +196,11 @@ async def people(ask: Ask) -> web.StreamResponse:
     mandates = [
         (
             each.user_id,
+            ask.text(state_of(each, now)),
             catalogue.day(ask.language, each.given.start),
-            _last(ask, each.given.end),
+            _last(ask, each.given.end)
+            if each.ended_at is None
+            else catalogue.day_and_time(ask.language, each.ended_at),
         )
         for each in await records.mandates_at(institution)
     ]
@@ -206,7 +210,7 @@ async def people(ask: Ask) -> web.StreamResponse:
         filters.append(Filter("institution", N_("Institution"), institution, choices=choices))
     tables = [
         Rows(N_("People"), (N_("User ID"), N_("Name"), N_("State"), N_("Designated until")), persons),
-        Rows(N_("Mandates of local administrators"), (N_("User ID"), N_("From"), N_("Until")), mandates),
+        Rows(N_("Mandates of local administrators"), (N_("User ID"), N_("State"), N_("From"), N_("Until")), mandates),
     ]
     here = {"search": search, "institution": institution}
     older = f"{ADDRESSES[PEOPLE]}?{urlencode({**here, 'after': found.after})}" if found.after else ""

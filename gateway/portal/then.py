@@ -21,6 +21,9 @@ DOUBTS: Final[Mapping[str, str]] = {
     "between": N_(
         "Which table was in force then is not certain: it changed between two lines of the security log. This is by the earlier one."
     ),
+    "too_long": N_(
+        "Which table was in force then was not found in the time that one page may take: the security log is long. This is by the table of now."
+    ),
     "not_kept": N_("The release that was in force then is not kept any more. This is by the table of now."),
 }
 """By the words of `app.past`."""

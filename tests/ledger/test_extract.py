@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ledger.extract import Counts, Scan, count_lines, newest_lines
+from gateway.ledger.extract import AFTER_ALL, Counts, Scan, count_lines, newest_lines
 from gateway.ledger.line import moment
 from tests.decision.world import DAY, KBO, NOW, WORLD
 from tests.ledger.test_replaying import Book
 
 OTHER = "0671516647"
+
+
+def another_segment(book: Book) -> None:
+    """What follows stands in the next file of the stream."""
+    book.file = book.file.with_name(f"{book.stream}-{book.n:020}.jsonl")
 
 
 @pytest.fixture
@@ -39,8 +44,23 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def times(ledger: Path, institution: str = KBO, before: str = "", most: int = 10) -> list[str]:
-    page = newest_lines(ledger, institution, most, lambda _: True, before, Scan.begun(60))
+class Lines(Scan):
+    """A scan whose time is over after so many questions."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(0)
+        self.most, self.asked = most, 0
+
+    def over(self) -> bool:
+        self.asked += 1
+        self.whole = self.whole and self.asked <= self.most
+        return not self.whole
+
+
+def times(
+    ledger: Path, institution: str = KBO, since: str = "", before: str = AFTER_ALL, scan: Scan | None = None
+) -> list[str]:
+    page = newest_lines(ledger, institution, 10, lambda _: True, since, before, scan or Scan.begun(60))
     assert all(line["institution"] == institution for line in page.lines)
     return [line["time"] for line in page.lines]
 
@@ -50,7 +70,10 @@ def test_only_the_institutions_lines_newest_first(ledger: Path) -> None:
     assert len(times(ledger, OTHER)) == 4
     assert times(ledger, "0000000000") == []
     assert times(ledger, before=moment(NOW + 1)) == [moment(NOW)]
-    page = newest_lines(ledger, KBO, 2, lambda line: line["reason"] == "permitted", "", Scan.begun(60))
+    assert times(ledger, since=moment(NOW + 1)) == [moment(NOW + late) for late in (2 * DAY, DAY, 1)]
+    day = moment(NOW + DAY)[:10]
+    assert times(ledger, since=day, before=day + AFTER_ALL) == [moment(NOW + DAY)]
+    page = newest_lines(ledger, KBO, 2, lambda line: line["reason"] == "permitted", "", AFTER_ALL, Scan.begun(60))
     assert ([line["time"] for line in page.lines], page.more) == ([moment(NOW + DAY), moment(NOW + 1)], True)
 
 
@@ -72,6 +95,25 @@ def test_files_that_are_older_are_not_read(ledger: Path) -> None:
     for file in ledger.rglob("*.jsonl"):
         os.utime(file, (NOW, NOW))
     assert count_lines(ledger, KBO, moment(NOW + DAY), Scan.begun(60)) == Counts()
+
+
+def test_an_old_day_of_a_long_ledger_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before that day and after it is not gone through."""
+    monkeypatch.setattr("gateway.ledger.extract._REST_EVERY", 1)
+    book = Book(tmp_path)
+    for day in range(30):
+        book.add(*(WORLD.at(NOW + day * DAY + second) for second in range(10)))
+        another_segment(book)
+    book.add(WORLD.at(NOW + 30 * DAY))
+    old, scan = (
+        moment(NOW + 3 * DAY)[:10],
+        Lines(40),
+    )  # that day's file, and the one before it, which may go on into that day
+    assert len(times(tmp_path, since=old, before=old + AFTER_ALL, scan=scan)) == 10
+    assert scan.whole
+    scan = Lines(40)
+    assert times(tmp_path, since=old, before=moment(NOW + 3 * DAY + 1), scan=scan) == [moment(NOW + 3 * DAY)]
+    assert scan.whole
 
 
 def test_a_scan_ends_with_its_time(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.app.past import Doubt, table_then
 from gateway.errors import ConfigurationError
+from gateway.ledger.extract import Scan
 from gateway.ledger.keys import load_keys, make_keys
 from gateway.ledger.lifecycle import reload_record
 from gateway.ledger.pseudonym import Sealer
@@ -17,16 +18,12 @@ from gateway.ledger.unsealing import Auditor
 from gateway.ledger.using import usage
 from gateway.model import Means, Use
 from tests.decision.world import DAY, HOUR, KBO, MINUTE, NOW, WORLD
+from tests.ledger.test_extract import Lines, another_segment
 from tests.ledger.test_replaying import Book, references
 
 NEXT = WORLD.table(hash="ef" * 32)
 TABLE, OTHER = "cd" * 32, "ef" * 32
 SENT = WORLD.request(method="PUT", path="/dossier/dossiers/1").session(means=Means.EID)
-
-
-def another_segment(book: Book) -> None:
-    """What follows stands in the next file of the stream."""
-    book.file = book.file.with_name(f"{book.stream}-{book.n:020}.jsonl")
 
 
 @pytest.fixture
@@ -79,8 +76,28 @@ def test_of_one_person_transaction_or_institution(ledger: Path) -> None:
 
 
 def test_it_stops_when_it_is_told_to(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.ledger.using._STOP_EVERY", 1)
+    monkeypatch.setattr("gateway.ledger.reading.STOP_EVERY", 1)
     assert not usage(ledger, NOW, NOW + 3 * DAY, stop=lambda: True)
+    # Also while there is nothing of whom it is asked about: not only between lines that are theirs.
+    for user in (None, "no.body"):
+        asked: list[bool] = []
+
+        def stop(asked: list[bool] = asked) -> bool:
+            asked.append(True)
+            return len(asked) > 3
+
+        assert sum(each.count for each in usage(ledger, NOW, NOW + 3 * DAY, user=user, stop=stop).values()) <= 2
+        assert len(asked) in (4, 5), user
+
+
+def test_the_search_for_the_table_ends_with_its_time(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, kept = WORLD.snapshot, ledger / "releases"
+    assert table_then(before, ledger, kept, NOW + HOUR, Scan.begun(60)) == (before, None)
+    monkeypatch.setattr("gateway.ledger.reading.STOP_EVERY", 1)
+    for at in (NOW + HOUR, NOW + 9 * DAY):
+        over = Lines(3)
+        assert table_then(before, ledger, kept, at, over) == (before, Doubt.TOO_LONG)
+        assert over.asked <= 6
 
 
 # --- which table

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 
 import pytest
 
 from gateway.decision import REASONS, Place
+from gateway.decision.access import Could
 from gateway.decision.criteria import BY_PLACE
 from gateway.ledger.line import Record
+from gateway.ledger.pseudonym import Sealer
 from gateway.ledger.record import decision_record
 from gateway.model import LANGUAGES, Channel, Means, Use, UserRecords
+from gateway.portal import access_report
+from gateway.portal.ask import Ask
 from gateway.portal.criterion_words import MEANINGS, MENDERS, NAMES
-from tests.portal.conftest import DAY, KBO, NOW, OFFICIAL, PORTAL, Browser, World
+from gateway.portal.then import Then, then
+from tests.portal.conftest import DAY, KBO, NOW, OFFICIAL, PORTAL, Answer, Browser, World
 from tests.portal.test_accessibility import faults
 from tests.portal.test_administration import OTHER_KBO, Admin, add_person, admin, signed_in  # noqa: F401 - a fixture
 from tests.portal.test_reading import INSZ, OTHER_INSZ, acts, ciso, reader  # noqa: F401 - fixtures
@@ -143,6 +149,59 @@ async def test_who_could_and_who_did(world: World, ciso: Browser, monkeypatch: p
     rows = list(csv.reader(io.StringIO(export.text.removeprefix("\ufeff")), delimiter=";"))
     [did] = [row for row in rows if row[:1] == ["jansen01"]]
     assert (did[1:5], did[8]) == (["An Jansen", JANSEN_INSZ, "Auxiliary Fund of Aalter", "dossier"], "1")
+
+
+async def test_a_file_says_what_it_lacks(world: World, ciso: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(answer: Answer) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff")), delimiter=";"))
+
+    export = f"{ACCESS}?transaction=dossier&as=csv"
+    assert rows(await ciso.get(export))[0][0] == "Who could"
+    past = rows(await ciso.get(f"{export}&at=2026-06-01T10:00"))
+    assert ("cannot be known" in past[0][0], past[1][0]) == (True, "Who could")
+    monkeypatch.setattr("gateway.portal.access_report.MOST_PEOPLE", 0)
+    lacking = rows(await ciso.get(export))
+    assert ("this is what was found" in lacking[0][0], lacking[1][0]) == (True, "Who could")
+
+
+async def test_the_line_is_written_before_the_ledger_is_searched(
+    world: World, ciso: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[list[str]] = []
+
+    async def searched(ask: Ask, at: float | None) -> Then:
+        before.append(acts(world))
+        return await then(ask, at)
+
+    monkeypatch.setattr("gateway.portal.access_report.then", searched)
+    assert (await ciso.get(f"{ACCESS}?transaction=dossier&at=2026-06-01T10:00")).status == 200
+    assert [each[-1] for each in before] == ["access read"]
+
+
+async def test_others_are_served_while_a_report_is_made(
+    world: World, ciso: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hashes of all user IDs and the rows of a file are not made on the loop; and a page makes the rows that it shows."""
+    on_loop, made = set(), []
+    pseudonym, row = Sealer.user_pseudonym, access_report._could_row
+
+    def hashed(sealer: Sealer, user_id: str) -> str:
+        on_loop.add(threading.get_ident() == loop)
+        return pseudonym(sealer, user_id)
+
+    def formatted(ask: Ask, one: Could) -> tuple[str, ...]:
+        made.append(threading.get_ident() == loop)
+        return row(ask, one)
+
+    loop = threading.get_ident()
+    monkeypatch.setattr(Sealer, "user_pseudonym", hashed)
+    monkeypatch.setattr(access_report, "_could_row", formatted)
+    monkeypatch.setattr(access_report, "MOST_ROWS", 1)
+    page = await ciso.get(f"{ACCESS}?transaction=dossier")
+    assert ("than this page shows" in page.page.words, len(made)) == (True, 1)
+    made.clear()
+    await ciso.get(f"{ACCESS}?transaction=dossier&as=csv")
+    assert (len(made) > 1, set(made), on_loop) == (True, {False}, {False})
 
 
 async def test_an_institution_sees_nobody_of_another(world: World, ciso: Browser) -> None:

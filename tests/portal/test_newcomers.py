@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
@@ -125,7 +126,8 @@ async def test_a_user_id_that_was_somebody_elses_is_never_given_again(world: Wor
 
 
 async def test_what_came_between_is_told_apart(world: World, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    known_person, meanwhile = Records.known_person, []
+    known_person = Records.known_person
+    meanwhile: list[Awaitable[object]] = []
 
     async def looked_up(records: Records, insz: str, institution: str) -> object:
         found = await known_person(records, insz, institution)

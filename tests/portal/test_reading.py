@@ -147,6 +147,18 @@ async def test_people_of_the_own_institution(world: World, ciso: Browser) -> Non
     assert INSZ not in answer.text
 
 
+async def test_how_each_mandate_stands(world: World, ciso: Browser) -> None:
+    """Who managed people once, or never accepted to, does not pass for somebody who does."""
+    await world.records.add_mandate("jansen01", OFFICIAL, NOW, accepted=False)
+    ended = await world.records.add_mandate("dupont01", OFFICIAL, NOW)
+    await world.records.add_mandate("ciso01", OFFICIAL, NOW)
+    await world.records.end_mandate(ended, OFFICIAL, NOW)
+    answer = await ciso.get(f"{READ}/people")
+    rows = [row.split("</tr>")[0] for row in answer.text.split("Mandates of local administrators")[1].split("<tr")]
+    for user_id, state in (("jansen01", "waits to be accepted"), ("dupont01", "ended"), ("ciso01", "in force")):
+        assert [state in row for row in rows if user_id in row] == [True], user_id
+
+
 async def test_a_reader_for_the_ksz(world: World, reader: Browser) -> None:
     assert (await reader.get(f"{READ}/ledger")).status == 404
     start = await reader.get(READ)
