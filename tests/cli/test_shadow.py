@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def run(at: Path, *words: str) -> Result:
 def lines(at: Path) -> list[dict[str, Any]]:
     files = (at / "config" / "state" / "ledger").rglob("cli-*.jsonl")
     found = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return [line for line in found if line["kind"] == "administration"]
+    return sorted((line for line in found if line["kind"] == "administration"), key=itemgetter("time"))
 
 
 def test_a_directory_where_the_table_is_unsigned(at: Path) -> None:
