@@ -115,7 +115,9 @@ class Mandates(Store):
             said = By(by.actor, DECLINED, None, by.act)
             await end_row(write, mandates, mandate, said, now)
             details = {"record": mandate}
-            write.change = Change("mandate decline", now, said, row.user_id, institution=row.institution, details=details)
+            write.change = Change(
+                "mandate decline", now, said, row.user_id, institution=row.institution, details=details
+            )
 
     async def end_mandate(self, mandate: int, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
         """Its holder administers nothing from now on; designations made under it go on until the review time is over."""
