@@ -57,20 +57,24 @@ UntilOption = Annotated[
 T = TypeVar("T")
 
 
-def on_word_of(
-    reason: str, mandate: int | None, act: str | None, act_date: dt.datetime | None, *, needs: bool = True
-) -> By:
-    """On whose word a command acts. Fails unless it names a mandate or a written act (`needs`), and a reason."""
+def given(reason: str) -> str:
+    """Why. Fails of nothing but blanks."""
     if not reason.strip():
         fail("--reason is empty; say why, in a few words that somebody understands years later", WRONG_USE)
+    return reason.strip()
+
+
+def on_word_of(reason: str, mandate: int | None, act: str | None, act_date: dt.datetime | None) -> By:
+    """On whose word a command acts. Fails unless it names a mandate or a written act, and a reason."""
+    why = given(reason)
     if (act is None) != (act_date is None):
         fail(
             "--act and --act-date go together: the reference and the date of the head official's written act", WRONG_USE
         )
-    if needs and mandate is None and act is None:
+    if mandate is None and act is None:
         fail("give --on-behalf-of MANDATE, or the head official's written act by --act and --act-date", WRONG_USE)
     word = None if act is None or act_date is None else Act(act, act_date.date())
-    return By(SHELL, reason.strip(), mandate, word)
+    return By(SHELL, why, mandate, word)
 
 
 def days(first: dt.datetime | None, last: dt.datetime | None, now: float) -> Validity | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import credentials, database, grants, mandates, persons
-from gateway.cli.acting import AnyPersonOption, Desk, MandateOption, ReasonOption, at_desk, on_word_of
+from gateway.cli.acting import SHELL, AnyPersonOption, Desk, ReasonOption, at_desk, given
 from gateway.cli.output import (
     WRONG_USE,
     ConfigOption,
@@ -101,7 +101,6 @@ def session_end(
         str | None, typer.Option("--person", metavar="USER_ID", help="Instead: all sessions of this user ID.")
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Instead: all sessions of everybody.")] = False,
-    on_behalf_of: MandateOption = None,
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
 ) -> None:
@@ -114,15 +113,15 @@ def session_end(
     """
     if (session is not None) + (person is not None) + everybody != 1:
         fail("name one session, all of a user ID by --person, or everybody's by --all", WRONG_USE)
-    by = on_word_of(reason, on_behalf_of, None, None, needs=False)
+    why = given(reason)
 
     async def work(desk: Desk) -> int:
         if person is not None:
-            count = await desk.records.end_sessions_of(person, by.reason, by.signature, desk.before_commit)
+            count = await desk.records.end_sessions_of(person, why, SHELL, desk.before_commit)
         elif everybody:
-            count = await desk.records.end_all_sessions(by.reason, by.signature, desk.before_commit)
+            count = await desk.records.end_all_sessions(why, SHELL, desk.before_commit)
         else:
-            count = int(await desk.records.end_session(session or "", by.reason, by.signature, desk.before_commit))
+            count = int(await desk.records.end_session(session or "", why, SHELL, desk.before_commit))
         if count == 0:
             raise Conflict("no such session is alive; see `gateway session list`")
         return count
