@@ -199,18 +199,12 @@ def test_blocking_changing_and_ending(staffed: Shell) -> None:
     rows = staffed.json("user-id", "list", "--person", "jansen01", "--all")
     assert [row["blocked"] for row in rows] == [False, True, False]
     assert [row["ended_by"] for row in rows] == ["shell, mandate 1", "shell, mandate 1", None]
-    staffed.ok(
-        "person",
-        "change",
-        "--person",
-        "jansen01",
-        "--name",
-        "An Jansens",
-        "--insz-file",
-        "-",
-        *UNDER,
-        given="98472899765",
-    )
+    change = ["person", "change", "--person", "jansen01", "--name", "An Jansens", "--insz-file", "-"]
+    refused = staffed.run(*change, *UNDER, given="98472899765")
+    assert refused.exit_code == 1
+    assert "--act and --act-date" in refused.stderr
+    assert [person["name"] for person in staffed.json("person", "list")] == ["Ad Min", "An Jansen"]
+    staffed.ok(*change, *ACT, given="98472899765")
     assert [person["name"] for person in staffed.json("person", "list")] == ["Ad Min", "An Jansens"]
     staffed.ok("user-id", "add", "jansen.2", "--person", "jansen01", "--institution", SOUTH, "--language", "fr", *ACT)
     staffed.ok("user-id", "end", "jansen01", *UNDER)
