@@ -2,8 +2,8 @@
 all (DESIGN section 1). Nothing can be changed here. Each reading is a line of the ledger first: who read what.
 
 Lines show persons by pseudonyms. To their own institution's officers its user IDs are shown: the pseudonym of each is computed, and
-compared. No name, no number of a person, nothing of another institution's people, and of the ledger only lines that are marked as the own
-institution's.
+compared. No name and no number of a person (but in the report of who could and who did, `access_report`), nothing of another institution's
+people, and of the ledger only lines that are marked as the own institution's.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.portal.test_administration import OTHER_KBO, add_person, signed_in
 READ = f"https://{PORTAL}/read"
 INSZ, OTHER_INSZ = "98472899765", "01490700185"
 KSZ = "ksz"
-PAGES = ("", "/ledger", "/report", "/people", "/table")
+PAGES = ("", "/ledger", "/report", "/people", "/table", "/access")
 
 
 async def write(world: World, user_id: str, institution: str, act: str = "designation add") -> None:
