@@ -14,7 +14,16 @@ from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz, is_bis
 from gateway.model import FOR_EVER, LANGUAGES, Language, Validity
 from gateway.records.loading import Row, accepted_at, effective, root
-from gateway.records.schema import credentials, designations, mandates, offices, persons, roles, user_ids
+from gateway.records.schema import (
+    confirmations,
+    credentials,
+    designations,
+    mandates,
+    offices,
+    persons,
+    roles,
+    user_ids,
+)
 from gateway.records.schema import sessions as session_table
 from gateway.records.sessions import end_sessions
 from gateway.records.standing import mandate_validity
@@ -304,16 +313,21 @@ async def end_user_id(write: Write, user_id: str, by: By, now: float) -> None:
 
     A mandate of theirs ends too, so that what they set under it is reviewed.
     """
-    theirs = await write.words(
-        sa.select(mandates.c.id).where(mandates.c.user_id == user_id, mandates.c.ended_at.is_(None))
-    )
+    live = sa.select(mandates.c.id).where(mandates.c.user_id == user_id, mandates.c.ended_at.is_(None))
+    theirs = await write.words(live)
     for table in (designations, roles, credentials, offices, mandates, user_ids):
         await write.end(table, table.c.user_id == user_id, by, now)
-    if theirs:
-        under_them = sa.select(designations.c.user_id).where(designations.c.mandate.in_(theirs)).distinct()
-        write.users.update(dict.fromkeys(await write.words(under_them)))
+    await mark_under(write, mandates.c.id.in_(theirs))
     await end_sessions(write, session_table.c.user_id == user_id, now, by.signature, "user ID ended")
     write.users[user_id] = None
+
+
+async def mark_under(write: Write, chosen: sa.ColumnElement[bool]) -> None:
+    """Says that others must read again whose designations rest on one of the mandates chosen: that were made under it, or taken over."""
+    under = sa.select(mandates.c.id).where(chosen)
+    made = sa.select(designations.c.user_id).where(designations.c.mandate.in_(under))
+    said_so = sa.select(confirmations.c.user_id).where(confirmations.c.mandate.in_(under))
+    write.users.update(dict.fromkeys(await write.words(made.union(said_so))))
 
 
 def _newest(user_id: str) -> sa.Select[tuple[object, ...]]:

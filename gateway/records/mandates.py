@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from gateway.errors import Conflict
 from gateway.model import Validity
-from gateway.records.administration import end_row, live_row, live_user_id, recorded
+from gateway.records.administration import end_row, live_row, live_user_id, mark_under, recorded
 from gateway.records.loading import Row, accepted_at, effective
-from gateway.records.schema import confirmations, designations, mandates, persons, user_ids
+from gateway.records.schema import confirmations, mandates, persons, user_ids
 from gateway.records.standing import ACCEPTED, mandate_validity
 from gateway.records.store import Store, Write
 from gateway.records.values import BeforeCommit, By, Change
@@ -126,9 +126,7 @@ class Mandates(Store):
         async with self._write(before_commit) as write:
             row = await live_row(write, mandates, mandate, "mandate")
             await end_row(write, mandates, mandate, by, now)
-            under_it = sa.select(designations.c.user_id).where(designations.c.mandate == mandate)
-            said_under_it = sa.select(confirmations.c.user_id).where(confirmations.c.mandate == mandate)
-            write.users.update(dict.fromkeys(await write.words(under_it.union(said_under_it))))
+            await mark_under(write, mandates.c.id == mandate)
             write.change = Change(
                 "mandate end", now, by, row.user_id, institution=row.institution, details={"record": mandate}
             )

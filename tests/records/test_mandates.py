@@ -304,8 +304,9 @@ async def test_confirming_under_a_living_mandate_changes_nothing_of_what_it_rest
     assert await fault(house, NOW + 2 * DAY + REVIEW) == "mandate_ended"
 
 
+@pytest.mark.parametrize("how", ["the mandate ends", "its holder leaves", "its holder dies"])
 async def test_another_process_learns_that_the_mandate_of_whoever_confirmed_has_ended(
-    house: Records, open_records: Opener
+    house: Records, open_records: Opener, how: str
 ) -> None:
     first = await house.add_mandate("admin01", BY_ACT, NOW)
     made = await house.add_designation("jansen01", LONG, READ, By("shell", "x", first, ACT), NOW)
@@ -315,7 +316,12 @@ async def test_another_process_learns_that_the_mandate_of_whoever_confirmed_has_
 
     await sign_in(house)
     other = await open_records()
-    await house.end_mandate(second, BY_ACT, NOW + 3 * DAY)
+    if how == "the mandate ends":
+        await house.end_mandate(second, BY_ACT, NOW + 3 * DAY)
+    elif how == "its holder leaves":
+        await house.end_user_id("admin02", BY_ACT, NOW + 3 * DAY)
+    else:
+        await house.end_person(await house.person_of(user_id="admin02"), BY_ACT, NOW + 3 * DAY)
     assert await other.catch_up()
     user = other.index.user("jansen01")
     assert user is not None
