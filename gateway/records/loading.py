@@ -47,6 +47,7 @@ from gateway.records.schema import (
 )
 from gateway.records.standing import (
     ACCEPTED,
+    CARRIED,
     DEFAULT_RULES,
     OF_DESIGNATIONS,
     Rules,
@@ -214,9 +215,9 @@ def read_said(
     """What was said of designations since they were made, oldest first, by the designation."""
     table, said = confirmations.c, dict[int, list[Said]]()
     query = sa.select(table.subject, table.kind, table.recorded_at, table.mandate).order_by(table.id)
-    query = query.where(
-        chosen, table.kind.in_(OF_DESIGNATIONS), _live(confirmations, known_at), *_recorded(confirmations, known_at)
-    )
+    # What an upgrade carried over had no period before: that is so of every earlier moment.
+    recorded = [sa.or_(by_then, table.kind == CARRIED) for by_then in _recorded(confirmations, known_at)]
+    query = query.where(chosen, table.kind.in_(OF_DESIGNATIONS), _live(confirmations, known_at), *recorded)
     for subject, kind, at, mandate in connection.execute(query):
         said.setdefault(subject, []).append(Said(kind, at, mandate))
     return said

@@ -129,7 +129,7 @@ acceptances = _legal(
 )
 confirmations = _legal(
     "confirmations",
-    Column("kind", Text, nullable=False, comment="accepted, confirmed or recertified"),
+    Column("kind", Text, nullable=False, comment="accepted, confirmed, recertified or carried"),
     Column("subject", Integer, nullable=False, comment="the mandate that was accepted; else the designation"),
     Column("user_id", Text, nullable=False, comment="whose record the subject is"),
 )

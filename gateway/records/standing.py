@@ -18,7 +18,10 @@ MONTH: Final = 30 * 86_400.0
 ACCEPTED: Final = "accepted"
 CONFIRMED: Final = "confirmed"
 RECERTIFIED: Final = "recertified"
-OF_DESIGNATIONS: Final = (CONFIRMED, RECERTIFIED)
+CARRIED: Final = "carried"
+"""An upgrade's word for a designation of before there was a period: that begins with it, and at no moment before was it over. Nobody
+confirms anything by it, and nobody takes anything over."""
+OF_DESIGNATIONS: Final = (CONFIRMED, RECERTIFIED, CARRIED)
 """What is said of a designation, where `ACCEPTED` is of a mandate."""
 
 
@@ -37,7 +40,7 @@ DEFAULT_RULES: Final = Rules()
 
 
 class Said(NamedTuple):
-    """A confirmation of a designation: `kind` is `CONFIRMED` (the head official's word) or `RECERTIFIED`, `at` Unix seconds."""
+    """A confirmation of a designation: `kind` is `CONFIRMED` (the head official's word), `RECERTIFIED` or `CARRIED`, `at` Unix seconds."""
 
     kind: str
     at: float
@@ -88,6 +91,9 @@ def designation_standing(
     confirmed = confirmed_as_made(mandate, by_act, rules)
     rests_on, certified_at = mandates.get(mandate), made_at
     for one in said:
+        if one.kind == CARRIED:
+            certified_at = one.at
+            continue
         over = certified_at + rules.recertify
         if rests_on is not None:
             over = min(over, rests_on.validity.end + rules.review)

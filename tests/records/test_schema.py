@@ -18,7 +18,7 @@ from gateway.model import Use
 from gateway.records import Records, RecordsDesk, RecordsSettings, upgrade_schema
 from gateway.records.append_only import ENDING, POSTGRESQL_NAMES, SQLITE_NAMES
 from gateway.records.database import Database
-from gateway.records.schema import LEGAL, mandates, metadata
+from gateway.records.schema import LEGAL, confirmations, mandates, metadata
 from gateway.records.server import Server
 from gateway.records.upgrade import BASE, REVISIONS, downgrade_schema
 from tests.records.conftest import (
@@ -272,8 +272,9 @@ async def test_up_down_and_up_again_keep_every_record(open_records: Opener, sett
     await records.set_password("jansen01", "$argon2id$x", BY_ACT, NOW, alone=True)
     await records.set_totp("jansen01", bytes(20), BY_ACT, NOW)
     async with records._write() as write:
-        values = {"user_id": "jansen01", "institution": NORTH, "valid_from": NOW, "recorded_at": NOW}
-        await write.insert(mandates, **values, actor="shell", reason="because")
+        values = {"user_id": "jansen01", "valid_from": NOW, "recorded_at": NOW, "reason": "because"}
+        mandate = await write.insert(mandates, **values, institution=NORTH, actor="shell")
+        await write.insert(confirmations, **values, kind="accepted", subject=mandate, actor="gateway upgrade")
     ended = await records.add_designation("jansen01", authorisation(), set(Use), BY_ACT, NOW)
     await records.end_designation(ended, BY_ACT, NOW + 1)
     await records.change_person(person, INSZ[1], "An Jansens", BY_ACT, NOW + 2)

@@ -7,6 +7,7 @@ import time
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.errors import RecordsError
 from gateway.records.append_only import protect, unprotect
 from gateway.records.directory import fill_directory
 from gateway.records.going_back import must_be_empty
@@ -34,7 +35,7 @@ def upgrade() -> None:
     op.create_table(
         "confirmations",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False, comment="accepted, confirmed or recertified"),
+        sa.Column("kind", sa.Text(), nullable=False, comment="accepted, confirmed, recertified or carried"),
         sa.Column(
             "subject", sa.Integer(), nullable=False, comment="the mandate that was accepted; else the designation"
         ),
@@ -192,26 +193,33 @@ def upgrade() -> None:
 
 def _go_on() -> None:
     """Nobody loses anything by the upgrade: mandates of before were accepted in the written act that each rests on, and the period after
-    which a designation is to be confirmed again begins now."""
+    which a designation is to be confirmed again begins now.
+
+    Of the mandates that have ended, those under which somebody was designated: the others may never have been accepted, where this schema
+    was taken back in between.
+    """
     connection, now = op.get_bind(), time.time()
     columns = "kind, subject, user_id, valid_from, recorded_at, actor, reason"
-    for kind, table, since, reason in (
-        ("accepted", "mandates", "valid_from", "given before acceptance was recorded"),
-        ("recertified", "designations", ":now", "made before designations were recertified"),
+    used = "ended_at IS NULL OR EXISTS (SELECT 1 FROM designations WHERE designations.mandate = mandates.id)"
+    for kind, table, since, reason, which in (
+        ("accepted", "mandates", "valid_from", "given before acceptance was recorded", used),
+        ("carried", "designations", ":now", "made before designations were recertified", "TRUE"),
     ):
-        of_it = (
-            f"SELECT '{kind}', id, user_id, {since}, :now, '{_ACTOR}', '{reason}' FROM {table} WHERE ended_at IS NULL"  # noqa: S608 - words of a migration
-        )
+        of_it = f"SELECT '{kind}', id, user_id, {since}, :now, '{_ACTOR}', '{reason}' FROM {table} WHERE {which}"  # noqa: S608 - words of a migration
         connection.execute(sa.text(f"INSERT INTO confirmations ({columns}) {of_it} ORDER BY id"), {"now": now})
 
 
 def downgrade() -> None:
-    """Raises RecordsError while there is a row in a legal table of this revision, or a mandate for some authorisations only: without that
-    column it would be for all."""
+    """Raises RecordsError while there is a row in a legal table of this revision; a mandate for some authorisations only: without that
+    column it would be for all; or one that waits for its holder: without confirmations it would be in force."""
     connection = op.get_bind()
     for table in _ADDED:
         must_be_empty(connection, table, f"actor <> '{_ACTOR}'")
     must_be_empty(connection, "mandates", "authorisations IS NOT NULL", "scopes of mandates")
+    accepted = "SELECT 1 FROM confirmations WHERE kind = 'accepted' AND subject = mandates.id AND ended_at IS NULL"
+    waiting = sa.text(f"SELECT count(*) FROM mandates WHERE ended_at IS NULL AND NOT EXISTS ({accepted})")  # noqa: S608 - words of a migration
+    if mandates := connection.scalar(waiting):
+        raise RecordsError(f"{mandates} mandates that nobody accepted would be in force: end them first (mandate end)")
     for table in _ADDED:
         unprotect(connection, table)
         op.drop_table(table)
