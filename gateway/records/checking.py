@@ -45,8 +45,8 @@ class Checks(Store):
             return await faults(connection, self._key)
 
 
-async def faults(connection: AsyncConnection, key: RecordsKey) -> list[str]:
-    """As `Checks.faults`, of the schema of this version, in the transaction of `connection`."""
+async def faults(connection: AsyncConnection, key: RecordsKey | None) -> list[str]:
+    """As `Checks.faults`, of the schema of this version, in the transaction of `connection`. Without a `key`, all but what takes one."""
     return await connection.run_sync(lambda inside: [*_database(inside), *_schema(inside), *_records(inside, key)])
 
 
@@ -95,7 +95,7 @@ def _name(difference: Sequence[object]) -> str:
 # --- the records
 
 
-def _records(connection: sa.Connection, key: RecordsKey) -> Iterator[str]:
+def _records(connection: sa.Connection, key: RecordsKey | None) -> Iterator[str]:
     for what, table, query in _queries(key):
         numbers = connection.execute(query.order_by(sa.literal_column("1"))).scalars().all()
         if numbers:
@@ -106,7 +106,7 @@ def _records(connection: sa.Connection, key: RecordsKey) -> Iterator[str]:
 Query = tuple[str, sa.Table, sa.Select[tuple[object]]]
 
 
-def _queries(key: RecordsKey) -> Iterator[Query]:
+def _queries(key: RecordsKey | None) -> Iterator[Query]:
     """What is wrong with a row, its table, and the query that finds it by what it is known by."""
     for table in metadata.sorted_tables:
         yield from _references(table)
@@ -140,8 +140,9 @@ def _queries(key: RecordsKey) -> Iterator[Query]:
     for subject, of in ((mandates, said.kind == "accepted"), (designations, said.kind != "accepted")):
         known = sa.exists().where(subject.c.id == said.subject)
         yield f"what it confirms is not in {subject.name}", confirmations, sa.select(said.id).where(of, ~known)
-    live = sa.and_(credentials.c.ended_at.is_(None), credentials.c.key_id != key.id)
-    yield "it was sealed with another records key", credentials, sa.select(credentials.c.id).where(live)
+    if key is not None:
+        live = sa.and_(credentials.c.ended_at.is_(None), credentials.c.key_id != key.id)
+        yield "it was sealed with another records key", credentials, sa.select(credentials.c.id).where(live)
 
 
 def _references(table: sa.Table) -> Iterator[Query]:

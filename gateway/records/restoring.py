@@ -83,8 +83,8 @@ class _Work:
             raise Conflict(f"{self.asked.path}: it was altered while it was read")
         await connection.run_sync(migrate, REVISIONS[-1])
         await connection.run_sync(fill_directory, None, self.asked.now)
-        wrong = await faults(connection, self.key)
-        if wrong and not self.asked.key_lost:
+        wrong = await faults(connection, None if self.asked.key_lost else self.key)
+        if wrong:
             raise Conflict(f"{self.asked.path}: its records contradict each other: " + "; ".join(wrong))
         if self.before_commit is not None:
             kept: dict[str, str] = {} if in_place_of is None else {"kept_as": in_place_of}
@@ -216,11 +216,15 @@ async def _file_has_records(settings: RecordsSettings) -> bool:
 
 
 def _alone(path: Path) -> None:
-    """Makes the database one file, which SQLite only does when nobody else has it open. Raises RecordsError."""
+    """Makes the database one file, which SQLite only does when nobody else has it open: by leaving the mode with a log, and coming back.
+
+    Raises RecordsError.
+    """
     if not path.exists():
         return
     try:
         with closing(sqlite3.connect(path, timeout=1.0)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.Error as error:
         raise RecordsError(f"{path}: the gateway uses it; stop it first ({error})") from error

@@ -343,6 +343,9 @@ async def test_or_are_kept_aside(backup: Backup, file: Path, settings: RecordsSe
     after = contents(settings)
     assert after != before
     assert [row for row in after["roles"] if "Later" in row] == []
+    if not isinstance(settings.database, Server):
+        for path in (settings.path, Path(kept)):
+            assert sql(replace(settings, database=path), "PRAGMA journal_mode") == [("wal",)]
     old = _kept(settings, kept)
     assert [row for row in old if "Later" in row]
     assert await _faults(settings) == []
@@ -380,6 +383,7 @@ async def test_without_its_line_nothing_is_put_back(backup: Backup, file: Path, 
         assert sorted(path.name for path in settings.path.parent.iterdir() if ".sqlite" in path.name) == [
             settings.path.name
         ]
+        assert sql(settings, "PRAGMA journal_mode") == [("wal",)]
 
 
 async def test_a_gateway_that_uses_it_is_noticed(
@@ -396,7 +400,28 @@ async def test_a_gateway_that_uses_it_is_noticed(
     else:
         with pytest.raises(RecordsError, match="the gateway uses it; stop it first"):
             await restore(settings, asked)
+        assert sql(settings, "PRAGMA journal_mode") == [("wal",)]
         await records.add_role("peeters1", "Later", BY_ACT, NOW)
+
+
+def of_nobody(file: Path) -> bytes:
+    """The first role is somebody's whom nobody knows."""
+    rows = [json.loads(line) for line in lines(file)]
+    changed = [["roles", 1, "nobody01", *row[3:]] if row[:2] == ["roles", 1] else row for row in rows[1:-1]]
+    return resealed([json.dumps(row).encode() + b"\n" for row in (rows[0], *changed, rows[-1])])
+
+
+async def test_a_lost_key_is_no_reason_to_believe_everything(backup: Backup, file: Path, fresh: Fresh) -> None:
+    """What needs no key is checked all the same: references, triggers, what the law of the records demands."""
+    place = fresh()
+    place.key_file.write_bytes(bytes(32))
+    good = file.read_bytes()
+    file.write_bytes(of_nobody(file))
+    with pytest.raises(Conflict, match="contradict each other: roles: nobody has, or had, this user ID") as caught:
+        await restore(place, Restoring(file, SHELL, NOW, key_lost=True))
+    assert "another records key" not in str(caught.value)
+    file.write_bytes(good)
+    await restore(place, Restoring(file, SHELL, NOW, key_lost=True))
 
 
 async def test_a_key_that_is_lost(backup: Backup, file: Path, fresh: Fresh) -> None:
