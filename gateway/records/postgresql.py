@@ -8,7 +8,8 @@ of `changes` come from a sequence, which other programs' numbers leave in anothe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import asyncpg
 import sqlalchemy as sa
@@ -131,7 +132,19 @@ class Listener:
 
     async def open(self) -> None:
         """Raises RecordsError."""
-        await self._connected()
+        async with self._looking():
+            pass
+
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[asyncpg.Connection]:
+        """The connection, for as long as a look may take; a failure ends it, and comes out as RecordsError."""
+        with as_records_error(self._database):
+            try:
+                async with asyncio.timeout(WRITE_SECONDS):
+                    yield await self._connected()
+            except BaseException:
+                self._drop()
+                raise
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is not None and not self._connection.is_closed():
@@ -146,14 +159,8 @@ class Listener:
 
     async def read(self) -> Moment:
         """Raises RecordsError."""
-        with as_records_error(self._database):
-            try:
-                async with asyncio.timeout(WRITE_SECONDS):
-                    connection = await self._connected()
-                    state, changes = await connection.fetchrow(_NOW, timeout=LOOK_SECONDS)
-            except BaseException:
-                self._drop()
-                raise
+        async with self._looking() as connection:
+            state, changes = await connection.fetchrow(_NOW, timeout=LOOK_SECONDS)
         self._database.recognise(changes)
         return Moment(self._line, state)
 

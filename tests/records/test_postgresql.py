@@ -263,6 +263,15 @@ async def test_a_server_that_hangs_is_no_server(machine: Machine, fragile: Clust
     assert await _roles(records) == ["DossierReader"]
 
 
+async def test_a_listener_that_cannot_begin_is_an_error_of_the_records(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a server that became a replica between the connection and the first question."""
+    monkeypatch.setattr("gateway.records.postgresql._LINE", "SELECT 1 / 0")
+    with pytest.raises(RecordsError, match="DivisionByZeroError"):
+        await machine()
+
+
 async def _roles(records: Records) -> list[str]:
     user = await records.user("jansen01")
     assert user is not None
@@ -277,6 +286,7 @@ async def test_another_line_of_history_is_read_anew(
     await add_user(one)
     await sign_in(one, cookie=b"before")
     await within(lambda: other.index.session(b"before", PORTAL))
+    assert await other.catch_up()
     other._seen_change += 1_000
     await one.end_all_sessions("because", "shell")
     await asyncio.sleep(0.6)
