@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.records.append_only import POSTGRESQL_NAMES, SQLITE_NAMES
@@ -79,6 +77,10 @@ def _database(connection: sa.Connection) -> Iterator[str]:
 
 
 def _schema(connection: sa.Connection) -> Iterator[str]:
+    # Loaded here alone, for the reason in `upgrade.migrate`.
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     for difference in compare_metadata(context, metadata):
         what = difference[0] if isinstance(difference, list) else difference

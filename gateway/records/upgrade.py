@@ -9,8 +9,6 @@ from importlib import resources
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Conflict, SchemaMismatch
@@ -102,6 +100,10 @@ def downgrade_schema(settings: RecordsSettings, to: str, now: float) -> Versions
 
 def migrate(connection: sa.Connection, to: str) -> None:
     """Brings the schema to `to`, upwards or downwards, in the transaction of `connection`."""
+    # Alembic is loaded by who needs it: a tenth of a start, and a gateway that serves never migrates.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(resources.files("gateway.records") / "migrations"))
     config.attributes["connection"] = connection

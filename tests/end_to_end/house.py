@@ -35,6 +35,7 @@ from gateway.policy.release import load_kept
 from gateway.policy.settings import load_settings
 from tests.browser.harness import free_offset
 from tests.end_to_end.client import Lines
+from tests.end_to_end.loaded import Started
 from tests.template import todays_plan
 
 PORTS = (USER, PLAIN, OPERATOR, ORIGIN, GUIDE, EID, REVOCATION)
@@ -42,7 +43,6 @@ READY_SECONDS = 60
 STOP_SECONDS = 20
 NOT_REPLAYABLE = ("no check gave it", "release none is not kept")
 """Why a line need not be replayable: the gateway's own trouble gave the verdict, or there was no table that could be read."""
-GATEWAY = (sys.executable, "-m", "gateway")
 
 
 def _kept(releases: Path, digest: str) -> Snapshot | None:
@@ -120,7 +120,7 @@ class House:
     def run(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """A command of the gateway on this configuration, in another process, to its end."""
         return subprocess.run(
-            [*GATEWAY, *words, "--config", str(self.config)],
+            [sys.executable, "-m", "gateway", *words, "--config", str(self.config)],
             text=True,
             capture_output=True,
             timeout=timeout,
@@ -180,9 +180,7 @@ class House:
     def _started(self, *words: str) -> Iterator[Running]:
         with (
             self.log.open("ab") as errors,
-            subprocess.Popen(
-                [*GATEWAY, *words], stdout=subprocess.PIPE, stderr=errors, start_new_session=True
-            ) as process,
+            Started(words, errors) as process,
         ):
             running = Running(process, self.log, self.log.stat().st_size)
             try:
@@ -199,7 +197,7 @@ class House:
 class Running:
     """A started gateway. `log` is what it says on stderr, from byte `since` on (an earlier one spoke before)."""
 
-    process: subprocess.Popen[bytes]
+    process: Started
     log: Path
     since: int
 
@@ -237,8 +235,6 @@ class Running:
 
     def wait_for_line(self) -> None:
         output = self.process.stdout
-        if output is None:
-            raise TypeError("the demo's output is a pipe")
         ready, _, _ = select.select([output], [], [], READY_SECONDS)
         if not ready or not output.readline():
             raise AssertionError(f"the demo was not ready:\n{self.said()}")
