@@ -11,6 +11,7 @@ stale limit knows of no revocation, so `current` says no and everybody is refuse
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.model import Session, UserRecords
@@ -23,6 +24,8 @@ ENDED_KEPT_SECONDS = 86_400.0
 """How long an ended session stays findable, so that a person is told `revoked` or `expired`."""
 LEAST_STALE_SECONDS = 1.0
 """So long what is open lasts after the last look, with a stale limit of none: the database is looked at four times a second."""
+LOST = "not in the database"
+"""Why a session ended of which the database knows nothing any more."""
 CLOCK_SLACK_SECONDS = 5.0
 """A clock set back by more than this makes the index out of date until it is read again."""
 
@@ -166,10 +169,7 @@ class Index:
             known.saved_at = max(known.saved_at, row.last_seen)
         for row in fresh:
             session_id, entry = row.session.id, self._entries[row.session.id]
-            for token_hash in self._hashes.get(session_id, ()):
-                found = self._cookies.get(token_hash)
-                if found is not None and found[2] == session_id:
-                    del self._cookies[token_hash]
+            self._forget_cookies(session_id)
             self._hashes[session_id] = tuple(cookie.hash for cookie in row.cookies)
             for token_hash, host, family in row.cookies:
                 self._cookies[token_hash] = (host, entry, session_id, family)
@@ -215,12 +215,32 @@ class Index:
         for session_id, entry in list(self._entries.items()):
             session = entry.session
             if min(session.expires_at, session.ended_at or session.expires_at) < long_gone:
-                del self._entries[session_id]
-                self._unsaved.pop(session_id, None)
-                for token_hash in self._hashes.pop(session_id, ()):
-                    self._cookies.pop(token_hash, None)
+                self._forget(session_id)
         for user_id in self._users.keys() - {entry.session.user_id for entry in self._entries.values()}:
             del self._users[user_id]
+
+    def keep_only(self, known: Collection[str], now: float) -> None:
+        """Lets go of every session but those that the database has: where it lost some, they are over, and what is open by them ends."""
+        lost = [(session_id, entry) for session_id, entry in self._entries.items() if session_id not in known]
+        for session_id, entry in lost:
+            self._forget(session_id)
+            if entry.session.ended_at is None:
+                entry.session = replace(entry.session, ended_at=now, ended_reason=LOST)
+        if lost:
+            self._changed((), [entry for _, entry in lost])
+
+    def _forget(self, session_id: str) -> None:
+        del self._entries[session_id]
+        self._unsaved.pop(session_id, None)
+        self._touched.pop(session_id, None)
+        self._forget_cookies(session_id)
+
+    def _forget_cookies(self, session_id: str) -> None:
+        """But those that another session has by now."""
+        for token_hash in self._hashes.pop(session_id, ()):
+            found = self._cookies.get(token_hash)
+            if found is not None and found[2] == session_id:
+                del self._cookies[token_hash]
 
 
 def _unheard(users: Collection[str], entries: Collection[SessionEntry]) -> None:

@@ -180,7 +180,8 @@ class Store:
                 self.index.suspensions = await read_suspensions(connection)
 
     async def _take(self, connection: AsyncConnection, users: Iterable[str], session_ids: Sequence[str] | None) -> None:
-        """Brings into the index what the database has of these sessions (None: of all), and of those of these users that it holds.
+        """Brings into the index what the database has of these sessions (None: of all, and lets go of others), and of those of these users
+        that it holds.
 
         A session brings its user's records with it. Called under `_reading_back`, with a transaction that began under it.
         """
@@ -192,6 +193,8 @@ class Store:
         found = await read_users(connection, sorted(wanted), self.rules)
         index.put_users(found)
         index.put_sessions(rows)
+        if session_ids is None:
+            index.keep_only({row.session.id for row in rows}, self._clock())
 
 
 async def _with_insz(write: Write, change: Change) -> Change:

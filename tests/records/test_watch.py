@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.errors import RecordsError
 from gateway.model import Means, Use, UserRecords
 from gateway.records import Records, RecordsSettings
-from gateway.records.index import ENDED_KEPT_SECONDS, SAVE_SECONDS
+from gateway.records.index import ENDED_KEPT_SECONDS, LOST, SAVE_SECONDS
 from gateway.records.loading import read_users
 from gateway.records.standing import Rules
+from gateway.records.values import SessionEntry
 from gateway.records.watch import ASKED_SECONDS, CHANGES_KEPT_SECONDS, LOOKS_APART_SECONDS
 from tests.records.conftest import BY_ACT, INSZ, NOW, PORTAL, Clock, Opener, add_user, authorisation, sign_in, sql
 
@@ -174,6 +175,31 @@ async def test_a_process_that_read_nothing_for_long_reads_everything(open_record
     await within(lambda: other.index.user("jansen01").roles)  # type: ignore[union-attr]
     await within(lambda: other.index.session(b"meanwhile", PORTAL))
     assert other.index.user("peeters1") == await one.user("peeters1")
+
+
+async def test_what_the_database_no_longer_has_goes_when_everything_is_read(
+    open_records: Opener, clock: Clock, settings: RecordsSettings
+) -> None:
+    """A replica without the last commits took over, or a copy was put back: nobody stays signed in by what is nowhere any more."""
+    one, other = await open_records(), await open_records()
+    await add_user(one)
+    await add_user(one, "peeters1", insz=INSZ[1])
+    lost = await sign_in(one, cookie=b"lost", hours=48)
+    await sign_in(one, "peeters1", cookie=b"kept", hours=48)
+    assert await other.catch_up()
+    entry, kept = other.index.session(b"lost", PORTAL), other.index.session(b"kept", PORTAL)
+    assert entry is not None
+    other.index.touch(entry, NOW + SAVE_SECONDS)
+    heard: list[SessionEntry] = []
+    other.index.listen(lambda users, entries: heard.extend(entries))
+    for table, column in (("session_cookies", "session"), ("sessions", "id")):
+        sql(settings, f"DELETE FROM {table} WHERE {column} = '{lost.id}' RETURNING {column}")
+    clock.now = NOW + CHANGES_KEPT_SECONDS
+    assert await other.catch_up()
+    assert (other.index.session(b"lost", PORTAL), other.index.session(b"kept", PORTAL)) == (None, kept)
+    assert heard == [entry]
+    assert (entry.session.ended_at, entry.session.ended_reason) == (clock.now, LOST)
+    assert other.index.take_unsaved(all_of_them=True) == {}
 
 
 # --- whose records are held
