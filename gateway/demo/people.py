@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Final
+from typing import Final, TypeGuard
 
 from gateway.credentials import activation, code_card
 from gateway.credentials.argon import SALT_BYTES
@@ -51,23 +51,29 @@ class _Population:
         self._now = now
 
     async def complete(self) -> None:
+        known = await self._known()
         for person in stories.PEOPLE:
-            await self._person(person)
+            await self._person(person, known.get(person.user_id))
+        known = await self._known()
         for person in stories.PEOPLE:
+            user = known.get(person.user_id)
             for reference in (*person.designated, *person.ended):
                 # The authorisation of a transaction that `--origin` brings, or takes, is not always in the table.
                 authorisation = self._snapshot.by_reference.get(reference)
-                user = await self._live_user(person)
-                if authorisation is not None and user is not None and reference not in user.designations:
+                if authorisation is not None and self._live(user) and reference not in user.designations:
                     await self._designate(person, authorisation)
 
-    async def _live_user(self, person: Person) -> UserRecords | None:
-        user = await self._records.user(person.user_id)
-        return user if user is not None and user.validity.holds(self._now) else None
+    async def _known(self) -> dict[str, UserRecords]:
+        """All at once: the second time the demo starts there is nothing else to do."""
+        users = await self._records.users_known([person.user_id for person in stories.PEOPLE])
+        return {user.user_id: user for user in users}
 
-    async def _person(self, person: Person) -> None:
+    def _live(self, user: UserRecords | None) -> TypeGuard[UserRecords]:
+        return user is not None and user.validity.holds(self._now)
+
+    async def _person(self, person: Person, user: UserRecords | None) -> None:
         records, now = self._records, self._now
-        if await records.user(person.user_id) is None:
+        if user is None:
             try:
                 number = await records.person_of(insz=person.insz)
             except Conflict:
@@ -75,9 +81,9 @@ class _Population:
             await records.add_user_id(
                 person.user_id, number, person.institution, person.language, BY, now, before_commit=self._tell
             )
-        user = await self._live_user(person)
+            user = await records.user(person.user_id)
         login = await records.find_login(person.user_id)
-        if user is None or login is None:
+        if not self._live(user) or login is None:
             return  # somebody ended this user ID, and it stays so
         if login.password_hash is None:
             hashed = HASHED[person.password]

@@ -140,9 +140,13 @@ def main() -> None:
     openssl.configure()  # before anything else, as `gateway serve` does it
     from gateway import cli
     from gateway.demo import federation
+    from gateway.model import LANGUAGES
+    from gateway.portal.render import template
 
     for word in ("serve", "demo"):
         cli.build([word])
+    for language in LANGUAGES:
+        template(language, "refusal.html")
     federation.installed = lambda: False  # none of these tests signs in there, and it is another second of a core
     words = serve(socket.socket(fileno=int(sys.argv[1])))
     if words is not None:
