@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.model import FOR_EVER
 from gateway.records.schema import designations, directory, persons, user_ids
 
 LAST_CHARACTER = "\U0010ffff"
@@ -50,7 +51,13 @@ def words_of(name: str, user_id: str) -> set[str]:
 
 
 def begins_with(column: sa.ColumnElement[str], term: str) -> sa.ColumnElement[bool]:
+    """Of a column that is ordered by its characters' numbers (`schema.EXACT`): in another order a prefix need be no range."""
     return sa.and_(column >= term, column < term + LAST_CHARACTER)
+
+
+def lasts_beyond(now: float) -> sa.ColumnElement[bool]:
+    """Of a designation: it does not end by `now` by itself."""
+    return sa.or_(designations.c.valid_to.is_(None), designations.c.valid_to > now)
 
 
 def fill_directory(connection: sa.Connection, keys: Iterable[str] | None = None, now: float = 0.0) -> None:
@@ -71,10 +78,11 @@ def fill_directory(connection: sa.Connection, keys: Iterable[str] | None = None,
 def refresh_ends(connection: sa.Connection, keys: Iterable[str], now: float) -> None:
     """Notes anew when the designations of these user IDs end: of those that are live and last beyond `now`."""
     theirs = sa.and_(
-        designations.c.user_id == directory.c.user_id, designations.c.ended_at.is_(None), designations.c.valid_to > now
+        designations.c.user_id == directory.c.user_id, designations.c.ended_at.is_(None), lasts_beyond(now)
     )
-    first = sa.select(sa.func.min(designations.c.valid_to)).where(theirs).scalar_subquery()
-    last = sa.select(sa.func.max(designations.c.valid_to)).where(theirs).scalar_subquery()
+    end = sa.func.coalesce(designations.c.valid_to, FOR_EVER)
+    first = sa.select(sa.func.min(end)).where(theirs).scalar_subquery()
+    last = sa.select(sa.func.max(end)).where(theirs).scalar_subquery()
     for chunk in _chunks(list(keys)):
         mine = sa.and_(directory.c.user_id.in_(chunk), directory.c.word == "")
         connection.execute(sa.update(directory).where(mine).values(first_end=first, last_end=last))

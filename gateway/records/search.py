@@ -13,10 +13,11 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.model import Validity
-from gateway.records.directory import begins_with, folded, terms
+from gateway.model import FOR_EVER, Validity
+from gateway.records.directory import begins_with, folded, lasts_beyond, terms
 from gateway.records.loading import Row, effective
 from gateway.records.schema import confirmations, designations, directory, mandates, persons, user_ids
+from gateway.records.standing import CONFIRMED, RECERTIFIED
 from gateway.records.store import Store
 
 Only = Literal["all", "blocked", "undesignated", "lapsing", "review"]
@@ -35,7 +36,7 @@ _list = directory.alias("list")
 @dataclass(frozen=True, slots=True)
 class Found:
     """A live user ID of an institution, with the name of whose it is. `first_end` and `last_end` are when the first and the last of their
-    designations end, Unix seconds; None without any."""
+    designations end, Unix seconds (FOR_EVER: it has no end); None without any."""
 
     user_id: str
     name: str
@@ -106,9 +107,9 @@ class Search(Store):
             user_ids.c.institution == institution, user_ids.c.ended_at.is_(None), persons.c.ended_at.is_(None)
         )
         born = sa.select(user_ids.c.user_id, persons.c.name).join(user_ids, theirs)
-        born = born.where(
-            live, persons.c.insz != insz, sa.or_(*(begins_with(persons.c.insz, day) for day in _born(insz)))
-        )
+        # From the first to the last number of a day: the order of the column is the server's, in which a prefix need be no range.
+        days = [persons.c.insz.between(f"{day}{'0' * 5}", f"{day}{'9' * 5}") for day in _born(insz)]
+        born = born.where(live, persons.c.insz != insz, sa.or_(*days))
         alike = sa.select(directory.c.user_id).where(
             directory.c.institution == institution, directory.c.word == "", directory.c.sort == folded(name)
         )
@@ -123,7 +124,7 @@ class Search(Store):
         self, connection: AsyncConnection, institution: str, only: Only, now: float
     ) -> list[sa.ColumnElement[bool]]:
         ends, theirs = _list.c, designations.c
-        live = sa.and_(theirs.ended_at.is_(None), theirs.valid_to > now)
+        live = sa.and_(theirs.ended_at.is_(None), lasts_beyond(now))
         match only:
             case "blocked":
                 return [ends.blocked]
@@ -140,10 +141,14 @@ class Search(Store):
                     sa.or_(mandates.c.ended_at <= now, mandates.c.valid_to <= now),
                 )
                 ended = (await connection.scalars(over)).all()
+                said, owner = confirmations.c, mandates.alias().c
+                first = owner.ended_at < sa.func.coalesce(owner.valid_to, FOR_EVER)
                 taken_over = sa.exists().where(
-                    confirmations.c.subject == theirs.id,
-                    confirmations.c.kind != "accepted",
-                    confirmations.c.mandate.not_in(ended),
+                    said.subject == theirs.id,
+                    said.kind.in_((CONFIRMED, RECERTIFIED)),
+                    owner.id == theirs.mandate,
+                    said.recorded_at >= sa.case((first, owner.ended_at), else_=owner.valid_to),
+                    sa.or_(said.mandate.is_(None), said.mandate.not_in(ended)),
                 )
                 waiting = sa.and_(theirs.mandate.in_(ended), live, ~taken_over)
                 some = sa.select(theirs.user_id).where(waiting).limit(FEW + 1)
