@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from gateway.model import FOR_EVER, Validity
 from gateway.records.loading import Row, parse_uses
 from gateway.records.narrowing import day_of, last_day_of
+from gateway.records.reviewing import standings
 from gateway.records.schema import designations, persons, roles, user_ids
-from gateway.records.store import Store
+from gateway.records.store import Store, Write
 
 
 class Exports(Store):
@@ -28,11 +29,14 @@ class Exports(Store):
         made: dict[str, list[tuple[str, ...]]] = {}
         async with self._database.reading() as connection:
             known: dict[str, Row] = {row.user_id: row for row in await connection.execute(people)}
-            for table, cells in ((designations, _designation), (roles, _role)):
-                live = sa.and_(table.c.ended_at.is_(None), sa.or_(table.c.valid_to.is_(None), table.c.valid_to > now))
-                query = sa.select(table).where(table.c.user_id.in_(keys), live).order_by(table.c.id)
-                for row in await connection.execute(query):
-                    made.setdefault(row.user_id, []).append(cells(row))
+            named = sa.and_(designations.c.user_id.in_(keys), designations.c.ended_at.is_(None))
+            for row, stands in await standings(Write(connection), named, self.rules):
+                if now < stands.over(self.rules.review):
+                    made.setdefault(row.user_id, []).append(_designation(row))
+            live = sa.and_(roles.c.ended_at.is_(None), sa.or_(roles.c.valid_to.is_(None), roles.c.valid_to > now))
+            query = sa.select(roles).where(roles.c.user_id.in_(keys), live).order_by(roles.c.id)
+            for row in await connection.execute(query):
+                made.setdefault(row.user_id, []).append(_role(row))
         rows: list[tuple[str, ...]] = []
         for key in keys:
             if key in known:

@@ -20,10 +20,13 @@ from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz
 from gateway.model import FOR_EVER, LANGUAGES, Authorisation, Language, Use, Validity
 from gateway.records.administration import check_mandate, recorded
+from gateway.records.directory import lasts_beyond
 from gateway.records.loading import Row as DatabaseRow
-from gateway.records.loading import parse_uses, root, write_uses
+from gateway.records.loading import effective, parse_uses, root, write_uses
 from gateway.records.narrowing import Terms, designation_terms, last_day_of, read_day, read_days
+from gateway.records.reviewing import LAPSED, standings
 from gateway.records.schema import designations, persons, roles, user_ids
+from gateway.records.standing import Rules
 from gateway.records.store import Store, Write, said
 from gateway.records.table_file import Fault, Row
 from gateway.records.values import USER_ID, BeforeCommit, By, Change, Detail
@@ -49,7 +52,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one row does. `adds` says that the user ID is new; `terms` and `role` are None where nothing of it is to be done."""
+    """What one row does. `adds` says that the user ID is new; `terms` and `role` are None where nothing of it is to be done. `lapsed` are the
+    numbers of designations that nobody confirmed in time, in whose place this one comes."""
 
     line: int
     user_id: str
@@ -60,6 +64,7 @@ class Step:
     language: Language
     authorisation: str
     terms: Terms | None
+    lapsed: tuple[int, ...]
     role: str | None
     role_validity: Validity | None
     reason: str
@@ -103,13 +108,14 @@ class Plan:
 
 @dataclass
 class _Known:
-    """What the records hold of whom a list names."""
+    """What the records hold of whom a list names: of designations, on which terms those stand that do, and the numbers of those that lapsed."""
 
     user_ids: dict[str, DatabaseRow]
     people: dict[str, int]
     numbers: dict[int, set[str]]
     here: dict[int, str]
-    designated: dict[tuple[str, str], DatabaseRow]
+    designated: dict[tuple[str, str], Terms]
+    lapsed: dict[tuple[str, str], tuple[int, ...]]
     held: set[tuple[str, str]]
 
 
@@ -119,7 +125,7 @@ class Imports(Store):
     async def plan_import(self, rows: Sequence[Row], bounds: Bounds, reason: str, now: float) -> Plan:
         """What these rows would do, and their faults. `reason` is for rows that give none."""
         async with self._database.reading() as connection:
-            return await _plan(connection, rows, bounds, reason, now)
+            return await _plan(connection, rows, bounds, reason, now, self.rules)
 
     async def apply_import(
         self,
@@ -136,7 +142,7 @@ class Imports(Store):
         together, some hundred at a time: who signs in meanwhile waits.
         """
         async with self._write(before_commit) as write:
-            plan = await _plan(write.connection, rows, bounds, by.reason, now)
+            plan = await _plan(write.connection, rows, bounds, by.reason, now, self.rules)
             if plan.faults or plan.digest != digest:
                 raise Conflict("the records have changed since the list was checked; nothing was done")
             for reference in ("", *sorted({step.authorisation for step in plan.steps if step.terms is not None})):
@@ -159,6 +165,8 @@ class _Checker:
         self._added: dict[str, tuple[str, str]] = {}
         self._numbers: dict[str, str] = {}
         self._seen: set[tuple[str, str, str]] = set()
+        self._named: dict[tuple[str, str], Terms] = {}
+        self._given: dict[tuple[str, str], Validity | None] = {}
         self._line = 0
 
     def step(self, row: Row) -> Step:
@@ -191,6 +199,7 @@ class _Checker:
             language,
             cells["authorisation"],
             terms,
+            self._known.lapsed.get((user_id, cells["authorisation"]), ()) if terms is not None else (),
             role,
             role_validity,
             reason,
@@ -282,7 +291,8 @@ class _Checker:
             if word not in {use.value for use in Use}:
                 self._fault("uses", "use_unknown", word)
                 return None
-        current = self._known.designated.get((cells["user_id"], reference))
+        what = (cells["user_id"], reference)
+        current = self._known.designated.get(what)
         if current is not None:
             if not self._stands(current, cells, frozenset(map(Use, uses))):
                 self._fault("authorisation", "designated_otherwise", reference)
@@ -290,16 +300,21 @@ class _Checker:
         terms, wrong = designation_terms(granted, uses, cells["from"], cells["until"], self._now)
         for column, code in wrong:
             self._fault(column, code, cells[column])
-        return terms
+        earlier = self._named.get(what)
+        if terms is None or earlier is None:
+            self._named.update({} if terms is None else {what: terms})
+            return terms
+        if terms != earlier:
+            self._fault("authorisation", "designated_otherwise", reference)
+        return None
 
-    def _stands(self, current: DatabaseRow, cells: Mapping[str, str], uses: frozenset[Use]) -> bool:
+    def _stands(self, current: Terms, cells: Mapping[str, str], uses: frozenset[Use]) -> bool:
         """Whether the row says what stands already: then it does nothing."""
         try:
             last = read_day(cells["until"])
         except ValueError:
             return False
-        stands = last_day_of(Validity(current.valid_from, current.valid_to))
-        return parse_uses(current.uses) == uses and last in (None, stands)
+        return current.uses == uses and last in (None, last_day_of(current.validity))
 
     def _role(self, cells: Mapping[str, str]) -> tuple[str | None, Validity | None]:
         role = cells["role"]
@@ -310,33 +325,49 @@ class _Checker:
         if role not in self._bounds.roles:
             self._fault("role", "role_unknown", role)
             return None, None
-        if cells["authorisation"]:
-            # The days of such a row are the designation's; the role does not end before it.
-            return role, None
-        validity, wrong = read_days(cells["from"], cells["until"], self._now)
-        for column, code in wrong:
-            self._fault(column, code, cells[column])
-        return role, None if validity is None or validity.end == FOR_EVER else validity
+        validity: Validity | None = None
+        if not cells[
+            "authorisation"
+        ]:  # else the days of the row are the designation's; the role does not end before it
+            validity, wrong = read_days(cells["from"], cells["until"], self._now)
+            for column, code in wrong:
+                self._fault(column, code, cells[column])
+            if validity is not None and validity.end == FOR_EVER:
+                validity = None
+        what = (cells["user_id"], role)
+        if what not in self._given:
+            self._given[what] = validity
+            return role, validity
+        if self._given[what] != validity:
+            self._fault("role", "row_twice", role)
+        return None, None
 
 
-async def _plan(connection: AsyncConnection, rows: Sequence[Row], bounds: Bounds, reason: str, now: float) -> Plan:
-    checker = _Checker(await _known(connection, rows, bounds.institution, now), bounds, " ".join(reason.split()), now)
+async def _plan(
+    connection: AsyncConnection, rows: Sequence[Row], bounds: Bounds, reason: str, now: float, rules: Rules
+) -> Plan:
+    known = await _known(connection, rows, bounds.institution, now, rules)
+    checker = _Checker(known, bounds, " ".join(reason.split()), now)
     steps = [checker.step(row) for row in rows]
     return Plan(tuple(steps), tuple(checker.faults))
 
 
-async def _known(connection: AsyncConnection, rows: Sequence[Row], institution: str, now: float) -> _Known:
+async def _known(
+    connection: AsyncConnection, rows: Sequence[Row], institution: str, now: float, rules: Rules
+) -> _Known:
     named = sorted({row.cells["user_id"] for row in rows})
     numbers = sorted({digits for row in rows if (digits := _digits(row.cells["insz"]))})
-    found = _Known({}, {}, {}, {}, {}, set())
+    found = _Known({}, {}, {}, {}, {}, {}, set())
     for chunk in _chunks(named):
         newest = sa.select(user_ids).where(user_ids.c.user_id.in_(chunk)).order_by(user_ids.c.id)
         found.user_ids.update({row.user_id: row for row in await connection.execute(newest)})
-        live = sa.select(designations).where(
-            designations.c.user_id.in_(chunk), designations.c.ended_at.is_(None), designations.c.valid_to > now
-        )
-        for row in await connection.execute(live):
-            found.designated[row.user_id, row.authorisation] = row
+        live = sa.and_(designations.c.user_id.in_(chunk), designations.c.ended_at.is_(None), lasts_beyond(now))
+        for row, stands in await standings(Write(connection), live, rules):
+            what = (row.user_id, row.authorisation)
+            if now < stands.over(rules.review):
+                found.designated[what] = Terms(parse_uses(row.uses), effective(row))
+            else:
+                found.lapsed[what] = (*found.lapsed.get(what, ()), row.id)
         theirs = sa.select(roles.c.user_id, roles.c.role).where(roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None))
         found.held.update((row.user_id, row.role) for row in await connection.execute(theirs))
     for chunk in _chunks(numbers):
@@ -370,6 +401,7 @@ class _Work:
         self._by = by
         self._now = now
         self._done: dict[int, list[Change]] = {}
+        self._ended: dict[int, tuple[Mapping[str, Detail], ...]] = {}
 
     async def do(self, plan: Plan) -> None:
         new = [step for step in plan.steps if step.adds]
@@ -390,6 +422,11 @@ class _Work:
                 "blocked": False,
             },
         )
+        for step in plan.steps:
+            for number in step.lapsed:
+                word = _word(self._by, self._bounds, LAPSED, step.authorisation)
+                await self._write.end(designations, designations.c.id == number, word, self._now)
+            self._ended[step.line], self._write.before = tuple(self._write.before), []
         await self._add(
             designations,
             "designation add",
@@ -433,8 +470,9 @@ class _Work:
         user_id = None if about is None else step.user_id
         reference = step.authorisation if act.startswith("designation") else ""
         word = _word(self._by, self._bounds, step.reason, reference)
+        before = self._ended.get(step.line, ()) if act.startswith("designation") else ()
         change = Change(
-            act, self._now, word, user_id, step.insz or None, self._bounds.institution, details, after=after
+            act, self._now, word, user_id, step.insz or None, self._bounds.institution, details, before, after
         )
         self._done.setdefault(step.line, []).append(change)
 

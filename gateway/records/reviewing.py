@@ -15,9 +15,25 @@ import sqlalchemy as sa
 from gateway.errors import Conflict
 from gateway.model import Use, Validity
 from gateway.records.administration import check_mandate, check_not_self, live_user_id, recorded
-from gateway.records.loading import Row, effective, numbers_of_mandates, parse_uses, read_mandates, read_said
+from gateway.records.loading import (
+    KEYS_AT_ONCE,
+    Row,
+    effective,
+    numbers_of_mandates,
+    parse_uses,
+    read_mandates,
+    read_said,
+)
 from gateway.records.schema import confirmations, designations, mandates, persons, user_ids
-from gateway.records.standing import CONFIRMED, OF_DESIGNATIONS, RECERTIFIED, Rules, Standing, designation_standing
+from gateway.records.standing import (
+    CONFIRMED,
+    OF_DESIGNATIONS,
+    RECERTIFIED,
+    Rules,
+    Said,
+    Standing,
+    designation_standing,
+)
 from gateway.records.store import Store, Write
 from gateway.records.values import BeforeCommit, By, Change
 
@@ -181,7 +197,10 @@ async def standings(write: Write, chosen: sa.ColumnElement[bool], rules: Rules) 
 
 
 def _standings_of(connection: sa.Connection, rows: list[Row], rules: Rules) -> list[tuple[Row, Standing]]:
-    said = read_said(connection, confirmations.c.subject.in_([row.id for row in rows]))
+    said: dict[int, list[Said]] = {}
+    for start in range(0, len(rows), KEYS_AT_ONCE):
+        of_these = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
+        said.update(read_said(connection, confirmations.c.subject.in_(of_these)))
     mandate_of = read_mandates(connection, numbers_of_mandates([row.mandate for row in rows], said))
     return [
         (
