@@ -17,7 +17,8 @@ import structlog
 from gateway.decision import Snapshot
 from gateway.errors import TableError
 from gateway.ledger.ledger import Ledger
-from gateway.policy.refusals import REFUSALS
+from gateway.policy.container import entries
+from gateway.policy.refusals import REFUSALS, ReleaseRefused
 from gateway.policy.release import Release, load_release
 from gateway.policy.settings import Settings
 
@@ -136,13 +137,13 @@ class Releases:
 
 def _stamps(path: Path) -> Iterator[tuple[str, int, int, int]]:
     try:
-        if not path.is_dir():
-            status = path.stat()
-            yield "", status.st_ino, status.st_mtime_ns, status.st_size
-            return
-        for directory, _, files in os.walk(path):
-            for name in sorted(files):
-                status = (Path(directory) / name).lstat()
-                yield f"{directory}/{name}", status.st_ino, status.st_mtime_ns, status.st_size
-    except OSError:
-        return  # it is being replaced: the next look tells
+        yield _stamp_of("", path.stat())
+        if path.is_dir():
+            for name, entry in entries(path):
+                yield _stamp_of(name, entry.stat(follow_symlinks=False))
+    except (OSError, ReleaseRefused):
+        return  # it is being replaced: the next look tells; or it is no release, and what reads it tells
+
+
+def _stamp_of(name: str, status: os.stat_result) -> tuple[str, int, int, int]:
+    return name, status.st_ino, status.st_mtime_ns, status.st_size

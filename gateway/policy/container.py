@@ -16,18 +16,21 @@ import shutil
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from gateway.policy.faults import printable
 from gateway.policy.files import MAX_FILE_BYTES
 from gateway.policy.making import write_new, write_over
 from gateway.policy.refusals import ReleaseRefused
-from gateway.policy.table import belongs_to_table
+from gateway.policy.table import ROLES_FILE, belongs_to_table
 
 TARGETS = "targets.json"
 TABLE = "table/"
 SUFFIX = ".tar"
 MAX_FILES = 100_000
+MAX_DIRECTORIES = 1000
+"""Each version of the regulation has one."""
 MAX_BYTES = 256 * 1024 * 1024
 """Of a whole release: the largest that was tried, 10,000 files, has 12 MB."""
 MAX_ROOT_BYTES = 256 * 1024
@@ -59,9 +62,8 @@ def read_container(path: Path) -> dict[str, bytes]:
     """Everything in a release, by name. Only names and sizes are judged. Raises ReleaseRefused."""
     try:
         if path.is_dir():
-            return dict(_bounded(_walk(path, "")))
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return dict(_bounded((name, _plain(path / name, name)) for name, _ in entries(path)))
+        data = _plain(Path(os.path.realpath(path)), path.name, MAX_BYTES)
     except OSError as error:
         raise ReleaseRefused("unreadable", path.name, error.strerror or "") from None
     return parse_archive(data)
@@ -155,26 +157,48 @@ def _judged(name: str) -> str:
     return name
 
 
-def _walk(directory: Path, below: str) -> Iterator[tuple[str, bytes]]:
-    """Links are not followed: what a name leads to could be anything, and be another thing at the next look."""
-    with os.scandir(directory) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            name = f"{below}{entry.name}"
+def entries(path: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Everything that lies in a release that is a directory, but the directories in it, by name; nothing of it is read.
+
+    Nothing is entered in which no file of the table can lie, so it is never deep. Links are not followed: what a name leads to could be
+    anything, and be another thing at the next look. Raises ReleaseRefused, OSError.
+    """
+    left = MAX_FILES
+    below = [""]
+    for directory in below:  # it grows meanwhile
+        with os.scandir(path / directory) as there:
+            found = list(islice(there, left + 1))
+        left -= len(found)
+        if left < 0 or len(below) > MAX_DIRECTORIES:
+            raise ReleaseRefused("too_large", directory.rstrip("/"))
+        for entry in sorted(found, key=lambda entry: entry.name):
+            name = f"{directory}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(directory / entry.name, f"{name}/")
+                below.append(f"{_entered(name)}/")
             else:
-                yield name, _plain(directory / entry.name, name)
+                yield name, entry
 
 
-def _plain(path: Path, name: str) -> bytes:
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
-    most = _most(_judged(name))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
-        return file.read(most + 1)
+def _entered(directory: str) -> str:
+    """One in which a file of the table can lie, or in a directory of it."""
+    if not _SAFE.fullmatch(directory):
+        raise ReleaseRefused("unsafe_name", printable(directory))
+    name = f"{directory}/"
+    inner = name.removeprefix(TABLE)
+    if inner == name or not any(belongs_to_table(f"{inner}{file}") for file in (ROLES_FILE, "nl.md", "1/nl.md")):
+        raise ReleaseRefused("extra_file", directory)
+    return directory
+
+
+def _plain(path: Path, name: str, most: int | None = None) -> bytes:
+    """Of a plain file as much as there may be under its name (or `most` bytes), and one byte more. A pipe is never waited for."""
+    if stat.S_ISREG(path.lstat().st_mode):
+        bound = _most(_judged(name)) if most is None else most
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return file.read(bound + 1)
+    raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
 
 
 def _members(data: bytes) -> Iterator[tuple[str, bytes]]:

@@ -97,6 +97,21 @@ async def test_what_changes_is_asked_for_once_it_rests(
     watching.cancel()
 
 
+async def test_what_can_be_no_release_is_looked_at_within_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "release"
+    path.mkdir()
+    watched = made(path, Alarms(), snapshot())
+    empty = watched._stamp()
+    for number in range(1500):
+        (path / f"table/regulation/{number}").mkdir(parents=True)
+    (path / "table/extra").mkdir()
+    watched.about_to_read()
+    assert watched._read not in ((), empty)  # it is news: whoever reads it refuses it
+    for number in range(100):
+        (path / f"table/extra/{number}").mkdir()
+    assert watched._stamp() == watched._read  # it is not looked into
+
+
 async def _first_asked(watched: Releases) -> str:
     loop = asyncio.get_running_loop()
     asked: asyncio.Future[str] = loop.create_future()

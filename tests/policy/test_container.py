@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,10 @@ def _linked_directory(directory: Path) -> None:
     (directory / "table/transactions").symlink_to("/etc")
 
 
+def _directory(name: str) -> Callable[[Path], None]:
+    return lambda directory: (directory / name).mkdir(parents=True)
+
+
 def _write(name: str, content: bytes = b"") -> Callable[[Path], None]:
     def write(directory: Path) -> None:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +100,13 @@ def _write(name: str, content: bytes = b"") -> Callable[[Path], None]:
         (_write("table/README.md"), "extra_file"),
         (_write("table/gateway.toml"), "extra_file"),
         (_write("table/institutions/deeper/a.toml"), "extra_file"),
+        (_directory("extra"), "extra_file"),
+        (_directory("institutions"), "extra_file"),
+        (_directory("table/extra"), "extra_file"),
+        (_directory("table/institutions/deeper"), "extra_file"),
+        (_directory("table/regulation/1/deeper"), "extra_file"),
+        (_directory("table/regulation/é"), "unsafe_name"),
+        (_directory("table/regulation/-1"), "extra_file"),
         (_write("roles.toml"), "extra_file"),
         (_write("2.root.json", bytes(containers.MAX_ROOT_BYTES + 1)), "too_large"),
         (_write("table/institutions/a.toml", bytes(containers.MAX_FILE_BYTES + 1)), "too_large"),
@@ -105,6 +117,59 @@ def test_what_does_not_belong_in_a_directory(tmp_path: Path, damage: Callable[[P
     write_container(GOOD, path)
     damage(path)
     assert code(lambda: read_container(path)) == expected
+
+
+def test_a_directory_may_be_there_without_files(tmp_path: Path) -> None:
+    path = tmp_path / "release"
+    write_container(GOOD, path)
+    (path / "table/transactions").mkdir()
+    (path / "table/regulation/2").mkdir()
+    assert read_container(path) == GOOD
+
+
+def test_no_directory_is_too_deep_to_be_refused(tmp_path: Path) -> None:
+    """Deeper than Python calls, and than a path may be long."""
+    (tmp_path / "release").mkdir()
+    descriptor = os.open(tmp_path / "release", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("table", dir_fd=descriptor)
+        below = os.open("table", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    assert code(lambda: read_container(tmp_path / "release")) == "extra_file"
+
+
+@pytest.mark.parametrize("bound", ["MAX_FILES", "MAX_DIRECTORIES"])
+def test_entries_are_counted_and_not_files_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    for number in range(20):
+        (tmp_path / f"release/table/regulation/{number}").mkdir(parents=True)
+    read_container(tmp_path / "release")
+    monkeypatch.setattr(containers, bound, 19)
+    assert code(lambda: read_container(tmp_path / "release")) == "too_large"
+
+
+def _loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), _loop, _socket])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "release.tar"
+    make(path)
+    assert code(lambda: read_container(path)) == "unsafe_name"
+
+
+def test_a_link_may_name_the_release_that_is_published(tmp_path: Path) -> None:
+    (tmp_path / "release-12.tar").write_bytes(archive(GOOD))
+    (tmp_path / "release.tar").symlink_to("release-12.tar")
+    assert read_container(tmp_path / "release.tar") == GOOD
 
 
 def _tar(
