@@ -1,29 +1,26 @@
 """What would be different if one release of the table took the place of another: said in authorisations, in persons and in designations.
 
-Who has access is asked of the decision's own checks, so that it says the same. "At" is one moment for both: what only the passing of
-time changes is no consequence of the release. Pure.
+Who has access is asked of the decision itself, so that it says the same. "At" is one moment for both: what only the passing of
+time changes is no consequence of the release, and neither is that one of the two has expired by then. Pure.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
-from gateway.decision import Facts, Snapshot, checks
-from gateway.decision.facts import Connection
+from gateway.decision import Snapshot
+from gateway.decision.access import could
 from gateway.decision.ruling import activated
-from gateway.decision.snapshot import Located
 from gateway.model import (
     BRUSSELS,
     FOR_EVER,
     Authorisation,
-    Channel,
     Context,
     GrantedRole,
     Means,
-    Session,
     Text,
     Transaction,
     Use,
@@ -91,6 +88,7 @@ class Consequences:
 def consequences(old: Snapshot, new: Snapshot, users: Iterable[UserRecords], at: float) -> Consequences:
     """What `new` would change for these users at `at` (Unix seconds), against `old`."""
     found = Consequences(altered=list(_altered(old, new, at)))
+    old, new = _unexpired(old), _unexpired(new)
     superseding = [
         grant
         for grant in new.by_reference.values()
@@ -115,39 +113,11 @@ def _in_order(which: set[Access]) -> tuple[Access, ...]:
 
 def accesses(user: UserRecords, snapshot: Snapshot, at: float) -> set[Access]:
     """What the user could do at `at`, having just signed in by the best of the means that are agreed, from a place that is."""
-    return {
-        (transaction, use)
-        for (institution, transaction) in snapshot.authorisations
-        if institution == user.institution
-        for use in Use
-        if _may(user, snapshot.transactions.get(transaction), use, snapshot, at)
-    }
+    return {(one.transaction.id, one.use) for one in could(user, snapshot, at)}
 
 
-_GRANTED: tuple[checks.Check, ...] = (checks.authorised, checks.designated, checks.has_role)
-_USED: tuple[checks.Check, ...] = (checks.designated_for_use, checks.purpose_stated)
-
-
-def _may(user: UserRecords, transaction: Transaction | None, use: Use, snapshot: Snapshot, at: float) -> bool:
-    if transaction is None or not transaction.matches:
-        return False
-    operation = next((one for one in transaction.operations if one.use is use), None)
-    if operation is None:
-        return False
-    found = checks.Found()
-    found.located = Located(transaction, transaction.matches[0], "/")
-    facts = _facts(user, Means.EID, at)
-    if any(check(facts, snapshot, found) is not None for check in _GRANTED) or found.authorisation is None:
-        return False
-    found.operation, found.grant = operation, found.authorisation.grant_for(use)
-    if found.grant is None or any(check(facts, snapshot, found) is not None for check in _USED):
-        return False
-    return any(checks.means_strong_enough(_facts(user, means, at), snapshot, found) is None for means in Means)
-
-
-def _facts(user: UserRecords, means: Means, at: float) -> Facts:
-    session = Session("", user.user_id, means, at, at, FOR_EVER)
-    return Facts(at, Connection(Channel.USER, None, None, None), "GET", None, True, "/", session=session, user=user)
+def _unexpired(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, refused_from=FOR_EVER)
 
 
 def _reviews(user: UserRecords, superseding: list[Authorisation], new: Snapshot, at: float) -> Iterator[Review]:

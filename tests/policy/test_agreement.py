@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses as dc
 import json
 from collections import Counter
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.decision import Decision, PathPattern, Snapshot, decide, explain
 from gateway.decision.access import NOT_ACCEPTED, OUTSIDE, could
 from gateway.decision.facts import Facts
 from gateway.decision.replay import replay
+from gateway.decision.ruling import find_operation
 from gateway.decision.supposing import coming_from, suppose, using
 from gateway.decision.suspensions import NOTHING_SUSPENDED, Scope, Suspended, Suspensions
 from gateway.ledger.line import serialise
@@ -26,6 +28,7 @@ from gateway.ledger.record import decision_record
 from gateway.model import (
     Acceptance,
     Authorisation,
+    Channel,
     Context,
     Designation,
     Mandate,
@@ -75,6 +78,7 @@ WINDOWS = (
     Validity(NOW - 5 * DAY, NOW + 5 * DAY),
 )
 MOMENTS = (NOW, NOW, NOW - 20 * DAY, NOW + 20 * DAY, NOW - 4 * DAY)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 REFERENCES = ("24/123", "26/007", "25/001")
 
 
@@ -102,9 +106,21 @@ def a_grant(random: Random, authorisation: Authorisation) -> Authorisation:
     )
 
 
+def some_operations(random: Random, usual: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Also such that one stands before others and takes all their requests."""
+    first = Operation(random.choice(list(Use)), PathPattern("/**"), METHODS)
+    return random.choice([usual, usual, (first, *usual), usual[::-1], usual[1:], usual[:1]])
+
+
 def a_table(random: Random, digest: str) -> Snapshot:
     transactions: list[Transaction] = [
-        dc.replace(each, sensitivity=random.randint(0, 4), role=mostly(random, each.role, None))
+        dc.replace(
+            each,
+            channel=mostly(random, each.channel, Channel.FILE_TRANSFER),
+            sensitivity=random.randint(0, 4),
+            role=mostly(random, each.role, None),
+            operations=some_operations(random, each.operations),
+        )
         for each in (TRANSACTION, OTHER)
     ]
     grants = [
@@ -177,10 +193,23 @@ def requested(
     at: float,
     stopped: Suspensions,
     table: Snapshot,
-) -> Facts:
+) -> Facts | None:
+    """None: no request that the transaction gets is of this use."""
     facts = using(suppose(transaction, user, "/", "GET", means, at, suspensions=stopped), transaction, use, table)
-    assert facts is not None
-    return coming_from(facts, None, table)
+    assert (facts is not None) is (use in uses_of(transaction, table))
+    return None if facts is None else coming_from(facts, None, table)
+
+
+def uses_of(transaction: Transaction, table: Snapshot) -> set[Use]:
+    """Of all requests that there can be: none of the patterns tells more paths apart than these."""
+    found = set()
+    for match, rest in product(transaction.matches, ("/", "/search", "/dossiers/1", "/live", "/rights")):
+        located = table.locate(match.host, match.path.removesuffix("/") + rest)
+        if located is not None and located.transaction is transaction:
+            for method, websocket in product(METHODS, (False, True)):
+                operation = find_operation(transaction.operations, method, located.rest, websocket=websocket)
+                found |= set() if operation is None else {operation.use}
+    return found
 
 
 def line_of(facts: Facts, decision: Decision, table: Snapshot) -> dict[str, Any]:
@@ -195,6 +224,8 @@ def best(
 ) -> set[Means]:
     """By which means the decision permits this use."""
     facts = requested(user, transaction, use, Means.EID, at, stopped, table)
+    if facts is None:
+        return set()
     assert facts.session is not None
     by = {means: facts._replace(session=dc.replace(facts.session, means=means)) for means in Means}
     return {means for means, asked in by.items() if decide(asked, table).permitted}
@@ -213,6 +244,10 @@ def test_explain_access_replay_and_diff_say_what_the_decision_says(wanted: int) 
             for use in Use:
                 means = random.choice(list(Means))
                 facts = requested(user, transaction, use, means, at, stopped, old)
+                if facts is None:
+                    assert (name, use) not in able
+                    seen["nothing is of this use"] += 1
+                    continue
                 decision = decide(facts, old)
                 explained, steps = explain(facts, old)
                 assert explained == decision
@@ -232,6 +267,7 @@ def test_explain_access_replay_and_diff_say_what_the_decision_says(wanted: int) 
                 if one is not None and one.first:
                     # What has to come first is what the decision says now, and nothing else stands in the way after it.
                     asked = requested(user, transaction, use, one.means[-1], at, stopped, old)
+                    assert asked is not None
                     assert decide(asked, old).reason is one.first[0]
                 seen["accepts first" if one is not None and NOT_ACCEPTED in one.first else "as it is"] += 1
                 seen["outside" if one is not None and OUTSIDE in one.first else "inside"] += 1
@@ -247,6 +283,8 @@ def test_explain_access_replay_and_diff_say_what_the_decision_says(wanted: int) 
             seen["loses"],
             seen["gains"],
             seen["suspended_by_ksz"],
+            seen["no_transaction"],
+            seen["nothing is of this use"],
         )
         > wanted / 250
     ), seen

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decision import Snapshot, decide
+from gateway.decision import PathPattern, Snapshot, decide
 from gateway.decision.ruling import find_operation
 from gateway.decision.supposing import suppose
 from gateway.model import (
@@ -33,6 +33,7 @@ from gateway.policy.settings import load_settings
 from tests.policy.conftest import NOW
 
 DAY = 86400.0
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 NORTH = "0403019261"
 YEAR = Validity(NOW - 300 * DAY, NOW + 300 * DAY)
 Edit = Callable[[str, str, str], None]
@@ -82,6 +83,29 @@ def test_who_loses_and_who_gains(config: Path, edit: Edit, table: Snapshot) -> N
     assert (ends.kind, ends.id, ends.how, ends.institution) == ("authorisation", "24/123", "ends", NORTH)
     assert [(one.what, one.before, one.after) for one in ends.differences] == [("status", "active", "suspended")]
     assert consequences(after, table, [], NOW).altered[0].how == "begins"
+
+
+def test_an_operation_that_is_never_reached_gives_nobody_anything(table: Snapshot) -> None:
+    """The first operation that matches counts: one that is put before takes what stood behind it from everybody."""
+    old = table.transactions["dossier"]
+    everything = dc.replace(old.operations[0], use=Use.COMMUNICATION, path=PathPattern("/**"), methods=METHODS)
+    new = dc.replace(old, operations=(everything, *(one for one in old.operations if not one.websocket)))
+    after = dc.replace(
+        table,
+        transactions={**table.transactions, "dossier": new},
+        hosts={
+            host: {path: (new if one is old else one, match) for path, (one, match) in paths.items()}
+            for host, paths in table.hosts.items()
+        },
+    )
+    (an,) = consequences(table, after, [user("an", named("24/123"))], NOW).persons
+    assert (an.loses, an.gains) == ((("dossier", Use.CONSULTATION),), ())
+
+
+def test_that_the_old_release_has_expired_by_then_is_no_consequence(table: Snapshot) -> None:
+    expired = dc.replace(table, expires=NOW - DAY, refused_from=NOW - 1)
+    assert not consequences(expired, table, [user("an", named("24/123"))], NOW).persons
+    assert not consequences(table, expired, [user("an", named("24/123"))], NOW).persons
 
 
 def _superseding(edit: Edit, config: Path, review: str) -> None:
@@ -238,6 +262,7 @@ def test_access_is_what_the_decision_permits(table: Snapshot, data: st.DataObjec
         for use in Use:
             asked = _asked(transaction, use)
             if asked is None:
+                assert (transaction.id, use) not in found
                 continue
             method, path, websocket = asked
             reasons = {
