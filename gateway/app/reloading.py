@@ -15,16 +15,18 @@ from gateway.credentials.certificate_profile import Profile
 from gateway.edge.tls import read_certificates
 from gateway.errors import Fault, TableError
 from gateway.policy.cards import read_profile
+from gateway.policy.faults import run_checks
 from gateway.policy.material import require_material
 from gateway.policy.release import Release, load_release, note_release
-from gateway.policy.settings import Listener, Settings, load_settings
+from gateway.policy.sections import Section
+from gateway.policy.settings import CHECKS, Listener, Settings, SettingsError, load_settings
 
 TAKEN = frozenset(
     {
         "levels",
         "sessions.idle",
         "mandates.review",
-        "listener",
+        "evidence.threshold",
         "eid",
         "revocation.check_every",
         "roles",
@@ -33,7 +35,8 @@ TAKEN = frozenset(
         "table.grace",
     }
 )
-"""The settings that a reload takes: what decisions read (it is part of the release), the certificates, and what a card is. Of `listener` see `_rest`."""
+"""The settings that a reload takes: what decisions read (it is part of the release), and what a card is. Of a listener, its names and
+certificates: see `as_taken`."""
 
 
 class Outcome(TypedDict):
@@ -52,7 +55,7 @@ class Outcome(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """Good as a whole. `settings` are those of the files; `restart_for` names the settings that differ from the running ones and wait for the next start."""
+    """Good as a whole. `settings` are those that run from now on; `restart_for` names those of the files that wait for the next start."""
 
     settings: Settings
     release: Release
@@ -63,17 +66,29 @@ class Renewed:
 
 def read_anew(prepared: Prepared, *, begins: bool = False) -> Renewed:
     """`begins`: the release that waited shall serve. Raises TableError, SettingsError or ConfigurationError; nothing is changed yet. Reads files: to be called in a thread."""
-    settings = load_settings(prepared.config)
-    require_material(settings, time.time())
-    profile = read_profile(settings)
-    certificates = certificates_anew(prepared, settings, profile)
+    found = load_settings(prepared.config)
+    require_material(found, time.time())
+    profile = read_profile(found)
+    certificates = certificates_anew(prepared, found, profile)
+    settings = _checked(prepared.settings, found)
     return Renewed(
         settings,
         checked_release(settings, begins=begins),
         certificates,
         CardRules(profile, settings.revocation.check_every),
-        waiting_for_a_start(prepared.settings, settings),
+        waiting_for_a_start(prepared.settings, found),
     )
+
+
+def renew_prepared(prepared: Prepared) -> None:
+    """What the workers took, for those that are forked from now on. Raises ConfigurationError; then nothing was changed."""
+    found = load_settings(prepared.config)
+    profile = read_profile(found)
+    certificates = certificates_anew(prepared, found, profile)
+    prepared.settings = _checked(prepared.settings, found)
+    prepared.card_profile = profile
+    for new in certificates:
+        new.serve()
 
 
 def certificates_anew(prepared: Prepared, settings: Settings, profile: Profile | None) -> list[NewCertificates]:
@@ -99,20 +114,55 @@ def checked_release(settings: Settings, *, begins: bool = False) -> Release:
     return release
 
 
+def as_taken(running: Settings, new: Settings) -> Settings:
+    """What runs after a reload of `new`: its are the keys of TAKEN, and of each listener names and certificates; all others stay.
+
+    Which release serves stays as well when `table.unsafe_unsigned` changes: what nobody signed takes a signed one's place at a start alone.
+    """
+    changes: dict[str, object] = {}
+    for name, field in Settings.model_fields.items():
+        section, before, after = field.alias or name, getattr(running, name), getattr(new, name)
+        if section in TAKEN:
+            changes[name] = after
+        elif isinstance(before, Section):
+            taken = {key: getattr(after, key) for key in type(before).model_fields if f"{section}.{key}" in TAKEN}
+            changes[name] = before.model_copy(update=taken)
+    if running.table.unsafe_unsigned != new.table.unsafe_unsigned:
+        changes["table"] = running.table
+    changes["listeners"] = tuple(_renewed(listener, _same_listener(new, listener)) for listener in running.listeners)
+    return running.model_copy(update=changes)
+
+
+def _renewed(running: Listener, new: Listener | None) -> Listener:
+    if new is None:
+        return running
+    return running.model_copy(update={"names": new.names, "certificate": new.certificate})
+
+
+def _checked(running: Settings, new: Settings) -> Settings:
+    """As `as_taken`. Raises SettingsError when what is taken does not fit what stays."""
+    settings = as_taken(running, new)
+    if faults := run_checks(CHECKS, settings):
+        waits = ", ".join(waiting_for_a_start(running, new))
+        mend = "Start the gateway anew, or undo the change"
+        raise SettingsError(
+            [Fault(each.file, each.where, f"{each.what}, and {waits} waits for a start", mend) for each in faults]
+        )
+    return settings
+
+
 def waiting_for_a_start(running: Settings, new: Settings) -> list[str]:
     """The keys that were changed and that a reload does not take."""
-    before, after = _rest(running), _rest(new)
-    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    stays, wanted = _flat(as_taken(running, new)), _flat(new)
+    return sorted(key for key in stays.keys() | wanted.keys() if stays.get(key) != wanted.get(key))
 
 
-def _rest(settings: Settings) -> dict[str, object]:
-    """Settings that only a start takes, by key. Of a listener: its channel, addresses and ports."""
+def _flat(settings: Settings) -> dict[str, object]:
+    """Settings by key. Of a listener what only a start takes: its channel, addresses and ports."""
     flat: dict[str, object] = {}
     for section, values in settings.model_dump(by_alias=True, exclude={"listeners"}).items():
         for key, value in values.items() if isinstance(values, dict) else [("", values)]:
-            name = f"{section}.{key}" if key else section
-            if name not in TAKEN and section not in TAKEN:
-                flat[name] = value
+            flat[f"{section}.{key}" if key else section] = value
     for number, listener in enumerate(settings.listeners, 1):
         taken = {"names", "certificate"}
         for key, value in listener.model_dump(by_alias=True, exclude=taken).items():

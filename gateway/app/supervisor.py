@@ -24,10 +24,8 @@ import structlog
 from gateway.app.employed import BEAT_SECONDS, FAILED, employed, leave_process
 from gateway.app.life import Inheritance
 from gateway.app.prepared import Prepared
-from gateway.app.reloading import Outcome, certificates_anew, merged, outcome_of, write_outcome
+from gateway.app.reloading import Outcome, merged, outcome_of, renew_prepared, write_outcome
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.policy.cards import read_profile
-from gateway.policy.settings import load_settings
 
 STEADY_SECONDS = 60.0
 """A worker that lived so long died of something new: its successor starts at once."""
@@ -365,23 +363,18 @@ class Supervisor:
         outcome = merged(said)
         if outcome["ok"]:
             self._table = outcome["hash"]
-            self._renew_certificates()
+            self._renew()
         if self._reload_cause == HANG_UP:  # whoever asked waits for the answer to that, and to nothing else
             write_outcome(self._settings.reload_file, outcome)
         self._begin_reload()
 
-    def _renew_certificates(self) -> None:
+    def _renew(self) -> None:
         """What the workers took, for those that are forked from now on."""
         try:
-            settings = load_settings(self._prepared.config)
-            renewed = certificates_anew(self._prepared, settings, read_profile(settings))
+            renew_prepared(self._prepared)
         except ConfigurationError as error:  # the files changed again since
-            _log.error(
-                "certificates_not_renewed", reason=str(error), effect="a worker that starts anew has the old ones"
-            )
-            return
-        for new in renewed:
-            new.serve()
+            effect = "a worker that starts anew has the old settings and certificates"
+            _log.error("successors_not_renewed", reason=str(error), effect=effect)
 
     def _kill_all(self) -> None:
         for post in self._posts:

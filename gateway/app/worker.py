@@ -285,7 +285,7 @@ class Worker:
             except ConfigurationError as error:
                 faults = [Fault("gateway.toml", "", str(error), "Run: gateway check")]
             else:
-                self._releases.settings = renewed.settings
+                self._prepared.settings = self._releases.settings = renewed.settings
                 self._take(renewed.release)
                 restart_for, waiting = renewed.restart_for, renewed.release.waiting
                 self._doors.renew(renewed.certificates)
