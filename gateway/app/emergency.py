@@ -53,8 +53,8 @@ class Emergency:
         """Keys of those that could not be brought to the records, and were told."""
 
     def begin(self) -> None:
-        """Before the first request. Raises RecordsError when there is no switch and none can be made."""
-        self._switch.make()
+        """Before the first request. It only looks: the directory was made before the first worker was (`app.prepared`), and one that is
+        gone by now must not come back empty because a worker took a dead one's place."""
         self.tick()
 
     def running(self) -> list[Suspension] | None:

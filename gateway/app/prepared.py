@@ -23,6 +23,7 @@ from gateway.model import Channel
 from gateway.policy.cards import card_warnings, read_profile
 from gateway.policy.material import load_secret, require_material
 from gateway.policy.settings import Listener, Settings, load_settings
+from gateway.records.switch import Switch
 
 _log = structlog.get_logger("gateway")
 
@@ -55,7 +56,7 @@ class NewCertificates(NamedTuple):
 
 @dataclass(slots=True)
 class Prepared:
-    """What every worker starts from. `started` is Unix seconds; `connections` is how many of clients a worker has room for,
+    """What every worker starts from; after a reload, with the `settings` and `card_profile` that it brought. `started` is Unix seconds; `connections` is how many of clients a worker has room for,
     `shares` how many each has (None with one worker); `card_profile` what a card is (None where nobody asks for one);
     `client_secrets` are the gateway's own at the providers of the federation.
     """
@@ -83,7 +84,8 @@ class Prepared:
 
 
 def prepare(config: Path, workers: int = 1) -> Prepared:
-    """Raises ConfigurationError: bad settings, keys or certificates, or a port in use, stop the start (THREATS row 10)."""
+    """Raises ConfigurationError: bad settings, keys or certificates, or a port in use, stop the start (THREATS row 10); RecordsError
+    when there is no emergency switch and none can be made."""
     settings = load_settings(config)
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     require_material(settings, time.time())
@@ -108,6 +110,8 @@ def prepare(config: Path, workers: int = 1) -> Prepared:
             doors.append(Door(listener, sockets, contexts[id(listener)]))
     room, shares = room_for(settings.connections.total), Shares(workers) if workers > 1 else None
     client_secrets = load_client_secrets(settings)
+    # Once, and not by each worker; and now that the ports are ours, so that no gateway runs that suspends everything for want of it.
+    Switch(settings.switch_directory).make()
     return Prepared(
         config, settings, workers, doors, operator, assertion_key, secret, room, shares, profile, client_secrets
     )

@@ -117,7 +117,7 @@ class _Door:
 
     def __init__(self, settings: Settings, records: RecordsDesk | None, ledger: CliLedger) -> None:
         self.records = records
-        self.switch = Switch(settings.switch_directory)
+        self.switch = _switch(settings)
         self._settings = settings
         self.before_commit = partial(write_line, ledger)
 
@@ -129,6 +129,20 @@ class _Door:
             return None
 
 
+def _switch(settings: Settings) -> Switch:
+    """The switch of this machine. Raises RecordsError when it is gone and a gateway may run: it holds everything suspended, which a new
+    directory would end."""
+    switch = Switch(settings.switch_directory)
+    if not switch.directory.exists():
+        if settings.pid_file.exists():
+            raise RecordsError(
+                f"{switch.directory} is gone, and by {settings.pid_file} a gateway runs, for which everything is suspended until it is back: "
+                "put it back as it was, or restart the gateway, which makes it. Nothing was changed"
+            )
+        switch.make()
+    return switch
+
+
 def _at_the_door(work: Callable[[_Door], Awaitable[T]], config: Path, *, as_json: bool) -> T:
     async def go(settings: Settings, ledger: CliLedger) -> T:
         try:
@@ -136,9 +150,7 @@ def _at_the_door(work: Callable[[_Door], Awaitable[T]], config: Path, *, as_json
         except GatewayError:
             records = None
         try:
-            door = _Door(settings, records, ledger)
-            door.switch.make()
-            return await work(door)
+            return await work(_Door(settings, records, ledger))
         finally:
             if records is not None:
                 await records.close()

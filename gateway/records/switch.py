@@ -59,15 +59,16 @@ def new_key(day: str) -> str:
 
 
 class Switch:
-    """The directory, made with whoever owns it when it is missing at a start; later it has to be there."""
+    """The directory: `make` is for the start of a gateway, and where none runs; later it has to be there. Whoever makes it anew beside a
+    gateway that runs ends what it holds suspended, which is everything, and what only the lost files said is forgotten."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def make(self) -> None:
-        """Raises RecordsError when it cannot be made."""
+        """Raises RecordsError when it cannot be made, also because the state directory around it is gone."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.directory.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise RecordsError(f"{self.directory}: the directory cannot be made ({error.strerror})") from None
 

@@ -31,6 +31,7 @@ class Machine:
     given: list[Suspensions] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.switch.make()
         self.emergency = Emergency(self.switch, self.records, self.given.append)
         self.emergency.begin()
 
@@ -52,7 +53,7 @@ async def records(tmp_path: Path) -> AsyncIterator[Records]:
 
 @pytest.fixture
 def machine(tmp_path: Path, records: Records) -> Machine:
-    return Machine(Switch(tmp_path / "state" / "suspensions"), records, tmp_path / "records.sqlite")
+    return Machine(Switch(tmp_path / "suspensions"), records, tmp_path / "records.sqlite")
 
 
 async def test_by_the_switch_by_the_records_or_both(machine: Machine) -> None:
@@ -98,6 +99,16 @@ async def test_what_cannot_be_read_suspends_everything_until_it_can(machine: Mac
     assert (machine.keys, machine.emergency.running()) == ([UNREADABLE.key], None)
     away.rename(directory)
     assert machine.keys == [KEY]
+
+
+async def test_who_takes_a_dead_workers_place_opens_nothing(machine: Machine) -> None:
+    """A directory that is gone suspends everything in every worker, until a start of the whole gateway makes it again."""
+    machine.switch.directory.rmdir()
+    assert machine.keys == [UNREADABLE.key]
+    given: list[Suspensions] = []
+    Emergency(machine.switch, machine.records, given.append).begin()
+    assert not machine.switch.directory.exists()
+    assert [entry.key for entry in given[-1].entries] == machine.keys == [UNREADABLE.key]
 
 
 async def test_what_the_switch_alone_has_goes_to_the_records(machine: Machine) -> None:

@@ -108,6 +108,17 @@ def test_what_cannot_be_is_said_and_nothing_is_suspended(door: Door, words: list
     assert not [line for line in door.shell.lines() if str(line.get("act", "")).startswith("suspension")]
 
 
+@pytest.mark.parametrize("words", [["suspend", "--all", *WHY], ["resume", "20261128-00000000", *WHY]])
+def test_where_a_gateway_runs_a_directory_that_is_gone_is_not_made(door: Door, words: list[str]) -> None:
+    """That would end what its workers hold suspended, everything, without anybody having said so."""
+    (door.shell.config / "state" / "gateway.pid").write_text("1\n")
+    done = door.run(*words)
+    assert (done.exit_code, "everything is suspended" in done.stderr) == (2, True), done.stderr
+    assert "restart the gateway" in done.stderr
+    assert not door.switch.exists()
+    assert not [line for line in door.shell.lines() if str(line.get("act", "")).startswith("suspension")]
+
+
 def test_a_switch_that_cannot_be_read_is_said(door: Door) -> None:
     door.ok("suspend", "--all", *WHY)
     (door.switch / "notes.txt").write_text("x")

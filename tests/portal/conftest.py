@@ -477,6 +477,7 @@ async def open_world(
     )
     client = TestClient(TestServer(make_app(services)))
     await client.start_server()
+    switch.make()
     emergency = Emergency(switch, records, lambda now: made[0].suspensions.append(now) if made else None)
     emergency.begin()
     made.append(World(records, ledger, clock, client, tmp_path, emergency, providers=providers))

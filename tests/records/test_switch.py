@@ -23,7 +23,7 @@ def suspension(
 
 @pytest.fixture
 def switch(tmp_path: Path) -> Switch:
-    made = Switch(tmp_path / "state" / "suspensions")
+    made = Switch(tmp_path / "suspensions")
     made.make()
     return made
 
@@ -104,6 +104,10 @@ def test_a_directory_that_is_gone_is_said(switch: Switch) -> None:
 
 
 def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """Nor is the state directory made anew around it: with that, the whole machine lost what it knew."""
+    switch = Switch(tmp_path / "state" / "suspensions")
+    with pytest.raises(RecordsError, match="cannot be made"):
+        switch.make()
     (tmp_path / "state").write_text("a file")
     with pytest.raises(RecordsError, match="cannot be made"):
-        Switch(tmp_path / "state" / "suspensions").make()
+        switch.make()
