@@ -98,7 +98,7 @@ def recall(path: Path, kept: Path, trusted_root: bytes, now: float) -> Memory | 
     found: list[Verified] = []
     for archive in sorted(kept.glob(f"*{SUFFIX}")):
         try:
-            found.append(verify(read_container(archive), trusted_root))
+            found.append(verify(read_container(archive), trusted_root, taken=True))
         except ReleaseRefused:
             continue  # it was good once, by roots that this configuration does not trust any more
     if not found:

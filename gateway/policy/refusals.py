@@ -58,6 +58,7 @@ _ROWS = (
     Refusal("release_differs", "another release of the same number was seen before", "Two releases were prepared with the same number; or a signed release was prepared anew.", _NEWER),
     Refusal("expired", "it has expired", "It lay too long before it was published; or somebody offers an old one to a new machine.", _NEWER),
     Refusal("not_begun", "it begins later, and there is none to serve until then", "The first release of this machine has a date in the future.", "Publish one that is in force by now, or wait"),
+    Refusal("serving_refused", "it begins later, and the release that serves until then would be refused by now", "The trusted root of the configuration was replaced by one that ends a signer of the serving release; or it is not in state/releases any more. What lies there is good.", "Put the former root back where table.root says until the new release has begun: its roots are followed; or publish a release that is in force by now"),
     Refusal("memory_damaged", "what the gateway remembers of releases cannot be read", "A disk that failed, a file that was edited, or rights that were changed.", _STATE),
     # what stands in it
     Refusal("table_faulty", "it is signed, and its table has faults", "It was made without --config, or settings of this gateway changed since; each fault is named with its file.", "Correct the files and publish a new release: gateway table new checks them"),

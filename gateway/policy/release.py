@@ -25,7 +25,15 @@ from gateway.errors import Fault, TableError
 from gateway.model import BRUSSELS
 from gateway.policy.build import build_snapshot
 from gateway.policy.checks import check_table
-from gateway.policy.container import SUFFIX, TARGETS, Container, archive, read_container, table_files
+from gateway.policy.container import (
+    SUFFIX,
+    TARGETS,
+    Container,
+    archive,
+    read_container,
+    root_versions,
+    table_files,
+)
 from gateway.policy.faults import FileModel, run_checks
 from gateway.policy.files import Found, read_files
 from gateway.policy.making import write_over
@@ -131,8 +139,7 @@ def load_release(settings: Settings, now: float, *, kept: bool = False) -> Relea
     if serves is None:
         starts = offered.verified.starts
         raise ReleaseRefused("not_begun", "", f"release {offered.verified.number}: {_day(starts)}", until=starts)
-    container = read_container(_as_signed(settings.table.releases, serves))
-    running = Signed(verify(container, _trusted_root(settings)), container)
+    running = _serving(offered.verified, serves, settings)
     return dataclasses.replace(_checked(running, settings, now), waiting=release)
 
 
@@ -158,13 +165,30 @@ def _offered(settings: Settings, now: float, *, kept: bool = False) -> tuple[Sig
         raise ReleaseRefused("not_named", SETTINGS_FILE)
     trusted = _trusted_root(settings)
     memory = recall(settings.table_memory, settings.table.releases, trusted, now)
-    path = settings.table.release
     if kept and memory is not None:
-        path = _as_signed(settings.table.releases, memory.highest.signed)
-    container = read_container(path)
-    offered = Signed(verify(container, trusted), container)
+        offered = _kept(settings.table.releases, memory.highest.signed, trusted)
+    else:
+        container = read_container(settings.table.release)
+        offered = Signed(verify(container, trusted), container)
     admit(offered.verified, memory, now)
     return offered, memory
+
+
+def _kept(directory: Path, signed: str, trusted: bytes) -> Signed:
+    """One that was taken before. Raises ReleaseRefused."""
+    container = read_container(_as_signed(directory, signed))
+    return Signed(verify(container, trusted, taken=True), container)
+
+
+def _serving(waits: Verified, serves: str, settings: Settings) -> Signed:
+    """What serves until `waits` begins. Raises ReleaseRefused, which says that it is not about the one that lies there."""
+    trusted = _trusted_root(settings)
+    try:
+        return _kept(settings.table.releases, serves, trusted)
+    except ReleaseRefused as refused:
+        begins = f"release {waits.number} begins on {_day(waits.starts)}"
+        what = f"{begins}, what serves until then: {refused.code}"
+        raise ReleaseRefused("serving_refused", f"{serves}{SUFFIX}", what, until=waits.starts) from None
 
 
 def _trusted_root(settings: Settings) -> bytes:
@@ -251,13 +275,22 @@ def keep_release(release: Release, directory: Path) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if release.signed is not None:
-        as_signed = _as_signed(directory, release.signed.verified.signed)
-        if not as_signed.exists():
-            write_over(as_signed, archive(release.signed.container))
+        _keep_as_signed(release.signed, directory)
     path = directory / f"{release.hash}.json"
     if not path.exists():
         write_over(path, release.document)
     return path
+
+
+def _keep_as_signed(signed: Signed, directory: Path) -> None:
+    """Anew when it was signed again under a newer root: by the old one it would be refused from then on. And when it is damaged."""
+    path = _as_signed(directory, signed.verified.signed)
+    try:
+        if root_versions(read_container(path))[-1:] >= root_versions(signed.container)[-1:]:
+            return
+    except ReleaseRefused:
+        pass  # it is not there, most of all
+    write_over(path, archive(signed.container))
 
 
 def _as_signed(directory: Path, signed: str) -> Path:

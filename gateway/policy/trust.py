@@ -72,10 +72,12 @@ class Verified:
 Kind = TypeVar("Kind", Root, Targets)
 
 
-def verify(container: Container, trusted_root: bytes) -> Verified:
-    """The release in `container`, by the signers that follow from `trusted_root` (a root's JSON). Raises ReleaseRefused."""
+def verify(container: Container, trusted_root: bytes, *, taken: bool = False) -> Verified:
+    """The release in `container`, by the signers that follow from `trusted_root` (a root's JSON). One that was `taken` before may be older
+    than that root: enough of its signers must have signed it. Raises ReleaseRefused.
+    """
     try:
-        return _verified(container, trusted_root)
+        return _verified(container, trusted_root, taken=taken)
     except _ODD as error:
         # Values of other types than TUF's reader looks for: whatever they do, they refuse the release and never end a reload.
         raise ReleaseRefused("malformed", "", type(error).__name__) from error
@@ -84,9 +86,9 @@ def verify(container: Container, trusted_root: bytes) -> Verified:
 _ODD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
-def _verified(container: Container, trusted_root: bytes) -> Verified:
+def _verified(container: Container, trusted_root: bytes, *, taken: bool) -> Verified:
     trusted = read_trusted_root(trusted_root)
-    roots = _chain(container, trusted)
+    roots = _chain(container, trusted, taken=taken)
     root = roots[-1].signed
     if TARGETS not in container:
         raise ReleaseRefused("missing_file", TARGETS)
@@ -174,11 +176,11 @@ def read_trusted_root(content: bytes) -> Metadata[Root]:
     return root
 
 
-def _chain(container: Container, trusted: Metadata[Root]) -> list[Metadata[Root]]:
+def _chain(container: Container, trusted: Metadata[Root], *, taken: bool) -> list[Metadata[Root]]:
     """The trusted root and every newer one."""
     versions = root_versions(container)
     first = trusted.signed.version
-    if versions and versions[-1] < first:
+    if versions and versions[-1] < first and not taken:
         raise ReleaseRefused("root_older", root_name(versions[-1]), f"this gateway trusts version {first}")
     if first in versions:
         same = read_metadata(Root, root_name(first), container[root_name(first)])

@@ -20,6 +20,7 @@ from tests.policy.signers import DAY, first_root, key, keyid, next_root, release
 
 FAR = NOW + 700 * DAY
 ROOTS = first_root("ab", FAR)
+WITHOUT_A = next_root(ROOTS, "abc", FAR, releases=[key("c")], roots=[key("c")], remove=[keyid("a")])
 GRACE = 14 * DAY
 Edit = Callable[[str, str, str], None]
 
@@ -120,6 +121,16 @@ def test_a_lost_memory_is_put_together_from_what_is_kept(machine: Machine) -> No
     assert machine.take().snapshot.release == 3  # a machine that lost everything knows no better
 
 
+def test_what_is_kept_is_remembered_by_a_newer_root_too(machine: Machine) -> None:
+    machine.publish(3)
+    machine.take()
+    machine.settings.table_memory.unlink()
+    renewed = next_root(ROOTS, "ab", FAR)
+    (machine.config / "root.json").write_bytes(renewed[root_name(2)])
+    machine.publish(2, roots=renewed)
+    assert machine.refuses() == "older_release"
+
+
 def test_a_damaged_memory_stops_everything(machine: Machine) -> None:
     machine.publish(1)
     machine.take()
@@ -133,7 +144,7 @@ def test_a_damaged_memory_stops_everything(machine: Machine) -> None:
 def test_rotation_over_restarts(machine: Machine) -> None:
     machine.publish(1)
     machine.take()
-    second = next_root(ROOTS, "abc", FAR, releases=[key("c")], roots=[key("c")], remove=[keyid("a")])
+    second = WITHOUT_A
     machine.publish(2, roots=second, by="bc")
     machine.take()
     machine.publish(3, roots=second, by="ab")
@@ -175,6 +186,60 @@ def test_one_that_waits_begins_whatever_lies_there_by_then(machine: Machine) -> 
     machine.source.write_bytes(b"damaged meanwhile")
     assert machine.refuses(later) == "malformed"
     assert machine.take(later, kept=True).snapshot.release == 2
+
+
+def test_one_that_waits_begins_under_the_root_that_it_was_signed_again_by(machine: Machine) -> None:
+    machine.publish(1)
+    machine.take()
+    later = NOW + 5 * DAY
+    machine.publish(2, starts=later)
+    machine.take()
+    machine.publish(2, starts=later, roots=WITHOUT_A, by="bc")
+    assert machine.take().waiting is not None
+    machine.source.write_bytes(b"damaged meanwhile")
+    assert machine.take(later, kept=True).snapshot.release == 2
+
+
+def test_what_is_kept_damaged_is_kept_anew(machine: Machine) -> None:
+    machine.publish(1)
+    machine.take()
+    (kept,) = machine.settings.table.releases.glob(f"*{SUFFIX}")
+    kept.write_bytes(b"damaged")
+    machine.take()
+    assert kept.read_bytes() == machine.source.read_bytes()
+
+
+def test_the_trusted_root_may_be_renewed_while_one_waits(machine: Machine) -> None:
+    machine.publish(1)
+    machine.take()
+    later = NOW + 5 * DAY
+    renewed = next_root(ROOTS, "ab", FAR)
+    machine.publish(2, starts=later, roots=renewed)
+    machine.take()
+    (machine.config / "root.json").write_bytes(renewed[root_name(2)])
+    taken = machine.take()
+    assert taken.waiting is not None
+    assert (taken.snapshot.release, taken.waiting.snapshot.release) == (1, 2)
+    (machine.config / "root.json").write_bytes(next_root(renewed, "ab", FAR)[root_name(3)])
+    assert machine.refuses(later) == "root_older"  # what lies there has no root that counts here
+    assert machine.take(later, kept=True).snapshot.release == 2
+
+
+def test_a_trusted_root_that_ends_what_serves_is_told_of(machine: Machine) -> None:
+    machine.publish(1)
+    signed = machine.take().signed
+    assert signed is not None
+    later = NOW + 5 * DAY
+    machine.publish(2, starts=later, roots=WITHOUT_A, by="bc")
+    assert machine.take().snapshot.release == 1
+    (machine.config / "root.json").write_bytes(WITHOUT_A[root_name(2)])
+    with pytest.raises(TableError) as error:
+        machine.take()
+    assert code_of(error.value) == "serving_refused"
+    (fault,) = error.value.faults
+    assert fault.file == f"{signed.verified.signed}{SUFFIX}"  # and not the good one that lies there
+    assert "release 2 begins on 2026-06-06 14:00, what serves until then: retired_key" in fault.what
+    assert machine.take(later).snapshot.release == 2
 
 
 def test_one_that_waits_is_replaced_by_a_newer_one(machine: Machine) -> None:
