@@ -51,6 +51,7 @@ class _Connection:
             stderr=asyncio.subprocess.DEVNULL,
             limit=MAX_ANSWER_BYTES,
             env=_ENVIRONMENT | {"PYTHONPATH": ":".join(path for path in sys.path if path)},
+            start_new_session=True,  # a terminal's Ctrl-C is for the gateway, which answers until it has drained
         )  # fmt: skip
         connection = cls(process)
         order = {
@@ -74,7 +75,8 @@ class _Connection:
         stdin = self._process.stdin
         if stdin is None:
             raise OutboundError("broken")
-        with contextlib.suppress(ConnectionError):  # what it said before it ended is read all the same
+        # What it said before it ended is read all the same. RuntimeError: what uvloop says of a pipe that is closed.
+        with contextlib.suppress(ConnectionError, RuntimeError):
             stdin.write(json.dumps(order).encode() + b"\n")
         return await self._hear(seconds)
 

@@ -224,12 +224,15 @@ async def _read(order: dict[str, object]) -> dict[str, Any]:
         "gateway.outbound.read_list",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a terminal's Ctrl-C is for the gateway, which answers until it has drained
     )
     try:
         async with asyncio.timeout(READING_SECONDS):
             said, _ = await process.communicate(json.dumps(order).encode())
     except TimeoutError:
         raise OutboundError("list_reading_took_too_long") from None
+    except RuntimeError:  # what uvloop says where asyncio says BrokenPipeError, and `communicate` passes over that
+        raise OutboundError("list_reading_failed") from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -10,8 +10,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+import uvloop
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -284,6 +286,25 @@ async def test_a_reader_that_hangs_or_dies_costs_one_list(
         await asyncio.wait_for(worker.lists.fetch_due(), 20)
         assert worker.lists.find(wanted) is None
         assert [path.suffix for path in worker.settings.directory.iterdir()] == [".wanted"]
+
+
+def test_a_reader_that_has_ended_before_it_was_asked_costs_one_list_under_the_other_loop_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop says of a closed pipe what asyncio does not, and that was the end of all checking."""
+    begin = asyncio.create_subprocess_exec
+
+    async def ended(*words: Any, **how: Any) -> asyncio.subprocess.Process:
+        process = await begin(*words, **how)
+        await process.wait()
+        await asyncio.sleep(0.05)  # the loop learns of the pipe after the process
+        return process
+
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", ended)
+    for factory in (uvloop.new_event_loop, asyncio.new_event_loop):
+        with asyncio.Runner(loop_factory=factory) as runner, pytest.raises(OutboundError, match="list_reading_failed"):
+            runner.run(lists._read({"some": "order"}))
 
 
 @pytest.mark.slow
