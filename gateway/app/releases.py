@@ -24,6 +24,9 @@ from gateway.policy.settings import Settings
 
 WATCH_SECONDS = 1.0
 """How often it is looked whether another release lies there. One that is still being written shows by its next look."""
+AGAIN_SECONDS = 10.0
+AGAIN_AT_MOST_SECONDS = 300.0
+"""When it is asked again for what did not come about, a disk being full or gateway.toml half edited: twice as long each time."""
 ALARM_SECONDS = 86400.0
 """How often an expired release is told of (DESIGN section 5: daily)."""
 
@@ -45,19 +48,28 @@ class Releases:
         self._ledger = ledger
         self._clock = clock
         self._snapshot = snapshot
-        self._read: Stamp | None = None
+        self._judged: Stamp | None = None
+        self._reading: Stamp | None = None
+        self._seen: Stamp | None = None
+        self._asked: Stamp | None = None
+        self._ask_due = 0.0
         self._begins: float | None = None
         self._again: float | None = None
+        self._rest = AGAIN_SECONDS
         self._alarm_due = 0.0
         self.refused: Counter[str] = Counter()
         """Releases that were refused since the start, by code."""
 
-    def about_to_read(self) -> None:
-        """What lies there is read now: only what changes after this moment is news. Reads files."""
-        self._read = self._stamp()
+    def about_to_read(self, *, kept: bool = False) -> None:
+        """What lies there is read now: once it was taken or refused, only what changed after this moment is news. Reads files.
+
+        `kept`: what is read was kept, and says nothing of what lies there.
+        """
+        self._reading = self._judged if kept else self.stamp()
 
     def took(self, release: Release) -> None:
         waiting = release.waiting
+        self._judged, self._rest = self._reading, AGAIN_SECONDS
         self._begins = self._again = None
         if waiting is not None and waiting.signed is not None:
             verified = waiting.signed.verified
@@ -66,7 +78,7 @@ class Releases:
 
     def refuse(self, code: str, again: float | None) -> None:
         """Tell that a signed release was refused; it is looked at `again` at that moment (Unix seconds)."""
-        self._again = again
+        self._judged, self._again = self._reading, again
         self.refused[code] += 1
         serves = self._snapshot()
         effect = f"the gateway goes on with release {serves.release}" if serves.usable else "every request is refused"
@@ -74,36 +86,50 @@ class Releases:
         _log.critical("release_refused", code=code, reason=row.meaning, effect=effect, do=row.mend)
 
     def look_for_waiting(self) -> None:
-        """For a worker that began with the table of the others. Reads files."""
-        self.about_to_read()
+        """For a worker that began with the table of the others, or with none since what lies there was refused: one may wait all the
+        same, whatever lies in its place. Reads files.
+        """
+        if self.settings.table.release is None:
+            return
+        serves = self._snapshot()
         try:
-            release = load_release(self.settings, self._clock())
+            release = load_release(self.settings, self._clock(), kept=True)
         except TableError:
-            return  # it was refused before, and told
-        self.took(release)
-        if release.snapshot.release > self._snapshot().release:
-            self._begins = 0.0  # it began while nobody kept watch
+            newer = True  # whoever is asked to load it tells why not
+        else:
+            self.took(release)
+            newer = release.snapshot.release > serves.release  # it began while nobody kept watch
+        if serves.usable and newer:
+            self._begins = 0.0
 
     async def keep_watch(self, changed: Callable[[str], None]) -> None:
         """Until it is cancelled: `changed` is told why the table should be read again: `watch`, or `begins`."""
-        last: Stamp | None = None
         while True:
             now = self._clock()
             self.tell_expired(now)
-            if self._begins is not None and self._begins <= now:
-                self._begins = None
-                changed(BEGINS)
-            if self._again is not None and self._again <= now:
-                self._again = None
-                changed("watch")
-            if self.settings.table.release is not None:
-                stamp = await asyncio.to_thread(self._stamp)
-                if stamp == last and stamp not in ((), self._read):
-                    self._read = stamp
-                    changed("watch")
-                last = stamp
+            for cause in self.due(now, await asyncio.to_thread(self.stamp)):
+                changed(cause)
             rest = WATCH_SECONDS if self._begins is None else min(WATCH_SECONDS, self._begins - now)
             await asyncio.sleep(max(rest, 0.0))
+
+    def due(self, now: float, stamp: Stamp) -> Iterator[str]:
+        """Why the table should be read again now, where `stamp` lies; asked for anew until somebody took or refused it: a reload may fail
+        of something else, and what takes access away must not be lost by that.
+        """
+        if self._begins is not None and self._begins <= now:
+            self._begins = now + self._next_rest()
+            yield BEGINS
+        if self._again is not None and self._again <= now:
+            self._again = now + self._next_rest()
+            yield "watch"
+        rests, self._seen = stamp == self._seen, stamp
+        if rests and stamp not in ((), self._judged) and (stamp != self._asked or self._ask_due <= now):
+            self._asked, self._ask_due = stamp, now + self._next_rest()
+            yield "watch"
+
+    def _next_rest(self) -> float:
+        rest, self._rest = self._rest, min(2 * self._rest, AGAIN_AT_MOST_SECONDS)
+        return rest
 
     def tell_expired(self, now: float) -> None:
         """Once a day, for as long as it lasts."""
@@ -129,7 +155,7 @@ class Releases:
             }
             self._ledger.alarm("release_expired", f"the release of the table has expired: {effect}", values)
 
-    def _stamp(self) -> Stamp:
+    def stamp(self) -> Stamp:
         """Which files lie there, and since when; nothing when there are none."""
         path = self.settings.table.release
         return () if path is None else tuple(_stamps(path))

@@ -261,6 +261,7 @@ class Worker:
         except TableError as error:
             _log.critical("no_good_table", effect="every request is refused", do="gateway check, then gateway reload")
             await self._record_reload("", error.faults, "start", error)
+            await asyncio.to_thread(self._releases.look_for_waiting)
             return
         self._take(release)
 
@@ -275,9 +276,10 @@ class Worker:
             restart_for: list[str] = []
             refused: TableError | None = None
             waiting: Release | None = None
-            await asyncio.to_thread(self._releases.about_to_read)
+            begins = cause == BEGINS
+            await asyncio.to_thread(self._releases.about_to_read, kept=begins)
             try:
-                renewed = await asyncio.to_thread(read_anew, self._prepared, begins=cause == BEGINS)
+                renewed = await asyncio.to_thread(read_anew, self._prepared, begins=begins)
             except TableError as error:
                 faults, refused = error.faults, error
             except SettingsError as error:
