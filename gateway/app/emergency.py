@@ -129,13 +129,13 @@ class Emergency:
         key = each.entry.key
         recorded = await self._records.add_suspension(each)
         if recorded is None:
-            self._switch.remove(key)
+            await asyncio.to_thread(self._switch.remove, key)
             log.warning("suspension_ended_elsewhere", key=key)
         elif not self._switch.holds(key):
             # It was ended on the switch, which alone had it, while it was brought to the records: so it is over there as well.
             await self._records.end_suspension(key, ENDED_ON_SWITCH, self._clock())
         elif recorded != each:
-            self._switch.write(recorded)
+            await asyncio.to_thread(self._switch.write, recorded)
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:

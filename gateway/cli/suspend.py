@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -14,13 +15,13 @@ import typer
 
 from gateway.cli.acting import SHELL, write_line
 from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Moment, done, fail, reporting, show
-from gateway.decision import Snapshot
 from gateway.decision.suspensions import Scope, Suspended
-from gateway.errors import Conflict, GatewayError, RecordsError, TableError
+from gateway.errors import Conflict, GatewayError, LedgerError, RecordsError, TableError
 from gateway.ledger import CliLedger
+from gateway.model import UserRecords
 from gateway.policy.release import load_release
 from gateway.policy.settings import Settings, load_settings
-from gateway.records import By, RecordsDesk
+from gateway.records import BeforeCommit, By, RecordsDesk
 from gateway.records.emergency import checked_reason, resume, suspend
 from gateway.records.suspensions import merged
 from gateway.records.switch import Suspension, Switch, new_key
@@ -72,23 +73,25 @@ def suspend_command(
 
     async def work(desk: _Door) -> Suspension:
         checked_reason(reason)
-        table = desk.table()
-        if table is not None and not _is_there(scope, subject, table):
+        if not desk.is_there(scope, subject):
             raise Conflict(f"{scope.value} {subject} is not in the table; nothing was suspended")
         now = time.time()
         day = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d}"
         wanted = Suspension(Suspended(new_key(day), scope, subject), reason.strip(), SHELL, now)
         return await suspend(desk.switch, desk.records, wanted, desk.before_commit)
 
-    made = _at_the_door(work, config, as_json=as_json)
-    what = f"{scope.value} {subject}".strip()
+    made, why = _at_the_door(work, config, as_json=as_json)
+    what = f"{scope.value} {made.entry.subject}".strip()
     elsewhere = "" if made.recorded else (
         "\nThe records could not be reached: it holds on this machine, and other machines learn of it when they are back. "
         "Until then, run the same there."
     )  # fmt: skip
+    if scope is Scope.PERSON and made.entry.person is None:
+        elsewhere += " Whether this user ID exists, and which others the person has, could not be asked."
+    _note(why)
     done(
         f"suspended: {what}. To end it: gateway resume {made.entry.key} --reason …{elsewhere}",
-        _told(made),
+        _told(made, why),
         as_json=as_json,
     )
 
@@ -108,25 +111,69 @@ def resume_command(
         by = By(SHELL, reason.strip())
         return await resume(desk.switch, desk.records, key, by, time.time(), desk.before_commit)
 
-    ended = _at_the_door(work, config, as_json=as_json)
-    done(f"{ended.entry.scope.value} {ended.entry.subject} is open again", _told(ended), as_json=as_json)
+    ended, why = _at_the_door(work, config, as_json=as_json)
+    _note(why)
+    done(f"{ended.entry.scope.value} {ended.entry.subject} is open again", _told(ended, why), as_json=as_json)
+
+
+class _Records:
+    """The records, opened by who first asks them something: what needs none does not wait for them. `why` is why they could not be asked,
+    "" while they could. Each question raises RecordsError then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.why = ""
+        self._settings = settings
+        self._desk: RecordsDesk | None = None
+
+    async def user(self, user_id: str) -> UserRecords | None:
+        return await self._asked(lambda desk: desk.user(user_id))
+
+    async def add_suspension(self, suspension: Suspension) -> Suspension | None:
+        return await self._asked(lambda desk: desk.add_suspension(suspension))
+
+    async def end_suspension(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+        await self._asked(lambda desk: desk.end_suspension(key, by, now, before_commit))
+
+    async def running_suspensions(self) -> tuple[Suspension, ...]:
+        return await self._asked(lambda desk: desk.running_suspensions())
+
+    async def close(self) -> None:
+        if self._desk is not None:
+            await self._desk.close()
+
+    async def _asked(self, question: Callable[[RecordsDesk], Awaitable[T]]) -> T:
+        try:
+            if self._desk is None:
+                self._desk = await RecordsDesk.open(self._settings.records_settings)
+            return await question(self._desk)
+        except (Conflict, LedgerError):
+            raise  # they were reached
+        except GatewayError as error:
+            self.why = f"the records: {error}"
+            raise RecordsError(str(error)) from error
 
 
 class _Door:
-    """What the two commands work with: `records` is None when the database cannot be reached."""
+    """What the two commands work with."""
 
-    def __init__(self, settings: Settings, records: RecordsDesk | None, ledger: CliLedger) -> None:
+    def __init__(self, settings: Settings, records: _Records, ledger: CliLedger) -> None:
         self.records = records
         self.switch = _switch(settings)
         self._settings = settings
         self.before_commit = partial(write_line, ledger)
 
-    def table(self) -> Snapshot | None:
-        """What could be suspended; None when the table has faults, which must not keep anybody from suspending."""
+    def is_there(self, scope: Scope, subject: str) -> bool:
+        """Whether the table has what shall be suspended; of a table with faults, which must not keep anybody from suspending, everything.
+        It is not read for a scope that stands in no table: it may be large."""
+        if scope in (Scope.ALL, Scope.PERSON):
+            return True
         try:
-            return load_release(self._settings, time.time()).snapshot
+            table = load_release(self._settings, time.time()).snapshot
         except TableError:
-            return None
+            return True
+        if scope is Scope.TRANSACTION:
+            return subject in table.transactions
+        return subject in (table.institutions if scope is Scope.INSTITUTION else table.by_reference)
 
 
 def _switch(settings: Settings) -> Switch:
@@ -143,17 +190,15 @@ def _switch(settings: Settings) -> Switch:
     return switch
 
 
-def _at_the_door(work: Callable[[_Door], Awaitable[T]], config: Path, *, as_json: bool) -> T:
-    async def go(settings: Settings, ledger: CliLedger) -> T:
+def _at_the_door(work: Callable[[_Door], Awaitable[T]], config: Path, *, as_json: bool) -> tuple[T, str]:
+    """What came of it, and why the records could not be asked ("": they could, or were not)."""
+
+    async def go(settings: Settings, ledger: CliLedger) -> tuple[T, str]:
+        records = _Records(settings)
         try:
-            records = await RecordsDesk.open(settings.records_settings)
-        except GatewayError:
-            records = None
-        try:
-            return await work(_Door(settings, records, ledger))
+            return await work(_Door(settings, records, ledger)), records.why
         finally:
-            if records is not None:
-                await records.close()
+            await records.close()
 
     with reporting(as_json=as_json):
         settings = load_settings(config)
@@ -163,13 +208,11 @@ def _at_the_door(work: Callable[[_Door], Awaitable[T]], config: Path, *, as_json
 
 def _list(config: Path, *, as_json: bool) -> None:
     async def known(settings: Settings) -> tuple[Suspension, ...]:
-        try:
-            records = await RecordsDesk.open(settings.records_settings)
-        except GatewayError:
-            return ()
+        records = _Records(settings)
         try:
             return await records.running_suspensions()
         except RecordsError:
+            _note(f"this is the switch of this machine alone; {records.why}")
             return ()
         finally:
             await records.close()
@@ -177,9 +220,15 @@ def _list(config: Path, *, as_json: bool) -> None:
     with reporting(as_json=as_json):
         settings = load_settings(config)
         switch = Switch(settings.switch_directory)
-        on_switch = switch.read() if switch.directory.exists() else []
+        # Where a gateway runs, a directory that is gone is no empty one.
+        on_switch = switch.read() if switch.directory.exists() or settings.pid_file.exists() else []
         running = merged(on_switch, asyncio.run(known(settings)))
         show([_row(each) for each in running], "nothing is suspended", as_json=as_json)
+
+
+def _note(what: str) -> None:
+    if what:
+        print(f"Note: {what}.", file=sys.stderr)
 
 
 def _row(suspension: Suspension) -> Mapping[str, object]:
@@ -195,15 +244,7 @@ def _row(suspension: Suspension) -> Mapping[str, object]:
     }
 
 
-def _told(suspension: Suspension) -> Mapping[str, object]:
+def _told(suspension: Suspension, why: str) -> Mapping[str, object]:
     entry = suspension.entry
-    return {"key": entry.key, "scope": entry.scope.value, "subject": entry.subject, "recorded": suspension.recorded}
-
-
-def _is_there(scope: Scope, subject: str, table: Snapshot) -> bool:
-    known = {
-        Scope.TRANSACTION: table.transactions,
-        Scope.INSTITUTION: table.institutions,
-        Scope.AUTHORISATION: table.by_reference,
-    }.get(scope)
-    return known is None or subject in known
+    told = {"key": entry.key, "scope": entry.scope.value, "subject": entry.subject, "recorded": suspension.recorded}
+    return told | {"note": why or None}

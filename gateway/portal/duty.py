@@ -79,8 +79,6 @@ async def begin(ask: Ask) -> web.StreamResponse:
     if not reason:
         return await _page(ask, general=NEED_REASON, form=form, status=422)
     subject = form.get(SUBJECT[scope], "").strip() if scope in SUBJECT else ""
-    if scope is Scope.PERSON:
-        subject = _word(subject)
     if not _is_there(ask, scope, subject):
         return await _page(ask, general=NOT_THERE, form=form, status=422)
     entry = Suspended(new_key(f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d}"), scope, subject)

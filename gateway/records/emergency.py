@@ -1,11 +1,13 @@
 """Suspending and resuming in an emergency: the same order for the command line and the duty officer's page (clause I3).
 
 The ledger's line first, then the switch of this machine, which is what counts here; then the records, by which other machines
-learn of it. Without records it holds here all the same, and a running gateway brings it to them as soon as they are back.
+learn of it. Without records it holds here all the same, and a running gateway brings it to them as soon as they are back. They are asked
+nothing before the switch is written, but for who a person is: a server that hangs must not hold it up.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +22,7 @@ from gateway.records.values import BeforeCommit, By, Change
 
 
 class Known(Protocol):
-    """What is asked of the records."""
+    """What is asked of the records. Each raises RecordsError when they cannot be reached."""
 
     async def user(self, user_id: str) -> UserRecords | None: ...
     async def add_suspension(self, suspension: Suspension) -> Suspension | None: ...
@@ -28,35 +30,35 @@ class Known(Protocol):
     async def running_suspensions(self) -> tuple[Suspension, ...]: ...
 
 
-async def suspend(
-    switch: Switch, records: Known | None, suspension: Suspension, before_commit: BeforeCommit
-) -> Suspension:
-    """Puts it into force; gives it as it stands, `recorded` unless the records could not be reached.
+async def suspend(switch: Switch, records: Known, suspension: Suspension, before_commit: BeforeCommit) -> Suspension:
+    """Puts it into force; gives it as it stands, `recorded` unless the records could not be reached. A user ID is taken however it was typed.
 
     Raises Conflict for a user ID that nobody has and a reason that is none, LedgerError and RecordsError when the line or the switch
     cannot be written: then nothing is suspended.
     """
     checked_reason(suspension.reason)
     entry = suspension.entry
-    change = suspension_change("suspension add", suspension, suspension.since)
-    if entry.scope is Scope.PERSON and records is not None:
+    user, reachable = None, True
+    if entry.scope is Scope.PERSON:
+        entry = entry._replace(subject=entry.subject.strip().lower())
         try:
             user = await records.user(entry.subject)
         except RecordsError:
-            records = None
-        else:
-            if user is None:
-                raise Conflict(f"user ID {entry.subject} does not exist; see `gateway user-id list`")
-            suspension = replace(suspension, entry=entry._replace(person=user.person))
-            change = replace(change, insz=user.insz, institution=user.institution)
+            reachable = False
+        if reachable and user is None:
+            raise Conflict(f"user ID {entry.subject} does not exist; see `gateway user-id list`")
+    suspension = replace(suspension, entry=entry if user is None else entry._replace(person=user.person))
+    change = suspension_change("suspension add", suspension, suspension.since)
+    if user is not None:
+        change = replace(change, insz=user.insz, institution=user.institution)
     await _tell(before_commit, change)
-    switch.write(suspension)
-    if records is None:
+    await asyncio.to_thread(switch.write, suspension)
+    if not reachable:
         return suspension
     try:
         recorded = await records.add_suspension(suspension)
         if recorded is not None:
-            switch.write(recorded)
+            await asyncio.to_thread(switch.write, recorded)
             return recorded
     except RecordsError:
         pass  # the gateway brings it there when they are back; here it holds
@@ -64,7 +66,7 @@ async def suspend(
 
 
 async def resume(
-    switch: Switch, records: Known | None, key: str, by: By, now: float, before_commit: BeforeCommit
+    switch: Switch, records: Known, key: str, by: By, now: float, before_commit: BeforeCommit
 ) -> Suspension:
     """Ends it, and gives what it was.
 
@@ -76,23 +78,23 @@ async def resume(
     known: tuple[Suspension, ...] = ()
     unreachable: RecordsError | None = None
     try:
-        known = () if records is None else await records.running_suspensions()
+        known = await records.running_suspensions()
     except RecordsError as error:
-        records, unreachable = None, error
+        unreachable = error
     found = next((each for each in merged(on_switch, known) if each.entry.key == key), None)
     if found is None:
         raise Conflict(f"suspension {key} is not in force; see `gateway suspend --list`")
-    if any(each.entry.key == key for each in known) and records is not None:
+    if any(each.entry.key == key for each in known):
         await records.end_suspension(key, by, now, before_commit)
-    elif found.recorded and records is None:
+    elif found.recorded and unreachable is not None:
         raise RecordsError(
-            f"suspension {key} is in the records too, and they cannot be reached: it stays in force"
-            + ("" if unreachable is None else f" ({unreachable})")
+            f"suspension {key} is in the records too, and they cannot be reached ({unreachable}): it stays in force; run this again when "
+            "they are back"
         )
     else:
         await _tell(before_commit, suspension_change("suspension end", found, now, by))
-    switch.remove(key)
-    if records is not None:
+    await asyncio.to_thread(switch.remove, key)
+    if unreachable is None:
         # A running gateway may have brought it to the records since they were asked: there, too, it is over, by the line that stands
         # already. Should they be gone by now, that gateway finds the file gone and ends it (app.emergency).
         with suppress(RecordsError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -151,6 +152,24 @@ async def test_a_directory_that_goes_meanwhile_ends_nothing(machine: Machine) ->
     machine.switch.directory.rename(machine.switch.directory.with_name("away"))
     await machine.emergency.bring_together()
     assert [each.entry.key for each in machine.records.index.suspensions] == [KEY]
+
+
+async def test_the_loop_does_not_wait_for_the_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        there.append(asyncio._get_running_loop() is None)
+        sync(descriptor)
+
+    machine.switch.write(suspension())
+    machine.emergency.tick()
+    monkeypatch.setattr(os, "fsync", watched)
+    await machine.emergency.bring_together()
+    machine.emergency.tick()
+    await machine.records.end_suspension(KEY, LATER, 2.0)
+    await machine.emergency.bring_together()
+    assert (machine.switch.read(), there) == ([], [True] * 3)
 
 
 async def test_without_records_the_switch_goes_on(machine: Machine) -> None:

@@ -11,6 +11,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway.cli import suspend
+from gateway.errors import ConfigurationError
+from gateway.policy.release import Release, load_release
+from gateway.policy.settings import Settings
+from gateway.records import RecordsDesk, RecordsSettings
 from tests.cli.conftest import NORTH, Shell
 
 WHY = ["--reason", "origin compromised"]
@@ -72,13 +76,55 @@ def test_without_a_database_it_holds_on_this_machine(door: Door) -> None:
     database = door.shell.config / "state" / "records.sqlite"
     away = database.with_name("away")
     database.rename(away)
-    said = door.ok("suspend", "--person", "jansen01", *WHY)
-    assert "The records could not be reached: it holds on this machine" in said
+    done = door.run("suspend", "--person", "JANSEN01", *WHY)
+    assert done.exit_code == 0
+    assert "suspended: person jansen01" in done.stdout
+    assert "The records could not be reached: it holds on this machine" in done.stdout
+    assert "Whether this user ID exists" in done.stdout
+    assert f"Note: the records: {database}" in done.stderr
     [listed] = door.running()
     assert (listed["subject"], listed["recorded"]) == ("jansen01", False)
+    done = door.run("suspend", "--list")
+    assert (done.exit_code, "jansen01" in done.stdout) == (0, True)
+    assert "this is the switch of this machine alone" in done.stderr
+    assert str(database) in done.stderr
+    made = json.loads(door.ok("suspend", "--all", *WHY, "--json"))
+    assert (made["recorded"], str(database) in made["note"]) == (False, True)
+    door.ok("resume", made["key"], *WHY)
     database.write_bytes(b"no database" * 500)
     assert "open again" in door.ok("resume", str(listed["key"]), *WHY)
     assert door.running() == []
+
+
+def test_what_the_records_have_stays_without_them_and_why_is_said(door: Door) -> None:
+    made = json.loads(door.ok("suspend", "--all", *WHY, "--json"))
+    database = door.shell.config / "state" / "records.sqlite"
+    database.rename(database.with_name("away"))
+    done = door.run("resume", made["key"], *WHY)
+    assert (done.exit_code, str(database) in done.stderr) == (2, True)
+    assert "it stays in force; run this again when they are back" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--all"], ["--person", "jansen01"], ["--transaction", "dossier"]])
+def test_nothing_that_may_hang_is_waited_for(door: Door, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that swallows packets is asked when it is in force already, but for who a person is; and no table is read for what is
+    in none."""
+    held: list[bool] = []
+
+    async def hangs(settings: RecordsSettings) -> RecordsDesk:
+        held.append(any(door.switch.glob("*.json")))
+        raise ConfigurationError("no server answers")
+
+    def read(settings: Settings, now: float) -> Release:
+        assert words[0] == "--transaction"
+        return load_release(settings, now)
+
+    monkeypatch.setattr(RecordsDesk, "open", hangs)
+    monkeypatch.setattr(suspend, "load_release", read)
+    done = door.run("suspend", *words, *WHY)
+    assert (done.exit_code, "Note: the records: no server answers." in done.stderr) == (0, True), done.stderr
+    assert held == [words[0] != "--person"]
+    assert len(list(door.switch.glob("*.json"))) == 1
 
 
 def test_with_a_faulty_table_too(door: Door) -> None:
@@ -116,6 +162,8 @@ def test_where_a_gateway_runs_a_directory_that_is_gone_is_not_made(door: Door, w
     assert (done.exit_code, "everything is suspended" in done.stderr) == (2, True), done.stderr
     assert "restart the gateway" in done.stderr
     assert not door.switch.exists()
+    listed = door.run("suspend", "--list")
+    assert (listed.exit_code, "everything is suspended" in listed.stderr) == (2, True)
     assert not [line for line in door.shell.lines() if str(line.get("act", "")).startswith("suspension")]
 
 

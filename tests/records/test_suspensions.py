@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 
 from gateway.decision.suspensions import Scope, Suspended
 from gateway.errors import Conflict, LedgerError, RecordsError
-from gateway.records import By, Change, Records
+from gateway.model import UserRecords
+from gateway.records import BeforeCommit, By, Change, Records
 from gateway.records.emergency import resume, suspend
 from gateway.records.switch import Suspension, Switch
 from tests.records.conftest import NOW, Opener, add_user
@@ -27,6 +30,25 @@ def switch(tmp_path: Path) -> Switch:
     made = Switch(tmp_path / "suspensions")
     made.make()
     return made
+
+
+class Away:
+    """Records that cannot be reached."""
+
+    async def user(self, user_id: str) -> UserRecords | None:
+        raise RecordsError("no server answers")
+
+    async def add_suspension(self, suspension: Suspension) -> Suspension | None:
+        raise RecordsError("no server answers")
+
+    async def end_suspension(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None:
+        raise RecordsError("no server answers")
+
+    async def running_suspensions(self) -> tuple[Suspension, ...]:
+        raise RecordsError("no server answers")
+
+
+AWAY = Away()
 
 
 async def known(records: Records) -> tuple[Suspension, ...]:
@@ -117,14 +139,14 @@ async def test_nobody_of_that_name_is_suspended(records: Records, switch: Switch
 
 
 async def test_without_a_database_it_holds_and_ends_what_it_alone_has(records: Records, switch: Switch) -> None:
-    made = await suspend(switch, None, suspension(), lambda change: None)
+    made = await suspend(switch, AWAY, suspension(), lambda change: None)
     assert (switch.read(), made.recorded) == ([made], False)
-    await resume(switch, None, KEY, LATER, NOW, lambda change: None)
+    await resume(switch, AWAY, KEY, LATER, NOW, lambda change: None)
     assert switch.read() == []
 
 
 async def test_what_reaches_the_records_while_it_is_ended_is_over_there_too(records: Records, switch: Switch) -> None:
-    made = await suspend(switch, None, suspension(), lambda change: None)
+    made = await suspend(switch, AWAY, suspension(), lambda change: None)
 
     async def meanwhile(change: Change) -> None:
         await records.add_suspension(made)  # a running gateway, between the question and the removal
@@ -136,6 +158,32 @@ async def test_what_reaches_the_records_while_it_is_ended_is_over_there_too(reco
 
 async def test_what_the_records_have_does_not_end_without_them(records: Records, switch: Switch) -> None:
     made = await suspend(switch, records, suspension(), lambda change: None)
-    with pytest.raises(RecordsError, match="stays in force"):
-        await resume(switch, None, KEY, LATER, NOW, lambda change: None)
+    with pytest.raises(
+        RecordsError, match=r"\(no server answers\): it stays in force; run this again when they are back"
+    ):
+        await resume(switch, AWAY, KEY, LATER, NOW, lambda change: None)
     assert switch.read() == [made]
+
+
+async def test_a_user_id_is_written_small_with_records_and_without(records: Records, switch: Switch) -> None:
+    """It is compared as it stands in the records: one in capitals would hold nobody."""
+    person = await add_user(records)
+    for at, expected in ((AWAY, None), (records, person)):
+        made = await suspend(switch, at, suspension(Scope.PERSON, " JANSEN01 "), lambda change: None)
+        assert (made.entry.subject, made.entry.person) == ("jansen01", expected)
+
+
+async def test_the_loop_does_not_wait_for_the_disk(
+    records: Records, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        there.append(asyncio._get_running_loop() is None)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    await suspend(switch, records, suspension(), lambda change: None)
+    await resume(switch, records, KEY, LATER, NOW, lambda change: None)
+    assert there == [True] * 5  # written, recorded, removed; a file and its directory, or the directory
