@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from gateway.errors import Conflict
 from gateway.ledger import CliLedger
 from gateway.ledger.record import administration_record
 from gateway.model import FOR_EVER, Validity
-from gateway.policy.release import load_release
+from gateway.policy.serving import load_serving
 from gateway.policy.settings import Settings, load_settings
 from gateway.records import Act, By, Change, RecordsDesk
 
@@ -105,7 +106,15 @@ class Desk:
 
     def table(self) -> Snapshot:
         """The granted table, checked. Raises TableError."""
-        return load_release(self.settings, self.now).snapshot
+        return table_that_serves(self.settings, self.now)
+
+
+def table_that_serves(settings: Settings, now: float) -> Snapshot:
+    """Of the release that serves; says on stderr when something else lies in its place. Raises TableError."""
+    serving = load_serving(settings, now)
+    if serving.note:
+        print(f"Note: {serving.note}.", file=sys.stderr)
+    return serving.release.snapshot
 
 
 def write_line(ledger: CliLedger, change: Change) -> None:

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple, TypeVar
 from gateway.app.past import Doubt, table_then
 from gateway.decision import Snapshot
 from gateway.decision.suspensions import UNREADABLE, Suspensions
-from gateway.errors import RecordsError
+from gateway.errors import RecordsError, TableError
 from gateway.model import BRUSSELS, FOR_EVER
-from gateway.policy.release import load_release
+from gateway.policy.release import refusing_snapshot
+from gateway.policy.serving import load_serving
 from gateway.policy.settings import Settings
 from gateway.records import RecordsDesk
 from gateway.records.suspensions import merged
@@ -61,18 +62,35 @@ async def _answered(work: Callable[[Known, RecordsDesk], Awaitable[T]], settings
 
 
 def _table(settings: Settings, moment: float, now: float, notes: list[str]) -> Snapshot:
-    release = load_release(settings, now)
     if moment < now:
-        then = table_then(release.snapshot, settings.ledger.directory, settings.table.releases, moment)
-        if then.doubt is not None:
-            notes.append(DOUBTS[then.doubt])
-        return then.snapshot
+        return _table_then(settings, moment, now, notes)
+    release, note = load_serving(settings, now)
+    if note:
+        notes.append(note)
     waits = release.waiting
     if waits is not None and waits.signed is not None and waits.signed.verified.starts <= moment:
         begins = dt.datetime.fromtimestamp(waits.signed.verified.starts, BRUSSELS)
         notes.append(f"by release {waits.snapshot.release}, which begins on {begins:%Y-%m-%d %H:%M}")
         return waits.snapshot
     return release.snapshot
+
+
+def _table_then(settings: Settings, moment: float, now: float, notes: list[str]) -> Snapshot:
+    """Of a past moment; only where it cannot be known does it matter whether there is a good table now."""
+    refused: TableError | None = None
+    try:
+        release, note = load_serving(settings, now)
+        running = release.snapshot
+    except TableError as error:
+        running, note, refused = refusing_snapshot(settings), "", error
+    then = table_then(running, settings.ledger.directory, settings.table.releases, moment)
+    if refused is not None and then.snapshot is running:
+        raise refused
+    if then.doubt is not None:
+        notes.append(DOUBTS[then.doubt])
+        if note and then.snapshot is running:
+            notes.append(note)
+    return then.snapshot
 
 
 async def _suspensions(settings: Settings, records: RecordsDesk, known_at: float, notes: list[str]) -> Suspensions:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import credentials, database, grants, mandates, persons
-from gateway.cli.acting import SHELL, AnyPersonOption, Desk, ReasonOption, at_desk, given
+from gateway.cli.acting import SHELL, AnyPersonOption, Desk, ReasonOption, at_desk, given, table_that_serves
 from gateway.cli.output import (
     WRONG_USE,
     ConfigOption,
@@ -25,7 +25,6 @@ from gateway.cli.output import (
 from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import Institution, Session
-from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
 from gateway.records.index import SAVE_SECONDS
 
@@ -137,7 +136,7 @@ def institution_list(config: ConfigOption = Path("config"), as_json: JsonOption 
     Example: gateway institution list --json
     """
     with reporting(as_json=as_json):
-        found = load_release(load_settings(config), time.time()).snapshot.institutions
+        found = table_that_serves(load_settings(config), time.time()).institutions
     rows = [
         {"kbo": kbo, "name": one.name.in_(one.language), "language": one.language} for kbo, one in sorted(found.items())
     ]
@@ -159,7 +158,7 @@ def institution_show(
             number = check_kbo(kbo)
         except IdentifierError as error:
             fail(str(error), WRONG_USE, as_json=as_json)
-        snapshot = load_release(load_settings(config), time.time()).snapshot
+        snapshot = table_that_serves(load_settings(config), time.time())
         one = snapshot.institutions.get(number)
         if one is None:
             raise Conflict(f"institution {number} is not in the table; see `gateway institution list`")

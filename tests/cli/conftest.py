@@ -15,6 +15,11 @@ from typer.testing import CliRunner
 
 from gateway.cli import records
 from gateway.cli.init import make_configuration
+from gateway.policy.container import archive, root_name
+from gateway.policy.files import read_files
+from gateway.policy.release import load_release, note_release
+from gateway.policy.settings import load_settings
+from tests.policy.signers import DAY, first_root, release
 
 INSZ, OTHER_INSZ = "85073003328", "17073003384"
 NORTH, SOUTH = "0403019261", "0671516647"
@@ -31,6 +36,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("records") / "config"
     make_configuration(directory, time.time())
     return directory
+
+
+def refused_in_place(config: Path) -> None:
+    """Release 11, which two people signed, serves; and in its place lies something else by now."""
+    now, file = time.time(), config / "gateway.toml"
+    text = file.read_text()
+    assert "\nunsafe_unsigned = true" in text
+    file.write_text(text.replace("\nunsafe_unsigned = true", '\nrelease = "release.tar"'))
+    roots = first_root("ab", now + 700 * DAY)
+    (config / "root.json").write_bytes(roots[root_name(1)])
+    place = config / "release.tar"
+    place.write_bytes(archive(release(roots, "ab", now, number=11, files=read_files(config).files)))
+    settings = load_settings(config)
+    settings.state.mkdir(exist_ok=True)
+    note_release(load_release(settings, now), settings)
+    place.write_text("junk")
 
 
 class Shell:

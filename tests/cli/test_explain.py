@@ -17,12 +17,15 @@ from gateway.cli import explain
 from gateway.decision.criteria import BY_PLACE
 from gateway.decision.places import Place
 from gateway.decision.suspensions import Scope, Suspended
-from gateway.ledger.line import ZERO_LEAF, compose, moment, serialise
+from gateway.errors import TableError
+from gateway.ledger.line import ZERO_LEAF, compose, leaf, moment, serialise
 from gateway.model import BRUSSELS, Channel, Use, Validity
+from gateway.policy.refusals import code_of
 from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
 from gateway.records import Act, By, Records, upgrade_schema
 from gateway.records.switch import Suspension, Switch
+from tests.cli.conftest import refused_in_place
 
 REPOSITORY = Path(__file__).parents[2]
 MADE = dt.datetime(2026, 1, 5, 9, 0, tzinfo=BRUSSELS).timestamp()
@@ -333,3 +336,52 @@ def test_a_past_moment_is_by_what_was_known_then_and_says_what_cannot_be_known(c
     _, said = answer(config, *MINE)
     assert any("which table was in force then cannot be known" in note for note in said["notes"])  # type: ignore[attr-defined]
     assert "Note: which table" in run(config, *MINE).stderr
+
+
+# --- whatever lies in the place of the release
+
+
+@pytest.fixture
+def signed(config: Path, tmp_path: Path) -> Path:
+    """The same with a release that two people signed, which serves; and in its place lies something else by now."""
+    directory = tmp_path / "config"
+    shutil.copytree(config, directory)
+    shutil.rmtree(directory / "state" / "ledger", ignore_errors=True)
+    refused_in_place(directory)
+    Switch(load_settings(directory).switch_directory).make()
+    return directory
+
+
+def ran(config: Path, *lines: tuple[str, str]) -> None:
+    """A ledger whose lines say which table ran at these moments."""
+    prev, content = ZERO_LEAF, b""
+    for n, (day, table) in enumerate(lines):
+        at = dt.datetime.fromisoformat(day).replace(tzinfo=BRUSSELS).timestamp()
+        line = compose("user-0", n, prev, moment(at), serialise({"kind": "decision", "id": f"{n}", "table": table}))
+        prev, content = leaf(line), content + line + b"\n"
+    directory = load_settings(config).ledger.directory / "request"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    (directory / f"user-0-{0:020}.jsonl").write_bytes(content)
+
+
+def test_by_the_release_that_serves_whatever_lies_in_its_place(signed: Path) -> None:
+    status, said = answer(signed, *MINE, at="")
+    assert (status, said["reason"]) == (1, "designation_ended")
+    [kept] = (signed / "state" / "releases").glob("*.json")
+    assert said["table"] == kept.stem
+    assert "is refused (malformed; gateway check says why): this is by release 11" in str(said["notes"])
+    assert "Note: what lies where table.release says" in run(signed, *MINE, at="").stderr
+
+
+def test_a_past_moment_needs_nothing_of_what_lies_there_now(signed: Path) -> None:
+    [kept] = (signed / "state" / "releases").glob("*.json")
+    ran(signed, ("2026-06-14", kept.stem), ("2026-06-16", kept.stem))
+    for file in (signed / "root.json", *(signed / "state").rglob("*.tar")):
+        file.unlink()  # so nothing serves here
+        status, said = answer(signed, *MINE)
+        assert (status, said["reason"], said["notes"], said["table"]) == (0, "permitted", [], kept.stem)
+    # Where only the table of now could tell, it says what is wrong with that one.
+    raised = run(signed, *MINE, at="2026-06-01").exception
+    assert isinstance(raised, TableError)
+    assert code_of(raised) == "no_trusted_root"

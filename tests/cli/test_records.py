@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from gateway.credentials.password import verify
 from gateway.ledger.verify import verify as verify_ledger
 from gateway.records.upgrade import REVISIONS
-from tests.cli.conftest import ACT, INSZ, NORTH, OTHER_INSZ, PASSWORD, SOUTH, UNDER, Shell, app
+from tests.cli.conftest import ACT, INSZ, NORTH, OTHER_INSZ, PASSWORD, SOUTH, UNDER, Shell, app, refused_in_place
 
 
 def test_from_nobody_to_a_designated_person(staffed: Shell) -> None:
@@ -296,6 +296,20 @@ def test_everybodys_sessions_end_with_one_line(staffed: Shell) -> None:
     assert line["person"].keys() == {"sealed", "sealed_to"}  # of nobody
     [row] = staffed.json("session", "list", "--person", "jansen01")
     assert row["ended_reason"] == "keys were copied"
+
+
+def test_what_was_refused_keeps_nobody_from_their_work(staffed: Shell) -> None:
+    """A gateway that runs goes on with the release that it has: so do the commands, and say so."""
+    refused_in_place(staffed.config)
+    added = staffed.run(
+        "designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", *UNDER
+    )
+    listed, shown = staffed.run("institution", "list"), staffed.run("institution", "show", NORTH)
+    for result in (added, listed, shown):
+        assert result.exit_code == 0, result.stderr
+        assert "Note: what lies where table.release says is refused (malformed; " in result.stderr
+        assert "release 11" in result.stderr
+    assert "24/123" in shown.stdout
 
 
 def test_institutions(shell: Shell) -> None:
