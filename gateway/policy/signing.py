@@ -12,14 +12,15 @@ from typing import Any, Final
 
 import orjson
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from gateway.errors import ConfigurationError
 from gateway.policy.container import TABLE, TARGETS, Container, root_name, root_versions, table_files
 from gateway.policy.refusals import ReleaseRefused
+from gateway.policy.sealed_keys import LABEL, seal
 from gateway.policy.trust import (
     HASH,
     LEAST_THRESHOLD,
@@ -63,12 +64,7 @@ def make_key(name: str, passphrase: str) -> tuple[bytes, bytes]:
     if len(passphrase) < LEAST_PASSPHRASE:
         raise ConfigurationError(f"a passphrase has at least {LEAST_PASSPHRASE} characters: take several words")
     private = Ed25519PrivateKey.generate()
-    pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase.encode()),
-    )
-    return pem, write_public(SSlibKey.from_crypto(private.public_key()), name)
+    return seal(private, passphrase), write_public(SSlibKey.from_crypto(private.public_key()), name)
 
 
 def write_public(key: SSlibKey, name: str) -> bytes:
@@ -95,13 +91,12 @@ def read_public(content: bytes) -> Key:
 
 def open_key(pem: bytes, passphrase: str) -> Signer:
     """The signer of a private key under a passphrase. Raises ConfigurationError, which repeats nothing of either."""
-    if b"ENCRYPTED PRIVATE KEY" not in pem:
+    if LABEL.encode() not in pem:
         raise ConfigurationError(
             "this is no private key under a passphrase (PEM, PKCS#8). Make one by gateway table new-key"
         )
     try:
-        private = serialization.load_pem_private_key(pem, passphrase.encode())
-        return CryptoSigner(private)
+        return CryptoSigner(load_pem_private_key(pem, passphrase.encode()))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigurationError("the passphrase is wrong, or this is no key that can be used here") from None
 
@@ -145,7 +140,8 @@ def new_root(
         if least < LEAST_THRESHOLD:
             raise ConfigurationError(f"at least {LEAST_THRESHOLD} people sign: the threshold cannot be {least}")
         if there < least:
-            raise ConfigurationError(f"{role}: {least} must sign and only {there} may: name more keys")
+            what = "releases" if role == Targets.type else "roots (--root-key)"
+            raise ConfigurationError(f"{least} must sign and only {there} may: name more keys for {what}")
     return Metadata(root)
 
 
