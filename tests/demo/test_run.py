@@ -25,8 +25,8 @@ from gateway.demo import federation, stories
 from gateway.demo.files import GUIDE, OPERATOR, ORIGIN, PLAIN, PROVIDER, USER
 
 COMMAND = (sys.executable, "-m", "gateway", "demo")
-READY_SECONDS = 60
-STOP_SECONDS = 20
+READY_SECONDS = 150
+STOP_SECONDS = 60
 
 ADDRESSES = {"user", "eid", "plain", "operator"}
 KEYS = {"addresses", "config", "ledger", "ca", "origin", "people", "transactions"}

@@ -27,7 +27,8 @@ from tests.end_to_end.client import BROWSER, Person, origin_of, person
 from tests.end_to_end.house import House
 
 AN, HANS = "an.peeters", "hans.schmitz"
-ENDS_WITHIN_SECONDS = 2.0
+ENDS_WITHIN_SECONDS = 10.0
+"""As in test_journey."""
 
 
 @asynccontextmanager
