@@ -24,6 +24,7 @@ import structlog
 from gateway.app.employed import BEAT_SECONDS, FAILED, employed, leave_process
 from gateway.app.life import Inheritance
 from gateway.app.prepared import Prepared
+from gateway.app.releases import BEGINS
 from gateway.app.reloading import Outcome, merged, outcome_of, renew_prepared, write_outcome
 from gateway.errors import ConfigurationError, Fault, GatewayError
 
@@ -41,8 +42,14 @@ SLACK_SECONDS = 20.0
 SILENT_BEATS = 10
 """A ready worker that misses so many in a row hangs, and with it every connection that it took: it is killed, and another takes its place.
 More than the longest pause that was ever seen of one at work (2 s)."""
+AGAIN_SECONDS = 30.0
+AGAIN_AT_MOST_SECONDS = 600.0
+"""Rest before workers that did not answer alike are asked again: twice as long each time. A large table may take longer than RELOAD_SECONDS
+to read, and an answer that comes late counts."""
 HANG_UP = "SIGHUP"
 """Why a reload is asked for, in the ledger: the operator did."""
+DIFFER = "differ"
+"""Likewise: the workers did not answer alike."""
 _READ_BYTES = 65_536
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -95,7 +102,9 @@ class Supervisor:
         self._table = ""
         self._reload_number = 0
         self._reload_cause = ""
-        self._reload_wanted = ""
+        self._reload_late = False
+        self._reload_rest = AGAIN_SECONDS
+        self._reload_wanted: dict[str, float] = {}
         self._reloading: dict[int, Outcome | None] = {}
         self._reload_until = float("inf")
 
@@ -156,6 +165,9 @@ class Supervisor:
                 self._fork(post)
         if self._reload_until < float("inf") and (None not in self._reloading.values() or now >= self._reload_until):
             self._end_reload()
+        elif self._reload_late and None not in self._reloading.values():
+            self._end_late()
+        self._begin_reload()
         if now >= self._kill_at:
             _log.critical(
                 "workers_killed", workers=[post.number for post in self._posts if post.pid], reason="too slow to end"
@@ -164,12 +176,13 @@ class Supervisor:
 
     def _next_due(self) -> float:
         due = [post.due for post in self._posts if not post.pid and not self._stopping]
+        if self._may_reload():
+            due += self._reload_wanted.values()
         return min([*due, self._reload_until, self._kill_at, self._beat_due])
 
     def _act_on(self, number: int) -> None:
         if number == signal.SIGHUP:
-            self._reload_wanted = HANG_UP
-            self._begin_reload()
+            self._want(HANG_UP)
         elif number in (signal.SIGTERM, signal.SIGINT):
             self.stop(now=self._stopping)
 
@@ -253,17 +266,15 @@ class Supervisor:
             post.ready = True
             self._table = self._table or said["ready"]
             if said["ready"] != self._table:
-                self._reload_wanted = "changed"  # the files, or the table, changed while it began
+                self._want("changed")  # the files, or the table, changed while it began
             if self._all_were_ready:
                 _log.info("worker_ready", worker=post.number, pid=post.pid)
             elif all(one.ready for one in self._posts):
                 self._all_were_ready = True
                 self._settings.pid_file.write_text(f"{os.getpid()}\n")
                 self._tell_ready()
-            self._begin_reload()
         elif "changed" in said:
-            self._reload_wanted = self._reload_wanted or said["changed"]
-            self._begin_reload()
+            self._want(said["changed"])
         elif "decisions" in said:
             post.decisions = Counter(said["decisions"])
         elif "failed" in said:
@@ -337,36 +348,77 @@ class Supervisor:
         for post in self._posts:
             self._order(post, {"stop": "now" if now else "drain"})
 
-    def _begin_reload(self) -> None:
+    def _want(self, cause: str, rest: float = 0.0) -> None:
+        due = time.monotonic() + rest
+        self._reload_wanted[cause] = min(due, self._reload_wanted.get(cause, due))
+
+    def _may_reload(self) -> bool:
         """One at a time; what is wanted meanwhile, or before all are ready, comes after."""
-        if self._reload_until < float("inf") or not self._reload_wanted or not self._all_were_ready or self._stopping:
+        return self._reload_until == float("inf") and self._all_were_ready and not self._stopping
+
+    def _begin_reload(self) -> None:
+        now = time.monotonic()
+        due = [cause for cause, moment in self._reload_wanted.items() if moment <= now]
+        if not due or not self._may_reload():
             return
-        cause = self._reload_cause = self._reload_wanted
-        self._reload_wanted = ""
+        cause = self._reload_cause = next((one for one in (BEGINS, HANG_UP) if one in due), due[0])
+        # All others are answered by what lies there, at once; a release that begins is read from where it is kept.
+        for one in [one for one in self._reload_wanted if (one == BEGINS) == (cause == BEGINS)]:
+            del self._reload_wanted[one]
         self._reload_number += 1
-        self._reload_until = time.monotonic() + RELOAD_SECONDS
+        self._reload_late = False
+        self._reload_until = now + RELOAD_SECONDS
         # Whoever is not ready yet begins with the table that the others run, and is asked again if that is another by then.
         order: dict[str, object] = {"reload": self._reload_number, "cause": cause}
         self._reloading = {post.number: None for post in self._posts if post.ready and self._order(post, order)}
 
     def _end_reload(self) -> None:
+        """Tell how it went. Workers that did not answer alike are told of, and asked again."""
         said = [outcome for outcome in self._reloading.values() if outcome is not None]
         for number, outcome in self._reloading.items():
             if outcome is None:
+                self._reload_late = True
                 what = f"worker {number} did not say within {RELOAD_SECONDS:g} s how the reload went"
                 said.append(
                     outcome_of(self._table, [Fault("", "", what, "See the log, then run `gateway reload` again")])
                 )
         if not said:
             said = [outcome_of(self._table, [Fault("", "", "no worker runs at the moment", "See the log")])]
-        self._reloading, self._reload_until = {}, float("inf")
+        self._reload_until = float("inf")
         outcome = merged(said)
-        if outcome["ok"]:
-            self._table = outcome["hash"]
-            self._renew()
         if self._reload_cause == HANG_UP:  # whoever asked waits for the answer to that, and to nothing else
             write_outcome(self._settings.reload_file, outcome)
-        self._begin_reload()
+        if not self._settle():
+            rest, self._reload_rest = self._reload_rest, min(2 * self._reload_rest, AGAIN_AT_MOST_SECONDS)
+            _log.critical(
+                "workers_differ",
+                cause=self._reload_cause,
+                reasons=[fault["what"] for fault in outcome["faults"]],
+                effect="until they agree, some may run another table, or other settings",
+                asked_again_in=rest,
+            )
+            self._want(self._cause_again(), rest)
+
+    def _end_late(self) -> None:
+        """The last answer came, or whoever owed it died."""
+        self._reload_late = False
+        if self._settle():
+            self._reload_wanted.pop(self._cause_again(), None)
+            _log.info("workers_agree", table=self._table)
+
+    def _cause_again(self) -> str:
+        return BEGINS if self._reload_cause == BEGINS else DIFFER
+
+    def _settle(self) -> bool:
+        """Whether all answered alike. Then what they run is what a worker begins with that is forked from now on."""
+        alike = {outcome and (outcome["hash"], outcome["ok"]) for outcome in self._reloading.values()}
+        if None in alike or len(alike) != 1:
+            return False
+        outcome = merged([outcome for outcome in self._reloading.values() if outcome is not None])
+        self._table, self._reload_rest = outcome["hash"], AGAIN_SECONDS
+        if outcome["ok"]:
+            self._renew()
+        return True
 
     def _renew(self) -> None:
         """What the workers took, for those that are forked from now on."""

@@ -37,7 +37,7 @@ from gateway.message import Limits
 from gateway.model import Channel, Origin
 from gateway.outbound.http import Client
 from gateway.policy.refusals import ReleaseRefused, code_of
-from gateway.policy.release import Release, load_kept, refusing_snapshot
+from gateway.policy.release import Release, load_running, refusing_snapshot
 from gateway.policy.settings import SettingsError
 from gateway.portal.app import make_app
 from gateway.portal.handed import Handed
@@ -154,7 +154,7 @@ class Worker:
             self._emergency.keep_together()
             stack.callback(self._loop.create_task(self._releases.keep_watch(self._changed)).cancel)
         stack.push_async_callback(self._shadows.close)
-        stack.callback(self._loop.create_task(self._shadows.keep()).cancel)
+        self._shadows.keep_watch()
         await self._open_portal(stack)
         await self._join(stack)
         await self._open_operator(stack)
@@ -246,18 +246,20 @@ class Worker:
     # --- table --------------------------------------------------------------------------------------------------------
 
     async def load_table(self, running: str) -> None:
-        """Load the table at the start: the release `running` (a hash) that the other workers have, else the one in the files.
+        """Load the table at the start: the release `running` (a hash) that the other workers have, or the newest that was ever good when
+        that one is not the one that serves any more; without other workers what lies in the files.
 
         Without a good one the gateway serves refusals only.
         """
         try:
-            if running:
-                self.gate.snapshot = await asyncio.to_thread(load_kept, self._settings.table.releases, running)
+            if running and (snapshot := await asyncio.to_thread(load_running, self._settings, running)) is not None:
+                self.gate.snapshot = snapshot
                 if self._number == 0:
                     await asyncio.to_thread(self._releases.look_for_waiting)
                 return
-            await asyncio.to_thread(self._releases.about_to_read)
-            release = await asyncio.to_thread(checked_release, self._settings)
+            among_others = bool(running)
+            await asyncio.to_thread(self._releases.about_to_read, kept=among_others)
+            release = await asyncio.to_thread(checked_release, self._settings, begins=among_others)
         except TableError as error:
             _log.critical("no_good_table", effect="every request is refused", do="gateway check, then gateway reload")
             await self._record_reload("", error.faults, "start", error)

@@ -38,7 +38,7 @@ from gateway.policy.faults import FileModel, run_checks
 from gateway.policy.files import Found, read_files
 from gateway.policy.making import write_over
 from gateway.policy.material import inspect_origins
-from gateway.policy.memory import Memory, admit, recall, remember
+from gateway.policy.memory import Memory, admit, read_memory, recall, remember
 from gateway.policy.refusals import ReleaseFaulty, ReleaseRefused
 from gateway.policy.settings import SETTINGS_FILE, Settings
 from gateway.policy.table import DecisionSettings, Table, parse_table
@@ -314,6 +314,23 @@ def load_kept(directory: Path, digest: str) -> Snapshot:
 
     Raises TableError when it is not there, altered, or of a form that this version cannot read.
     """
+    return _load_kept(directory, digest)[0]
+
+
+def load_running(settings: Settings, digest: str) -> Snapshot | None:
+    """What the other workers of a gateway are said to run, as it was kept, for one that begins among them. None when the memory says that
+    another signed release serves by now: nobody is led back to an older one by a worker's death.
+
+    Raises TableError as `load_kept`, and ReleaseRefused when the memory is damaged.
+    """
+    snapshot, term = _load_kept(settings.table.releases, digest)
+    memory = None if term is None else read_memory(settings.table_memory)
+    if term is not None and memory is not None and memory.running != term.signed:
+        return None
+    return snapshot
+
+
+def _load_kept(directory: Path, digest: str) -> tuple[Snapshot, Term | None]:
     name = f"{digest[:64]}.json"
     if not _HASH.fullmatch(digest):
         raise TableError(
@@ -386,7 +403,7 @@ class _Document(FileModel):
     release: Term | None = None
 
 
-def _read_document(name: str, document: bytes, digest: str) -> Snapshot:
+def _read_document(name: str, document: bytes, digest: str) -> tuple[Snapshot, Term | None]:
     try:
         content = _Document.model_validate(orjson.loads(document))
     except ValueError:  # of orjson, and pydantic's, which is one
@@ -395,7 +412,7 @@ def _read_document(name: str, document: bytes, digest: str) -> Snapshot:
     table, faults = parse_table({file: text.encode() for file, text in content.files.items()})
     if faults:
         raise TableError(faults)
-    return _with_term(build_snapshot(table, content.settings, digest), content.release)
+    return _with_term(build_snapshot(table, content.settings, digest), content.release), content.release
 
 
 def _with_term(snapshot: Snapshot, term: Term | None) -> Snapshot:

@@ -19,7 +19,8 @@ from gateway.decision import Snapshot
 from gateway.ledger.ledger import Ledger
 from gateway.policy.container import archive, root_name
 from gateway.policy.files import read_files
-from gateway.policy.release import load_release, note_release
+from gateway.policy.refusals import ReleaseRefused
+from gateway.policy.release import load_release, load_running, note_release
 from gateway.policy.settings import Settings, load_settings
 from tests.policy.signers import DAY, first_root, release
 
@@ -254,6 +255,25 @@ def test_what_was_published_while_nobody_kept_watch_is_news(machine: Machine) ->
 def test_a_memory_that_cannot_be_read_is_told_of_by_whoever_loads(machine: Machine) -> None:
     load_settings(machine.config).table_memory.write_text("damaged")
     assert releases.BEGINS in successor(machine, Watch(None)).at(NOW + 1)
+
+
+def test_a_workers_death_leads_nobody_back(machine: Machine) -> None:
+    """What the others are said to run was overtaken: not all of them have answered yet that they took the next one."""
+    settings = load_settings(machine.config)
+    seven = load_release(settings, NOW)
+    machine.publish(8, NOW + 60)
+    machine.take(NOW)
+    runs = load_running(settings, seven.hash)
+    assert runs is not None
+    assert runs.release == 7
+    machine.take(NOW + 60)
+    assert load_running(settings, seven.hash) is None
+    eight = load_running(settings, load_release(settings, NOW + 60).hash)
+    assert eight is not None
+    assert eight.release == 8
+    settings.table_memory.write_text("damaged")
+    with pytest.raises(ReleaseRefused):
+        load_running(settings, seven.hash)
 
 
 def test_where_nobody_signs_no_release_waits(tmp_path: Path) -> None:
