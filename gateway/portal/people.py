@@ -71,7 +71,8 @@ def _states(ask: Ask, person: Found, now: float) -> list[tuple[str, str]]:
         found.append((ask.text(N_("not designated")), "note"))
     else:
         last = catalogue.last_day(ask.language, person.last_end)
-        found.append((ask.text(N_("designated until %(day)s")) % {"day": last}, "good"))
+        text = N_("designated without an end") if last is None else N_("designated until %(day)s")
+        found.append((ask.text(text) % {"day": last}, "good"))
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
-from gateway.model import Validity
+from gateway.model import FOR_EVER, Validity
 from gateway.portal.people import PEOPLE_ON_A_PAGE
 from gateway.portal.recent_acts import ACTS_ON_A_PAGE
 from tests.portal.conftest import AUTHORISATIONS, DAY, KBO, NOW, OFFICIAL, PORTAL, Answer, World
@@ -46,6 +47,13 @@ async def test_a_search_is_for_the_beginnings_of_words(
 ) -> None:
     await add_person(world, "luk.dhondt", "01490700185", "Łukasz D'Hondt-Müller")
     assert names(await admin.browser.get(f"{PAGE}?search={quote(search)}")) == found
+
+
+async def test_what_has_no_end_says_so(world: World, admin: Admin) -> None:
+    await add_person(world, "lasting1", "10200100128", "La Sting")
+    granted, by = replace(BY_REFERENCE["24/124"], validity=Validity(NOW - DAY, FOR_EVER)), OFFICIAL
+    await world.records.add_designation("lasting1", granted, ["consultation"], by, NOW - DAY)
+    assert "designated without an end" in (await admin.browser.get(f"{PAGE}?search=lasting1")).page.words
 
 
 async def test_the_filters(world: World, admin: Admin) -> None:
