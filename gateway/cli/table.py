@@ -30,15 +30,17 @@ from gateway.policy.container import (
     TARGETS,
     Container,
     read_container,
+    root_files,
+    root_name,
     write_container,
     write_signatures,
 )
 from gateway.policy.faults import run_checks
 from gateway.policy.files import read_files
 from gateway.policy.making import write_new
-from gateway.policy.memory import admit, recall
+from gateway.policy.memory import admit
 from gateway.policy.refusals import ReleaseFaulty, code_of
-from gateway.policy.release import inspect_files, load_release, open_snapshot
+from gateway.policy.release import load_release, open_release, open_snapshot
 from gateway.policy.settings import Settings, load_settings
 from gateway.policy.table import DecisionSettings, parse_table
 from gateway.policy.token import SCHEME, open_token
@@ -96,6 +98,9 @@ def _saying(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(ANSWER_IS_NO) from None
     except GatewayError as error:
         fail(str(error), WRONG_USE, as_json=as_json)
+    except FileExistsError as error:
+        what = "it is there already, and nothing is written over: name another place"
+        fail(f"{error.filename}: {what}", WRONG_USE, as_json=as_json)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}", WRONG_USE, as_json=as_json)
 
@@ -176,11 +181,11 @@ def rotate_keys(
 
     Examples:
       gateway table rotate-keys --key an.pem.pub --key bert.pem.pub --to roots
-      gateway table rotate-keys --from roots --key carla.pem.pub --remove KEYID --to new-roots
+      gateway table rotate-keys --from roots --key carla.pem.pub --root-key carla.pem.pub --remove KEYID --to new-roots
     """
     with _saying(as_json=as_json):
         before: Container = {} if source is None else read_container(source)
-        roots = {name: content for name, content in before.items() if name != TARGETS and not name.startswith("table/")}
+        roots = root_files(before)
         signing.check_roots(roots)
         releases = _public_keys(keys)
         for_roots = _public_keys(root_keys)
@@ -194,7 +199,7 @@ def rotate_keys(
             root_threshold=root_threshold,
             expires=time.time() + days * DAY,
         )
-        container = {**roots, f"{root.signed.version}.root.json": root.to_bytes()}
+        container = {**roots, root_name(root.signed.version): root.to_bytes()}
         write_container(container, to)
         pieces = signing.pieces(container)
     words.tell_pieces(to, container, pieces, as_json=as_json)
@@ -246,9 +251,7 @@ def new(
     with _saying(as_json=as_json):
         now = time.time()
         before = read_container(roots)
-        signing.check_roots(
-            {name: before[name] for name in before if name != TARGETS and not name.startswith("table/")}
-        )
+        signing.check_roots(before)
         begins = now if starts is None else moment_of(starts)
         files = _checked_files(directory, config, begins)
         least = signing.number_of(before) + 1 if TARGETS in before else 1
@@ -380,11 +383,10 @@ def verify(
         else:
             settings = load_settings(config)
             path = release or _published(settings)
-            trusted = settings.table.root.read_bytes()
-            verified = verify_release(read_container(path), trusted)
-            admit(verified, recall(settings.table_memory, settings.table.releases, trusted, now), now)
-            if faults := inspect_files(verified.files, settings, now).faults:
-                raise ReleaseFaulty(faults)
+            found = None if settings.table.unsafe_unsigned else open_release(path, settings, now).signed
+            if found is None:
+                raise ConfigurationError("table.unsafe_unsigned is true, by which nothing is verified: name a --root")
+            verified = found.verified
     words.tell_verified(verified, now, as_json=as_json)
 
 

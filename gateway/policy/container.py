@@ -10,6 +10,7 @@ written so is refused. So nothing can stand in it that one reader sees and anoth
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from gateway.policy.faults import printable
 from gateway.policy.files import MAX_FILE_BYTES
-from gateway.policy.making import write_new, write_over
+from gateway.policy.making import naming, write_new, write_over
 from gateway.policy.refusals import ReleaseRefused
 from gateway.policy.table import ROLES_FILE, belongs_to_table
 
@@ -51,6 +52,11 @@ def root_name(version: int) -> str:
 def root_versions(container: Container) -> list[int]:
     """The versions whose roots are in it, rising."""
     return sorted(int(found[1]) for name in container if (found := _ROOT.fullmatch(name)))
+
+
+def root_files(container: Container) -> dict[str, bytes]:
+    """The roots that are in it."""
+    return {root_name(version): container[root_name(version)] for version in root_versions(container)}
 
 
 def table_files(container: Container) -> dict[str, bytes]:
@@ -87,15 +93,18 @@ def write_container(container: Container, path: Path) -> None:
     if path.suffix == SUFFIX:
         write_new(path, archive(container), 0o644)
         return
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.mkdir()
-    try:
-        for name, content in container.items():
-            (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            write_new(partial / name, content, 0o644)
-        partial.rename(path)  # fails when a directory with files in it is there
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with naming(path):
+        partial.mkdir()
+        try:
+            for name, content in container.items():
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                write_new(partial / name, content, 0o644)
+            partial.rename(path)  # fails when a directory with files in it is there by now
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_signatures(container: Container, path: Path) -> None:

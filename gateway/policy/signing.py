@@ -18,7 +18,7 @@ from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from gateway.errors import ConfigurationError
-from gateway.policy.container import TABLE, TARGETS, Container, root_name, root_versions, table_files
+from gateway.policy.container import TABLE, TARGETS, Container, root_files, root_name, root_versions, table_files
 from gateway.policy.refusals import ReleaseRefused
 from gateway.policy.sealed_keys import LABEL, seal
 from gateway.policy.trust import (
@@ -157,7 +157,7 @@ def new_release(
         "from": f"{_moment(starts):%Y-%m-%dT%H:%M:%SZ}",
         "table": content_hash(files),
     }
-    container = {root_name(version): roots[root_name(version)] for version in root_versions(roots)}
+    container = root_files(roots)
     container[TARGETS] = Metadata(targets).to_bytes()
     return container | {f"{TABLE}{name}": content for name, content in files.items()}
 

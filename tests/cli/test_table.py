@@ -58,6 +58,7 @@ def test_a_passphrase_is_typed_and_never_repeated(tmp_path: Path) -> None:
     assert b"ENCRYPTED PRIVATE KEY" in (tmp_path / "an.pem").read_bytes()
     again = run("new-key", "--name", "An", "--to", str(tmp_path / "an.pem"), given=PASSPHRASES["an"])
     assert again.exit_code == 2  # a key is never overwritten
+    assert f"{tmp_path}/an.pem: it is there already, and nothing is written over" in again.stderr
     short = run("new-key", "--name", "An", "--to", str(tmp_path / "b.pem"), given="short")
     assert (short.exit_code, "12 characters" in short.stderr) == (2, True)
     assert not (tmp_path / "b.pem").exists()
@@ -110,6 +111,18 @@ def test_roots_that_would_not_do(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (at / "next").exists()
+
+
+def test_a_signer_that_leaves_and_one_that_comes(at: Path) -> None:
+    """As docs/releases.md says: whoever signs roots is named apart."""
+    carla = Ksz(at / "ksz2").public("carla")
+    (an,) = (one["keyid"] for one in done("show", str(at / "roots"))["parts"][0]["signed_by"] if one["name"] == "An")
+    words = ("rotate-keys", "--from", str(at / "roots"), "--key", carla, "--remove", an, "--to", str(at / "next"))
+    result = run(*words)
+    assert (result.exit_code, "name more keys for roots (--root-key)" in result.stderr) == (2, True)
+    keys = done(*words, "--root-key", carla)["parts"][1]["keys"]
+    assert an not in keys
+    assert list(keys.values()) == ["releases and roots"] * 2
 
 
 # --- a release --------------------------------------------------------------------------------------------------------
@@ -173,6 +186,8 @@ def test_an_archive_is_signed_and_replaced_in_its_place(at: Path, made: Path) ->
     assert run(*words).exit_code == 2
     assert run(*words, "--replace").exit_code == 0
     assert read_container(at / "published.tar") == read_container(at / "release-11")
+    over = run("merge", str(at / "release-11"), "--to", str(at / "release-11"))
+    assert (over.exit_code, f"{at}/release-11: it is there already" in over.stderr) == (2, True)
     result = run("merge", str(at / "next.tar"), str(at / "release-11"), "--to", str(at / "both"))
     assert (result.exit_code, "two different ones" in result.stderr) == (1, True)
 
@@ -201,6 +216,8 @@ def test_verify_names_what_is_missing(at: Path) -> None:
     assert (result.exit_code, "name the release" in result.stderr) == (2, True)
     result = run("verify", "--config", str(at / "config"))
     assert (result.exit_code, "names no release" in result.stderr) == (2, True)
+    result = run("verify", str(at / "release-11"), "--config", str(at / "config"))
+    assert (result.exit_code, "nothing is verified: name a --root" in result.stderr) == (2, True)
     assert (
         gateway_table("verify", str(at / "release-11"), "--root", str(at / "release-11/targets.json"))[1]["code"]
         == "no_trusted_root"

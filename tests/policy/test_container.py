@@ -34,8 +34,12 @@ def test_what_is_written_is_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write_container(GOOD, path)
     assert read_container(path) == GOOD
-    with pytest.raises(OSError, match=name):
+    with pytest.raises(FileExistsError) as error:
         write_container(GOOD, path)  # nothing is written over
+    assert error.value.filename == str(path)  # and not what is written beside it
+    with pytest.raises(FileNotFoundError) as error:
+        write_container(GOOD, tmp_path / "nowhere" / name)
+    assert error.value.filename == str(tmp_path / "nowhere" / name)
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 

@@ -185,8 +185,9 @@ def test_what_is_made_is_for_the_owner_only_and_never_made_again(config: Path) -
 def test_a_new_file_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "key"
     write_new(path, b"one")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as error:
         write_new(path, b"two")
+    assert error.value.filename == str(path)
     assert path.read_bytes() == b"one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["key"]
 
