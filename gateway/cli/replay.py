@@ -51,7 +51,7 @@ def replay_command(
     the same, and a difference is a bug. With --table it is what that table would have said. A line that does not hold what the
     table asks for is not replayable; nothing is guessed.
 
-    Exit 0: no difference. 1: there are some. 2: wrong use.
+    Exit 0: no difference. 1: there are some, or no decision at all was replayable. 2: wrong use.
 
     Examples:
       gateway replay
@@ -83,7 +83,7 @@ def replay_command(
         sys.stdout.write(orjson.dumps(as_object(report)).decode() + "\n")
     else:
         tell(report, "by this table" if table else "by the releases they were made by")
-    if report.differences:
+    if report.differences or report.not_replayable.total() == report.decisions > 0:
         raise typer.Exit(ANSWER_IS_NO)
 
 

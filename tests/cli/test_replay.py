@@ -115,10 +115,20 @@ def test_a_release_that_is_lost_or_altered(at: Path) -> None:
         if spoilt is not None:
             kept.write_bytes(spoilt)
         status, told = said(at)
-        assert (status, told["same"], told["different"]) == (0, 0, 0)
+        # What could not be asked has not been answered by yes.
+        assert (status, told["same"], told["different"]) == (1, 0, 0)
         assert told["not_replayable"] == {f"release {kept.stem} is not kept": 3}
         if spoilt is None:
             assert f"not replayable, 3: the line does not hold release {kept.stem} is not kept" in run(at).stdout
+
+
+def test_some_that_cannot_be_decided_again_are_no_difference(at: Path) -> None:
+    write(at / "lost", WORLD.table(hash="ef" * 32).snapshot, [0.0])
+    assert said(at, str(at / "lost"))[0] == 1
+    status, told = said(at, str(at / "lost"), str(at / "second"))
+    assert (status, told["decisions"], told["same"]) == (0, 2, 1)
+    (at / "empty").mkdir()
+    assert (said(at, str(at / "empty"))[0], said(at, str(at / "empty"))[1]["decisions"]) == (0, 0)
 
 
 def test_altered_lines_are_not_read(at: Path) -> None:
