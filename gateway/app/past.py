@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +30,7 @@ class Doubt(enum.StrEnum):
 
 class TableThen(NamedTuple):
     """The best that is known. With NO_LINE, NOT_KEPT and TOO_LONG `snapshot` is the table of now; with BETWEEN it is the last one that is known to have
-    run before."""
+    run before. Of a time without a good table it is that of now, not `usable` and without a hash: nothing was permitted."""
 
     snapshot: Snapshot
     doubt: Doubt | None = None
@@ -46,8 +47,18 @@ def table_then(running: Snapshot, ledger: Path, releases: Path, at: float, scan:
     if around.before is None:
         return TableThen(running, Doubt.NO_LINE)
     try:
-        snapshot = running if around.before == running.hash else load_kept(releases, around.before)
+        snapshot = _by_hash(around.before, running, releases)
     except TableError:
         return TableThen(running, Doubt.NOT_KEPT)
     # After the last line only the table of now can tell that nothing changed.
-    return TableThen(snapshot, None if around.before == (around.after or running.hash) else Doubt.BETWEEN)
+    after = running.hash if around.after is None else around.after
+    return TableThen(snapshot, None if around.before == after else Doubt.BETWEEN)
+
+
+def _by_hash(digest: str, running: Snapshot, releases: Path) -> Snapshot:
+    """Raises TableError."""
+    if digest == running.hash:
+        return running
+    if not digest:
+        return dataclasses.replace(running, hash="", release=0, usable=False)
+    return load_kept(releases, digest)

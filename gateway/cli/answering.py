@@ -26,6 +26,7 @@ DOUBTS: Final = {
     Doubt.NOT_KEPT: "the release that was in force then is not kept any more (table.releases). This is by the table of now",
 }
 ROLES_THEN: Final = "what the outside source of roles said then is not kept: a role that it gave counts as not known"
+NO_TABLE_THEN: Final = "the gateway had no good table then, and refused everything"
 T = TypeVar("T")
 
 
@@ -84,8 +85,10 @@ def _table_then(settings: Settings, moment: float, now: float, notes: list[str])
     except TableError as error:
         running, note, refused = refusing_snapshot(settings), "", error
     then = table_then(running, settings.ledger.directory, settings.table.releases, moment)
-    if refused is not None and then.snapshot is running:
+    if refused is not None and not then.snapshot.transactions:
         raise refused
+    if not then.snapshot.usable:
+        notes.append(NO_TABLE_THEN)
     if then.doubt is not None:
         notes.append(DOUBTS[then.doubt])
         if note and then.snapshot is running:

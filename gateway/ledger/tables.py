@@ -16,7 +16,8 @@ _TABLE = b'"table":"'
 
 
 class Around(NamedTuple):
-    """The tables of the last line at or before a moment, and of the first one after it, by hash; None: there is no such line.
+    """The tables of the last line at or before a moment, and of the first one after it, by hash ("": the gateway had none, and refused
+    everything); None: there is no such line.
 
     After a reload the line names the table before it too: that one is `after`, since until that line it ran.
     """
@@ -37,11 +38,11 @@ def tables_around(directory: Path, at: float, stop: Callable[[], bool] = never) 
         before = max(before, earlier)
         if later[0] and (not after[0] or later < after):
             after = later
-    return Around(before[1] or None, after[1] or None)
+    return Around(before[1] if before[0] else None, after[1] if after[0] else None)
 
 
 _Dated = tuple[str, str]
-"""The time of a line, and the table it tells of."""
+"""The time of a line, and the table it tells of; the time is empty when there is no line."""
 
 
 def _around(segments: Sequence[Segment], text: str, stop: Callable[[], bool]) -> tuple[_Dated, _Dated]:
@@ -60,5 +61,5 @@ def _around(segments: Sequence[Segment], text: str, stop: Callable[[], bool]) ->
 
 def _dated(segments: Sequence[Segment], stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
     for line in read_lines(segments, _TABLE, stop):
-        if line.get("kind") in ("decision", "reload") and isinstance(line.get("table"), str) and line["table"]:
+        if line.get("kind") in ("decision", "reload") and isinstance(line.get("table"), str):
             yield line

@@ -33,6 +33,8 @@ ROLES_THEN: Final = N_(
     "What the outside source of roles said then is not kept: a role that it gave counts as not known."
 )
 
+NO_TABLE_THEN: Final = N_("The gateway had no good table then, and refused everything.")
+
 
 class Then(NamedTuple):
     """`known_at` is for the records: FOR_EVER for now and for what is to come. `notes` are messages of the catalogues."""
@@ -62,7 +64,9 @@ async def then(ask: Ask, at: float | None) -> Then:
         entries = [UNREADABLE] if running is None else [each.entry for each in running]
         return Then(now if at is None else at, FOR_EVER, services.snapshot(), Suspensions(entries), ())
     snapshot, doubt = await asyncio.to_thread(services.table_then, at)
-    notes = [] if doubt is None else [DOUBTS[doubt]]
+    notes = [] if snapshot.usable else [NO_TABLE_THEN]
+    if doubt is not None:
+        notes.append(DOUBTS[doubt])
     if snapshot.roles_stale_seconds is not None:
         notes.append(ROLES_THEN)
     since = [each for each in running or () if each.since <= at]

@@ -374,6 +374,18 @@ def test_by_the_release_that_serves_whatever_lies_in_its_place(signed: Path) -> 
     assert "Note: what lies where table.release says" in run(signed, *MINE, at="").stderr
 
 
+def test_a_time_without_a_table_permitted_nothing(signed: Path) -> None:
+    """Whatever ran before and after."""
+    [kept] = (signed / "state" / "releases").glob("*.json")
+    for lines, doubt in (((("2026-06-15", ""), ("2026-06-16", "")), 0), ((("2026-06-15", ""),), 1)):
+        ran(signed, ("2026-06-14", kept.stem), *lines, ("2026-06-17", kept.stem))
+        status, said = answer(signed, *MINE)
+        assert (status, said["reason"], said["table"]) == (1, "table_unavailable", "")
+        notes = str(said["notes"])
+        assert "had no good table then" in notes
+        assert notes.count("is not certain") == doubt
+
+
 def test_a_past_moment_needs_nothing_of_what_lies_there_now(signed: Path) -> None:
     [kept] = (signed / "state" / "releases").glob("*.json")
     ran(signed, ("2026-06-14", kept.stem), ("2026-06-16", kept.stem))
@@ -381,6 +393,10 @@ def test_a_past_moment_needs_nothing_of_what_lies_there_now(signed: Path) -> Non
         file.unlink()  # so nothing serves here
         status, said = answer(signed, *MINE)
         assert (status, said["reason"], said["notes"], said["table"]) == (0, "permitted", [], kept.stem)
+    # The same release before and after says nothing about a time without one.
+    ran(signed, ("2026-06-14", kept.stem), ("2026-06-15", ""), ("2026-06-16", kept.stem))
+    refused = run(signed, *MINE).exception
+    assert isinstance(refused, TableError)
     # Where only the table of now could tell, it says what is wrong with that one.
     raised = run(signed, *MINE, at="2026-06-01").exception
     assert isinstance(raised, TableError)

@@ -131,6 +131,28 @@ def test_what_cannot_be_known_is_said(ledger: Path, tmp_path: Path) -> None:
     assert table_then(before, tmp_path / "two", kept, NOW + HOUR) == (before, Doubt.BETWEEN)
 
 
+def test_a_time_without_a_table(tmp_path: Path) -> None:
+    """The gateway refused everything then, by a table of no hash: the same release before and after says nothing about it."""
+    none, kept = WORLD.table(hash="", usable=False), tmp_path / "releases"
+    Book(tmp_path).add(
+        WORLD.at(NOW), none.at(NOW + HOUR), none.at(NOW + 2 * HOUR), WORLD.at(NOW + DAY), none.at(NOW + 2 * DAY)
+    )
+    running = WORLD.snapshot
+    for at, around, doubt, usable in (
+        (NOW + MINUTE, (TABLE, ""), Doubt.BETWEEN, True),
+        (NOW + HOUR + MINUTE, ("", ""), None, False),
+        (NOW + 3 * HOUR, ("", TABLE), Doubt.BETWEEN, False),
+        (NOW + 3 * DAY, ("", None), Doubt.BETWEEN, False),
+    ):
+        assert tables_around(tmp_path, at) == Around(*around)
+        found = table_then(running, tmp_path, kept, at)
+        assert (found.doubt, found.snapshot.usable) == (doubt, usable)
+        # What there is to ask about stays known, so that the answer can be why not.
+        assert found.snapshot.transactions == running.transactions
+        assert found.snapshot.hash == (TABLE if usable else "")
+    assert table_then(none.snapshot, tmp_path, kept, NOW + 3 * DAY).doubt is None
+
+
 # --- the auditor
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +16,14 @@ from gateway.decision.criteria import BY_PLACE
 from gateway.ledger.line import Record
 from gateway.ledger.pseudonym import Sealer
 from gateway.ledger.record import decision_record
-from gateway.model import LANGUAGES, Channel, Means, Use, UserRecords
+from gateway.model import BRUSSELS, LANGUAGES, Channel, Means, Use, UserRecords
 from gateway.portal import access_report
 from gateway.portal.ask import Ask
 from gateway.portal.criterion_words import MEANINGS, MENDERS, NAMES
 from gateway.portal.then import Then, then
+from tests.decision import world as decided
+from tests.decision.world import HOUR
+from tests.ledger.test_replaying import Book
 from tests.portal.conftest import DAY, KBO, NOW, OFFICIAL, PORTAL, Answer, Browser, World
 from tests.portal.test_accessibility import faults
 from tests.portal.test_administration import OTHER_KBO, Admin, add_person, admin, signed_in  # noqa: F401 - a fixture
@@ -28,6 +33,18 @@ WHY = f"https://{PORTAL}/administration/why"
 READ_WHY = f"https://{PORTAL}/read/why"
 ACCESS = f"https://{PORTAL}/read/access"
 JANSEN_INSZ = "85.07.30-033.28"
+
+
+async def test_a_past_time_without_a_table_permitted_nothing(world: World, admin: Admin, tmp_path: Path) -> None:
+    await world.records.accept_regulation("jansen01", "2026.1", "ab" * 32, NOW)
+    none = decided.WORLD.table(hash="", usable=False)
+    Book(tmp_path / "ledger", "user-9").add(none.at(NOW), none.at(NOW + HOUR))
+    world.clock.now += DAY
+    browser = await signed_in(world, "admin01")
+    at = dt.datetime.fromtimestamp(NOW + 60, BRUSSELS)
+    then = await browser.get(f"{WHY}?user_id=jansen01&transaction=dossier&at={at:%Y-%m-%dT%H:%M}")
+    assert "table_unavailable" in then.page.words
+    assert "The gateway had no good table then, and refused everything." in then.page.words
 
 
 def test_the_words_are_the_decisions_own() -> None:
