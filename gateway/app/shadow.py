@@ -1,33 +1,39 @@
 """A release in shadow mode, as it lies in `state/shadow`: which one, told to all workers, and what each of them found.
 
-    release.json     which: the hash under which it is kept in `table.releases`
+    release.json     which
+    <hash>.json      its document, and <signed>.tar as it was signed
     worker-0.json …  what a worker found so far, written whole
 
-Files, because the command line and every worker of the gateway have them in common, and a restart forgets nothing.
+Files, because the command line and every worker of the gateway have them in common, and a restart forgets nothing. They lie apart from
+`table.releases`, by which a lost memory is put together again (`policy.memory`): nobody published a shadow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.errors import TableError
-from gateway.ledger.replaying import EXAMPLES, Group, Report
+from gateway.ledger.replaying import EXAMPLES, Group, Key, Report
+from gateway.policy.container import SUFFIX
 from gateway.policy.making import write_over
-from gateway.policy.release import load_kept
+from gateway.policy.release import Release, keep_release, load_kept
 from gateway.policy.settings import Settings
 from gateway.proxy.shadow import Shadow
 
 LOOK_SECONDS = 1.0
-"""How late a worker learns that a shadow was loaded or stopped, at the most, and how old its report is."""
+"""How late a worker learns that a shadow was loaded or stopped, at the most."""
+WRITE_SECONDS = 10.0
+"""How old a worker's report is, at the most: a full one is some megabytes."""
 
 _log = structlog.get_logger("gateway")
 
@@ -41,15 +47,34 @@ class Loaded:
     number: int
     since: float
 
+    @staticmethod
+    def of(release: Release, since: float) -> Loaded:
+        signed = "" if release.signed is None else release.signed.verified.signed
+        return Loaded(release.hash, signed, release.snapshot.release, since)
+
+
+class _Own(BaseModel):
+    """A worker's report in its file. `different` are a group's key, how many, of whom, and examples."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    table: str
+    since: float
+    decisions: int
+    same: int
+    failed: dict[str, int]
+    different: list[tuple[Key, int, list[str], list[str]]]
+
 
 def shadow_directory(settings: Settings) -> Path:
     return settings.state / "shadow"
 
 
-def write_loaded(directory: Path, loaded: Loaded) -> None:
+def write_loaded(directory: Path, loaded: Loaded, release: Release) -> None:
     """From now on it is compared; what was found of an earlier one is gone. Raises OSError."""
     directory.mkdir(mode=0o700, exist_ok=True)
     stop(directory)
+    keep_release(release, directory)
     write_over(directory / "release.json", orjson.dumps(loaded))
 
 
@@ -65,9 +90,8 @@ def read_loaded(directory: Path) -> Loaded | None:
 
 
 def stop(directory: Path) -> None:
-    """Nothing is compared any more. Raises OSError."""
-    (directory / "release.json").unlink(missing_ok=True)
-    for file in directory.glob("worker-*.json"):
+    """Nothing is compared any more, and nothing is kept of it. Raises OSError."""
+    for file in (directory / "release.json", *directory.glob("*.json"), *directory.glob(f"*{SUFFIX}")):
         file.unlink(missing_ok=True)
 
 
@@ -89,80 +113,114 @@ def read_report(directory: Path, loaded: Loaded) -> Report:
 
 def _read_own(file: Path, loaded: Loaded) -> Report:
     try:
-        told: dict[str, Any] = orjson.loads(file.read_bytes())
+        own = _Own.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return Report()
-    if (told["table"], told["since"]) != (loaded.table, loaded.since):
+    except ValidationError:
+        raise ValueError(f"{file.name}: this is no report that a worker wrote") from None
+    if (own.table, own.since) != (loaded.table, loaded.since):
         return Report()
-    groups = {
-        (one[0], one[1], one[2], one[3], one[4]): Group(count, set(persons), examples)
-        for one, count, persons, examples in told["different"]
+    groups = {key: Group(count, set(persons), examples) for key, count, persons, examples in own.different}
+    return Report(own.decisions, own.same, groups, Counter(own.failed))
+
+
+def _copied(report: Report) -> Report:
+    """As it is at this moment, for another thread; but its persons are those of the group itself, which may gain some meanwhile: there can
+    be 100,000, and to copy them takes as long as to order them."""
+    groups = {key: Group(one.count, one.persons, one.examples.copy()) for key, one in report.different.items()}
+    return Report(report.decisions, report.same, groups, report.not_replayable.copy())
+
+
+def _write_own(file: Path, report: Report, loaded: Loaded) -> None:
+    """From a thread of its own. Raises OSError."""
+    # Persons in one call, which no other thread comes between; and group by group, so that the loop has its turn between them.
+    different = [
+        orjson.Fragment(orjson.dumps([key, group.count, sorted(group.persons), group.examples]))
+        for key, group in report.different.items()
+    ]
+    told = {
+        "table": loaded.table,
+        "since": loaded.since,
+        "decisions": report.decisions,
+        "same": report.same,
+        "failed": dict(report.not_replayable),
+        "different": different,
     }
-    return Report(told["decisions"], told["same"], groups, Counter(told["failed"]))
-
-
-def _written(report: Report, loaded: Loaded) -> bytes:
-    return orjson.dumps(
-        {
-            "table": loaded.table,
-            "since": loaded.since,
-            "decisions": report.decisions,
-            "same": report.same,
-            "failed": dict(report.not_replayable),
-            "different": [
-                [key, group.count, sorted(group.persons), group.examples] for key, group in report.different.items()
-            ],
-        }
-    )
+    write_over(file, orjson.dumps(told))
 
 
 class ShadowWatch:
-    """Keeps a worker's shadow as the files say. `show` is told what it is from now on."""
+    """Keeps a worker's shadow as the files say. `show` is told what it is from now on; `clock` gives monotonic seconds."""
 
-    def __init__(self, settings: Settings, number: int, show: Callable[[Shadow | None], None]) -> None:
-        self._releases = settings.table.releases
+    def __init__(
+        self,
+        settings: Settings,
+        number: int,
+        show: Callable[[Shadow | None], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._directory = shadow_directory(settings)
         self._own = self._directory / f"worker-{number}.json"
         self._show = show
+        self._clock = clock
         self._loaded: Loaded | None = None
         self._shadow: Shadow | None = None
         self._written = 0
+        self._due = 0.0
+        self._ending = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
-    async def keep(self) -> None:
-        """Until it is cancelled."""
-        while True:
+    def keep_watch(self) -> None:
+        """Begins to look for what was loaded or stopped, and to write down what was found."""
+        self._task = asyncio.get_running_loop().create_task(self._again_and_again())
+        self._task.add_done_callback(_must_not_end)
+
+    async def close(self) -> None:
+        """With what was found up to now."""
+        self._ending.set()
+        if self._task is not None:  # not cancelled: a thread may be at its file
+            await asyncio.wait([self._task])
+        with contextlib.suppress(OSError):
+            await self._write()
+
+    async def _again_and_again(self) -> None:
+        while not self._ending.is_set():
             await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Take up what was loaded or stopped since the last look; write down what was found. Never raises."""
+        """Take up what was loaded or stopped since the last look; write down what was found, now and then. Never raises."""
         try:
             loaded = await asyncio.to_thread(read_loaded, self._directory)
             if loaded != self._loaded:
                 await self._take(loaded)
-            await self.write()
+            if self._clock() >= self._due:
+                await self._write()
         except (OSError, ValueError) as error:
             _log.warning("shadow_unavailable", reason=str(error), effect="nothing else depends on it")
 
     async def _take(self, loaded: Loaded | None) -> None:
-        self._loaded, self._shadow, self._written = loaded, None, 0
+        self._loaded, self._shadow, self._written, self._due = loaded, None, 0, 0.0
         try:
             if loaded is not None:
-                snapshot = await asyncio.to_thread(load_kept, self._releases, loaded.table)
+                snapshot = await asyncio.to_thread(load_kept, self._directory, loaded.table)
                 report = await asyncio.to_thread(_read_own, self._own, loaded)
                 self._shadow, self._written = Shadow(snapshot, report), report.decisions
-        except TableError as error:
+        except (TableError, OSError, ValueError) as error:
             _log.error("shadow_not_loaded", reason=str(error), do="gateway shadow load RELEASE")
         finally:
             self._show(self._shadow)
 
-    async def write(self) -> None:
-        """What was found since the last time. Raises OSError."""
+    async def _write(self) -> None:
+        """What was found since the last time. The loop only copies it: to order and to serialise a full one takes far longer. Raises OSError."""
         if self._shadow is None or self._loaded is None or self._shadow.report.decisions == self._written:
             return
-        self._written = self._shadow.report.decisions
-        await asyncio.to_thread(write_over, self._own, _written(self._shadow.report, self._loaded))
+        self._written, self._due = self._shadow.report.decisions, self._clock() + WRITE_SECONDS
+        await asyncio.to_thread(_write_own, self._own, _copied(self._shadow.report), self._loaded)
 
-    async def close(self) -> None:
-        with contextlib.suppress(OSError):
-            await self.write()
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    """Says so when a mistake of ours ended the watch: what is loaded or stopped is not learnt of, and no report is written."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("the shadow is not looked after any more; restart the gateway", exc_info=task.exception())

@@ -22,7 +22,7 @@ from gateway.ledger import CliLedger
 from gateway.ledger.record import administration_record
 from gateway.policy.container import SUFFIX
 from gateway.policy.making import write_over
-from gateway.policy.release import keep_release, open_release
+from gateway.policy.release import open_release
 from gateway.policy.settings import Settings, load_settings
 
 group = typer.Typer(no_args_is_help=True, help="A release of the table beside the running one, without effect.")
@@ -56,12 +56,10 @@ def load(
         except TableError as error:
             print_faults([fault.as_dict() for fault in error.faults])
             fail("refused; nothing was changed", ANSWER_IS_NO, as_json=as_json)
-        signed = "" if found.signed is None else found.signed.verified.signed
-        loaded = Loaded(found.hash, signed, found.snapshot.release, now)
+        loaded = Loaded.of(found, now)
         _line(settings, "shadow load", loaded)
         with _files():
-            keep_release(found, settings.table.releases)
-            write_loaded(shadow_directory(settings), loaded)
+            write_loaded(shadow_directory(settings), loaded, found)
     done(f"beside the running table, without effect: {loaded.table}", _told(loaded), as_json=as_json)
 
 
@@ -113,7 +111,7 @@ def promote(config: ConfigOption = Path("config"), as_json: JsonOption = False) 
             )
         if place.is_dir():
             fail(f"{place}: table.release names a directory; publish the release there", WRONG_USE, as_json=as_json)
-        archive = settings.table.releases / f"{loaded.signed}{SUFFIX}"
+        archive = shadow_directory(settings) / f"{loaded.signed}{SUFFIX}"
         try:
             open_release(archive, settings, time.time())
         except TableError as error:
@@ -122,7 +120,12 @@ def promote(config: ConfigOption = Path("config"), as_json: JsonOption = False) 
         _line(settings, "shadow promote", loaded)
         with _files():
             write_over(place, archive.read_bytes(), 0o644)
-        outcome = ask_to_reload(settings, RELOAD_SECONDS, os.kill)
+        try:
+            outcome = ask_to_reload(settings, RELOAD_SECONDS, os.kill)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"the release is published ({place}), to be taken at a start or a reload, and the shadow stays; but {error}"
+            ) from None
         if not outcome["ok"]:
             print_faults(outcome["faults"])
             fail("published, and refused; the gateway goes on with its table", ANSWER_IS_NO, as_json=as_json)
@@ -134,7 +137,7 @@ def promote(config: ConfigOption = Path("config"), as_json: JsonOption = False) 
 
 @group.command("stop")
 def end(config: ConfigOption = Path("config"), as_json: JsonOption = False) -> None:
-    """Compare no more, and forget what was found. The release stays kept.
+    """Compare no more, and forget the release and what was found.
 
     Example: gateway shadow stop
     """

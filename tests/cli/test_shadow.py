@@ -47,13 +47,19 @@ def test_a_directory_where_the_table_is_unsigned(at: Path) -> None:
     assert result.exit_code == 0, result.output
     loaded = read_loaded(at / "config" / "state" / "shadow")
     assert loaded is not None
-    assert (at / "config" / "state" / "releases" / f"{loaded.table}.json").exists()
+    assert (at / "config" / "state" / "shadow" / f"{loaded.table}.json").exists()
+    assert not (at / "config" / "state" / "releases").exists()
     assert run(at, "report").stdout.endswith("0 decisions: 0 the same, 0 different, 0 not decided\n")
     said = json.loads(run(at, "report", "--json").stdout)
     assert (said["table"], said["decisions"], said["groups"]) == (loaded.table, 0, [])
     result = run(at, "promote")
     assert (result.exit_code, "nobody signed this shadow" in result.stderr) == (2, True)
+    own = at / "config" / "state" / "shadow" / "worker-0.json"
+    own.write_text("{}")
+    result = run(at, "report")
+    assert (result.exit_code, "worker-0.json" in result.stderr, "Traceback" in result.stderr) == (2, True, False)
     assert run(at, "stop").exit_code == 0
+    assert list(own.parent.iterdir()) == []
     assert [line["act"] for line in lines(at)] == ["shadow load", "shadow stop"]
     assert lines(at)[0]["objects"] == {"table": loaded.table, "release": None}
 
@@ -93,6 +99,8 @@ def test_signed_releases_are_verified(at: Path, tmp_path: Path) -> None:
     (at / "config" / "release.tar").mkdir()
     assert run(at, "load", str(release)).exit_code == 0
     assert lines(at)[0]["objects"]["release"] == 12
+    # Nobody published it: a memory that was lost must not find it among those that served.
+    assert not (at / "config" / "state" / "releases").exists()
     refused = run(at, "load", str(draft))
     assert (refused.exit_code, read_loaded(at / "config" / "state" / "shadow").number) == (1, 12)  # type: ignore[union-attr]
     result = run(at, "promote")
@@ -100,3 +108,5 @@ def test_signed_releases_are_verified(at: Path, tmp_path: Path) -> None:
     (at / "config" / "release.tar").rmdir()
     result = run(at, "promote")
     assert (result.exit_code, "no gateway runs" in result.stderr) == (2, True)
+    assert "the release is published" in result.stderr
+    assert (at / "config" / "release.tar").read_bytes() == next((at / "config/state/shadow").glob("*.tar")).read_bytes()
