@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
+import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -374,6 +376,30 @@ async def test_two_workers_take_the_same_release_when_it_begins(gateway: Gateway
             answer = await an.sign_in(here.url("dossier"), AN, here.person(AN)["password"])
             assert answer.status == 403
             assert here.lines.one(answer.headers["X-Request-Id"])["reason"] == "suspended"
+
+
+@pytest.mark.slow
+async def test_a_worker_that_hangs_while_a_release_is_taken_leads_nobody_back(gateway: Gateway) -> None:
+    """The other took it, and the gateway was not told by all that they did: whoever comes then has it too."""
+    ksz, here = gateway.ksz, gateway.here
+    gateway.publish(ksz.archived(ksz.release(gateway.table, gateway.roots, 1)))
+    with here.serve(workers=2) as running:
+        before = here.ready()[1]["table"]
+        hung = running.children()[1]
+        gateway.publish(ksz.archived(ksz.release(gateway.table, gateway.roots, 2)))
+        os.kill(hung, signal.SIGSTOP)
+        try:
+            outcome = await asyncio.to_thread(gateway.reload)
+            assert (outcome["ok"], outcome["hash"]) == (False, here.ready()[1]["table"])
+            assert "workers_differ" in running.said()
+            running.wait_for_log("worker_ready")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(hung, signal.SIGKILL)
+        gateway.wait_for(lambda: here.ready()[0] == 200)
+        assert here.ready()[1]["table"] != before
+        assert gateway.metric("gateway_release ") == {"gateway_release": 2.0}
+    assert here.verified()
 
 
 async def test_an_expired_release_serves_for_its_grace(gateway: Gateway) -> None:
