@@ -270,7 +270,7 @@ class Worker:
     async def reload(self, cause: str) -> Outcome:
         """Load table and certificates anew: checked whole, then swapped; what is faulty is refused and the running one stays.
 
-        `cause` says for the ledger who asked: SIGHUP, `watch` (another release lies there), or that one `begins`.
+        `cause` says for the ledger who asked: SIGHUP, `watch` (another release lies there), that one `begins`, or that workers `differ`.
         """
         async with self._reloading:
             before = self.gate.snapshot.hash
