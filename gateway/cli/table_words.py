@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
 from tuf.api.metadata import Root, Targets
 
 from gateway.cli.check import print_faults
-from gateway.cli.output import Moment
+from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, Moment, fail
 from gateway.cli.replay import as_object, tell
-from gateway.errors import TableError
+from gateway.errors import GatewayError, TableError
 from gateway.ledger.replaying import Report
 from gateway.policy.consequences import Access, Altered, Consequences
 from gateway.policy.container import TARGETS, Container
+from gateway.policy.refusals import code_of
 from gateway.policy.signing import Piece
 from gateway.policy.trust import Verified, name_of, read_metadata, terms
 
@@ -37,6 +40,23 @@ def tell_refused(error: TableError, code: str | None, *, as_json: bool) -> None:
         return
     print_faults(faults)
     print(f"refused: {code or 'faults of the table'}", file=sys.stderr)
+
+
+@contextmanager
+def saying(*, as_json: bool) -> Iterator[None]:
+    """A refusal is an answer, with its code; everything else is wrong use."""
+    try:
+        yield
+    except TableError as error:
+        tell_refused(error, code_of(error), as_json=as_json)
+        raise typer.Exit(ANSWER_IS_NO) from None
+    except GatewayError as error:
+        fail(str(error), WRONG_USE, as_json=as_json)
+    except FileExistsError as error:
+        what = "it is there already, and nothing is written over: name another place"
+        fail(f"{error.filename}: {what}", WRONG_USE, as_json=as_json)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", WRONG_USE, as_json=as_json)
 
 
 def _when(seconds: float) -> str:
