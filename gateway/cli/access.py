@@ -26,7 +26,7 @@ from gateway.cli.output import (
     reporting,
     show,
 )
-from gateway.decision.access import Could, could
+from gateway.decision.access import Could, could, unexpired, until
 from gateway.errors import ConfigurationError
 from gateway.ledger import CliLedger
 from gateway.ledger.keys import LedgerKeys, load_keys
@@ -158,7 +158,9 @@ class _Asked(NamedTuple):
             notes.append(
                 f"{NOT_ATTRIBUTED}: lines of a user ID that the records do not have, or under an earlier pseudonym key"
             )
-        return Answer(known, [_could(one, people) for one in able], did, tuple(notes))
+        table = unexpired(snapshot)
+        rows = [_could(one, until(one, table, known.at, known.suspensions), people) for one in able]
+        return Answer(known, rows, did, tuple(notes))
 
     def _used(self, until: float, notes: list[str]) -> dict[Key, Usage]:
         user = None if self.person is None else self._pseudonym(self.person)
@@ -195,10 +197,8 @@ class _Asked(NamedTuple):
         }
 
 
-def _could(one: Could, people: dict[str, UserRecords]) -> Row:
+def _could(one: Could, ends: float, people: dict[str, UserRecords]) -> Row:
     who, named, decision = people.get(one.user.user_id), one.designation, one.decision
-    granted = decision.authorisation
-    ends = [each.validity.end for each in (named, granted) if each is not None]
     return {
         "answer": "could",
         "user_id": one.user.user_id,
@@ -212,7 +212,7 @@ def _could(one: Could, people: dict[str, UserRecords]) -> Row:
         "mandate": None if named is None or named.mandate is None else named.mandate.id,
         "role": None if decision.role is None else decision.role.name,
         "means": [means.value for means in one.means],
-        "until": Moment(min(ends, default=None)),
+        "until": Moment(ends),
         "first": [reason.code for reason in one.first],
     }
 

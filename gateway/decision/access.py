@@ -12,7 +12,8 @@ from gateway.decision.reasons import REASONS, Reason
 from gateway.decision.snapshot import Snapshot
 from gateway.decision.supposing import SESSION_SECONDS, coming_from, suppose, using
 from gateway.decision.suspensions import NOTHING_SUSPENDED, Suspensions
-from gateway.model import Acceptance, Designation, Means, Session, Transaction, Use, UserRecords
+from gateway.decision.until import standing
+from gateway.model import FOR_EVER, Acceptance, Designation, Means, Session, Transaction, Use, UserRecords
 
 NOT_ACCEPTED: Final = REASONS["regulation_not_accepted"]
 OUTSIDE: Final = REASONS["outside_context"]
@@ -90,6 +91,26 @@ def _could(
     good = tuple([means for means in _MEANS if _but_for_the_hour(_with(asked, means), snapshot)])
     best = decide(_with(asked, max(good, key=_level, default=_STRONGEST)), snapshot)
     return Could(user, transaction, use, best, good, tuple(first)) if good else None
+
+
+def unexpired(snapshot: Snapshot) -> Snapshot:
+    """The same table, of a release that does not expire: that one is published anew in time is no matter of who has access."""
+    return snapshot if snapshot.refused_from == FOR_EVER else replace(snapshot, refused_from=FOR_EVER)
+
+
+def until(one: Could, snapshot: Snapshot, at: float, suspensions: Suspensions = NOTHING_SUSPENDED) -> float:
+    """When `one`, which `could` found at `at`, is no more if nothing changes but the time (Unix seconds; FOR_EVER: never).
+
+    The decision is asked again at each moment at which it can turn: so it ends with the designation, the mandate's time for review, the
+    role …, unless another one goes on. That the release expires by then does not count (`unexpired`), nor how fresh an outside source's word is.
+    """
+    table, user = unexpired(snapshot), one.user
+    for moment in sorted(set(standing(user, one.transaction, table))):
+        if at < moment < FOR_EVER:
+            then = user if user.roles_known_at is None else replace(user, roles_known_at=moment)
+            if _could(then, one.transaction, one.use, table, moment, suspensions) is None:
+                return moment
+    return FOR_EVER
 
 
 def _but_for_the_hour(facts: Facts, snapshot: Snapshot) -> bool:

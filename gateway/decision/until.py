@@ -14,7 +14,7 @@ from gateway.decision.context import turns
 from gateway.decision.decide import Decision
 from gateway.decision.facts import Facts
 from gateway.decision.snapshot import Snapshot
-from gateway.model import FOR_EVER, Session, UserRecords, Validity
+from gateway.model import FOR_EVER, Session, Transaction, UserRecords, Validity
 
 
 def stands_until(facts: Facts, decision: Decision, snapshot: Snapshot) -> float:
@@ -34,6 +34,15 @@ def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[f
     user, transaction = facts.user, decision.transaction
     if user is None:
         return
+    yield from standing(user, transaction, snapshot)
+    if transaction is not None and transaction.role is not None:
+        yield from _of_the_source(user, snapshot.roles_stale_seconds)
+    if decision.grant is not None and decision.grant.context is not None:
+        yield from turns(decision.grant.context, facts.now)
+
+
+def standing(user: UserRecords, transaction: Transaction | None, snapshot: Snapshot) -> Iterator[float]:
+    """Each moment at which what stands in the records and the table for this user ID and transaction begins or ends, whoever asks and how."""
     yield from _ends(user.validity)
     if transaction is None:
         return
@@ -43,9 +52,9 @@ def _moments(facts: Facts, decision: Decision, snapshot: Snapshot) -> Iterator[f
             yield authorisation.review_until
         yield from _designations(user, authorisation.reference, snapshot.mandate_review_seconds)
     if transaction.role is not None:
-        yield from _roles(user, transaction.role, snapshot.roles_stale_seconds)
-    if decision.grant is not None and decision.grant.context is not None:
-        yield from turns(decision.grant.context, facts.now)
+        held = user.roles if snapshot.roles_stale_seconds is None else user.outside_roles
+        for role in held.get(transaction.role, ()):
+            yield from _ends(role.validity)
 
 
 def _session(session: Session, last_seen: float, decision: Decision, snapshot: Snapshot) -> Iterator[float]:
@@ -67,9 +76,7 @@ def _designations(user: UserRecords, reference: str, review_seconds: float) -> I
             yield designation.mandate.validity.end + review_seconds
 
 
-def _roles(user: UserRecords, name: str, stale_seconds: float | None) -> Iterator[float]:
-    for role in (user.roles if stale_seconds is None else user.outside_roles).get(name, ()):
-        yield from _ends(role.validity)
+def _of_the_source(user: UserRecords, stale_seconds: float | None) -> Iterator[float]:
     if stale_seconds is not None and user.roles_known_at is not None:
         yield user.roles_known_at - ROLES_SLACK_SECONDS
         yield user.roles_known_at + stale_seconds

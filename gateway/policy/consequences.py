@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.decision import Snapshot
-from gateway.decision.access import could
+from gateway.decision.access import could, unexpired
 from gateway.decision.ruling import activated
 from gateway.model import (
     BRUSSELS,
@@ -88,7 +88,7 @@ class Consequences:
 def consequences(old: Snapshot, new: Snapshot, users: Iterable[UserRecords], at: float) -> Consequences:
     """What `new` would change for these users at `at` (Unix seconds), against `old`."""
     found = Consequences(altered=list(_altered(old, new, at)))
-    old, new = _unexpired(old), _unexpired(new)
+    old, new = unexpired(old), unexpired(new)
     superseding = [
         grant
         for grant in new.by_reference.values()
@@ -114,10 +114,6 @@ def _in_order(which: set[Access]) -> tuple[Access, ...]:
 def accesses(user: UserRecords, snapshot: Snapshot, at: float) -> set[Access]:
     """What the user could do at `at`, having just signed in by the best of the means that are agreed, from a place that is."""
     return {(one.transaction.id, one.use) for one in could(user, snapshot, at)}
-
-
-def _unexpired(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, refused_from=FOR_EVER)
 
 
 def _reviews(user: UserRecords, superseding: list[Authorisation], new: Snapshot, at: float) -> Iterator[Review]:

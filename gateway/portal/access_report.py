@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.decision import Snapshot
-from gateway.decision.access import NOT_ACCEPTED, Could, could
+from gateway.decision.access import NOT_ACCEPTED, Could, could, unexpired, until
 from gateway.ledger.extract import Scan
 from gateway.ledger.using import Key, Usage, usage
 from gateway.model import UserRecords
@@ -123,8 +123,9 @@ class _Rows(NamedTuple):
     owners: Mapping[str, UserRecords]
     most: int | None = None
 
-    def could(self, ask: Ask) -> list[tuple[str, ...]]:
-        return [_could_row(ask, one) for one in self.able[: self.most]]
+    def could(self, ask: Ask, when: Then) -> list[tuple[str, ...]]:
+        table = unexpired(when.snapshot)
+        return [_could_row(ask, one, until(one, table, when.at, when.suspensions)) for one in self.able[: self.most]]
 
     def did(self, ask: Ask) -> list[tuple[str, ...]]:
         shown = sorted(self.used.items())[: self.most]
@@ -180,9 +181,8 @@ async def _owners(ask: Ask, asked: _Asked, users: Sequence[UserRecords], used: I
     return {others[user.user_id]: user for user in known if asked.institution in (None, user.institution)} | owners
 
 
-def _could_row(ask: Ask, one: Could) -> tuple[str, ...]:
-    named, granted = one.designation, one.decision.authorisation
-    ends = [each.validity.end for each in (named, granted) if each is not None]
+def _could_row(ask: Ask, one: Could, ends: float) -> tuple[str, ...]:
+    named = one.designation
     first = [ask.text(ACCEPT_FIRST if reason is NOT_ACCEPTED else OTHER_HOUR) for reason in one.first]
     return (
         one.user.user_id,
@@ -195,7 +195,7 @@ def _could_row(ask: Ask, one: Could) -> tuple[str, ...]:
         "" if named is None else str(named.id),
         "" if named is None or named.mandate is None else str(named.mandate.id),
         ", ".join(ask.text(MEANS[means.value]) for means in one.means),
-        catalogue.last_day(ask.language, min(ends)) or "" if ends else "",
+        catalogue.last_day(ask.language, ends) or "",
         ", ".join(first),
     )
 
@@ -241,7 +241,7 @@ def _page(
     ]
     moment = catalogue.day_and_time(ask.language, when.at)
     tables = [
-        Rows(f"{ask.text(COULD)} ({moment})", COULD_HEADS, rows.could(ask)),
+        Rows(f"{ask.text(COULD)} ({moment})", COULD_HEADS, rows.could(ask, when)),
         Rows(ask.text(DID) % {"days": DAYS}, DID_HEADS, rows.did(ask)),
     ]
     export = f"{ADDRESSES[ACCESS]}?{urlencode({'transaction': asked.transaction, 'user_id': asked.user_id, 'at': at, 'as': 'csv'})}"
@@ -254,7 +254,7 @@ def _file(ask: Ask, when: Then, rows: _Rows, notes: Sequence[str]) -> web.Respon
         *([ask.text(message)] for message in notes),
         [ask.text(COULD), catalogue.day_and_time(ask.language, when.at)],
         [ask.text(head) for head in COULD_HEADS],
-        *rows.could(ask),
+        *rows.could(ask, when),
         [],
         [ask.text(DID) % {"days": DAYS}],
         [ask.text(head) for head in DID_HEADS],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from gateway.decision import decide
 from gateway.decision.supposing import suppose, using
 from gateway.ledger import CliLedger
 from gateway.ledger.record import decision_record
-from gateway.model import Acceptance, Designation, Means, Role, Use, UserRecords, Validity
+from gateway.model import BRUSSELS, Acceptance, Designation, Means, Role, Use, UserRecords, Validity
 from gateway.policy.release import load_release
 from gateway.policy.settings import load_settings
 from tests.cli.conftest import ACT, INSZ, NORTH, UNDER, Shell
@@ -102,6 +103,18 @@ def test_who_could(staffed: Shell) -> None:
     assert not told(staffed, "--person", "admin01")["could"]
     staffed.ok("user-id", "block", "jansen01", *UNDER)
     assert not told(staffed, "--transaction", "dossier")["could"]
+
+
+def test_until_when_is_when_it_really_ends(staffed: Shell) -> None:
+    """Also with the role, which no date of the designation or the authorisation says."""
+    last = dt.datetime.now(BRUSSELS).date() + dt.timedelta(days=20)
+    staffed.ok("designation", "add", "--person", "jansen01", "--authorisation", "24/123", "--use", "consultation", *ACT)
+    staffed.ok("role", "add", "--person", "jansen01", "--role", "DossierReader", "--until", str(last), *UNDER)
+    [one] = told(staffed, "--transaction", "dossier")["could"]
+    ends = dt.datetime.fromisoformat(one["until"])
+    assert ends == dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), BRUSSELS)
+    moments = (ends - dt.timedelta(seconds=1), ends)
+    assert [len(told(staffed, "--person", "jansen01", "--at", at.isoformat())["could"]) for at in moments] == [1, 0]
 
 
 def test_before_it_was_recorded_nobody_could(staffed: Shell) -> None:

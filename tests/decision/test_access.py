@@ -8,15 +8,16 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.decision import Mender, Place, decide
-from gateway.decision.access import NOT_ACCEPTED, OUTSIDE, could
+from gateway.decision.access import NOT_ACCEPTED, OUTSIDE, could, unexpired, until
 from gateway.decision.criteria import BY_PLACE, CRITERIA
 from gateway.decision.grounds import _LOOKS, Source
 from gateway.decision.supposing import coming_from, ruling, suppose, using
 from gateway.decision.suspensions import Scope, Suspended, Suspensions
-from gateway.model import Channel, Context, Match, Means, Operation, Use
+from gateway.model import FOR_EVER, Channel, Context, Mandate, Match, Means, Operation, Role, Use, Validity
 from tests.decision.world import (
     AUTHORISATION,
     CONSULTATION,
+    DAY,
     DESIGNATION,
     KBO,
     NOW,
@@ -195,3 +196,54 @@ def test_where_it_comes_from() -> None:
 def test_another_institution_gets_nothing() -> None:
     other = dc.replace(AUTHORISATION, institution="0884303369", uses=(CONSULTATION,), validity=YEAR)
     assert not could(USER, WORLD.authorised(other).snapshot, NOW)
+
+
+# --- until when
+
+
+def ends_of(world: World) -> set[float]:
+    user = world.facts.user
+    assert user is not None
+    return {until(one, world.snapshot, NOW) for one in could(user, world.snapshot, NOW)}
+
+
+MANDATE_OVER = dc.replace(DESIGNATION, mandate=Mandate(1, Validity(YEAR.start, NOW - 10 * DAY)))
+
+
+@pytest.mark.parametrize(
+    ("ends", "change"),
+    [
+        (YEAR.end, lambda w: w),
+        (NOW + 1, lambda w: w.designated(dc.replace(DESIGNATION, validity=Validity(YEAR.start, NOW + 1)))),
+        (NOW + 20 * DAY, lambda w: w.designated(MANDATE_OVER)),  # the time for its review
+        # Another one goes on.
+        (YEAR.end, lambda w: w.designated(MANDATE_OVER, dc.replace(DESIGNATION, id=2))),
+        (NOW + 3, lambda w: w.user(roles={"DossierReader": (Role(1, "DossierReader", Validity(YEAR.start, NOW + 3)),)})),
+        (NOW + 4, lambda w: w.user(validity=Validity(YEAR.start, NOW + 4))),
+        # Published in time is what a release is; and a directory is asked again.
+        (YEAR.end, lambda w: w.table(refused_from=NOW + 5)),
+        (YEAR.end, lambda w: w.user(outside_roles=USER.roles, roles_known_at=NOW).table(roles_stale_seconds=60.0)),
+        (
+            NOW + 6,
+            lambda w: w.user(
+                outside_roles={"DossierReader": (Role(0, "DossierReader", Validity(YEAR.start, NOW + 6)),)}, roles_known_at=NOW
+            ).table(roles_stale_seconds=60.0),
+        ),
+    ],
+)  # fmt: skip
+def test_until_when(ends: float, change: Change) -> None:
+    assert ends_of(change(WORLD)) == {ends}
+
+
+def test_what_has_no_end_goes_on_for_ever() -> None:
+    always, own = Validity(YEAR.start), dc.replace(DESIGNATION, validity=Validity(YEAR.start), mandate=None)
+    world = WORLD.authorised(dc.replace(AUTHORISATION, validity=always)).designated(own)
+    roles = {"DossierReader": (Role(1, "DossierReader", always),)}
+    assert ends_of(world.user(validity=always, roles=roles)) == {FOR_EVER}
+
+
+def test_the_same_table_is_not_made_twice() -> None:
+    expiring = WORLD.table(refused_from=NOW).snapshot
+    table = unexpired(expiring)
+    assert (table.refused_from, table.hash) == (FOR_EVER, expiring.hash)
+    assert unexpired(table) is table

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.decision import Decision, PathPattern, Snapshot, decide, explain
-from gateway.decision.access import NOT_ACCEPTED, OUTSIDE, could
+from gateway.decision.access import NOT_ACCEPTED, OUTSIDE, Could, could, until
 from gateway.decision.facts import Facts
 from gateway.decision.replay import replay
 from gateway.decision.ruling import find_operation
@@ -26,6 +26,7 @@ from gateway.ledger.line import serialise
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import decision_record
 from gateway.model import (
+    FOR_EVER,
     Acceptance,
     Authorisation,
     Channel,
@@ -269,6 +270,8 @@ def test_explain_access_replay_and_diff_say_what_the_decision_says(wanted: int) 
                     asked = requested(user, transaction, use, one.means[-1], at, stopped, old)
                     assert asked is not None
                     assert decide(asked, old).reason is one.first[0]
+                if one is not None:
+                    seen["ends"] += _until_agrees(random, one, user, at, stopped, old)
                 seen["accepts first" if one is not None and NOT_ACCEPTED in one.first else "as it is"] += 1
                 seen["outside" if one is not None and OUTSIDE in one.first else "inside"] += 1
                 seen[decision.reason.code] += 1
@@ -284,11 +287,28 @@ def test_explain_access_replay_and_diff_say_what_the_decision_says(wanted: int) 
             seen["gains"],
             seen["suspended_by_ksz"],
             seen["no_transaction"],
+            seen["ends"],
             seen["nothing is of this use"],
         )
         > wanted / 250
     ), seen
     assert len(seen) > 16, seen
+
+
+def _until_agrees(
+    random: Random, one: Could, user: UserRecords, at: float, stopped: Suspensions, table: Snapshot
+) -> bool:
+    """Up to that moment it is as it was said, and from then on no more. Whether there is one."""
+    ends = until(one, table, at, stopped)
+    last = min(ends, at + 700 * DAY)
+
+    def there(moment: float) -> bool:
+        found = could(user, table, moment, stopped, [one.transaction.id])
+        return any(each.use is one.use for each in found)
+
+    assert all(map(there, (random.uniform(at, last - 1), last - 1)))
+    assert ends == FOR_EVER or not there(ends)
+    return ends != FOR_EVER
 
 
 def _diff_agrees(user: UserRecords, old: Snapshot, new: Snapshot, at: float, seen: Counter[str]) -> None:

@@ -206,9 +206,9 @@ async def test_others_are_served_while_a_report_is_made(
         on_loop.add(threading.get_ident() == loop)
         return pseudonym(sealer, user_id)
 
-    def formatted(ask: Ask, one: Could) -> tuple[str, ...]:
+    def formatted(ask: Ask, one: Could, ends: float) -> tuple[str, ...]:
         made.append(threading.get_ident() == loop)
-        return row(ask, one)
+        return row(ask, one, ends)
 
     loop = threading.get_ident()
     monkeypatch.setattr(Sealer, "user_pseudonym", hashed)
