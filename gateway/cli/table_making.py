@@ -4,6 +4,7 @@ together. These commands work on files alone: each signer uses them on a machine
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,7 +82,11 @@ def new_key(
       gateway table new-key --name "An Jansen, KSZ" --token "pkcs11:token=KSZ;object=an?module-path=/usr/lib/softhsm/libsofthsm2.so" --to an
     """
     public = to.with_name(f"{to.name}.pub")
+    made = [public] if token else [to, public]
     with words.saying(as_json=as_json):
+        for path in made:  # before a private key is there that has no public one
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "there already", str(path))
         secret = read_secret(passphrase, "passphrase" if token is None else "PIN")
         if token is None:
             private, content = signing.make_key(name, secret)
@@ -91,8 +96,8 @@ def new_key(
                 content = signing.write_public(signer.public_key, name)
         write_new(public, content, 0o644)
         keyid = signing.read_public(content).keyid
-    made = [str(public)] if token else [str(to), str(public)]
-    words.say("\n".join([*made, f"key {keyid}"]), {"made": made, "keyid": keyid}, as_json=as_json)
+    files = [str(path) for path in made]
+    words.say("\n".join([*files, f"key {keyid}"]), {"made": files, "keyid": keyid}, as_json=as_json)
 
 
 def rotate_keys(

@@ -59,6 +59,10 @@ def test_a_passphrase_is_typed_and_never_repeated(tmp_path: Path) -> None:
     again = run("new-key", "--name", "An", "--to", str(tmp_path / "an.pem"), given=PASSPHRASES["an"])
     assert again.exit_code == 2  # a key is never overwritten
     assert f"{tmp_path}/an.pem: it is there already, and nothing is written over" in again.stderr
+    (tmp_path / "b.pem.pub").write_text("somebody's")
+    half = run("new-key", "--name", "An", "--to", str(tmp_path / "b.pem"), given=PASSPHRASES["an"])
+    assert (half.exit_code, (tmp_path / "b.pem").exists()) == (2, False)  # no private key without its public one
+    (tmp_path / "b.pem.pub").unlink()
     short = run("new-key", "--name", "An", "--to", str(tmp_path / "b.pem"), given="short")
     assert (short.exit_code, "12 characters" in short.stderr) == (2, True)
     assert not (tmp_path / "b.pem").exists()
