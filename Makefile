@@ -27,7 +27,8 @@ run: $(VENV)/.installed-run
 test: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "test: running the test suite"
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
+	@# Three processes: of two cores' worth of tests one waits, for a browser or a gateway.
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
 
 soak: $(VENV)/.installed-dev
 	@scripts/peers

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 PURE = tuple(HERE / room for room in ("credentials", "decision", "message"))
 """Every branch of these rooms is demanded of their own tests."""
 LONG = ("browser", "end_to_end", "demo", "commands")
-"""What takes longest is begun first, so that all processes end at about the same time."""
+"""What takes longest, and waits for half of its time: for a browser, a gateway, a moment."""
 
 # The same examples every time, so that a green suite stays green on a slow machine; `make soak` searches further, and at random.
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=_turn)
+    _mix(items)
     if config.getoption("--soak"):
         return
     for item in items:
@@ -42,8 +42,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="long: make soak"))
 
 
-def _turn(item: pytest.Item) -> int:
-    return next((turn for turn, folder in enumerate(LONG) if HERE / folder in item.path.parents), len(LONG))
+def _mix(items: list[pytest.Item]) -> None:
+    """Files of those that wait evenly among the others, so that while one process of the tests waits another has work; and none of them
+    last, so that all end at about the same time."""
+    files = dict.fromkeys(item.path for item in items)
+    waiting = [file for file in files if any(HERE / folder in file.parents for folder in LONG)]
+    working = [file for file in files if file not in waiting]
+    turns = {file: 0.8 * turn / len(waiting) for turn, file in enumerate(waiting)}
+    turns |= {file: turn / len(working) for turn, file in enumerate(working)}
+    items.sort(key=lambda item: turns[item.path])
 
 
 @pytest.hookimpl(wrapper=True)
