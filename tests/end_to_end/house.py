@@ -19,7 +19,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class House:
 
     @property
     def plan(self) -> Plan:
-        return todays_plan(self.offset, self.origin)
+        return replace(todays_plan(self.offset, self.origin), provider=False)  # as in `loaded`
 
     @property
     def config(self) -> Path:
