@@ -9,10 +9,10 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.errors import Conflict, RecordsError
 from gateway.records.dialect import CONNECTIONS, WAIT_SECONDS, WRITE_SECONDS, Moment
 from gateway.records.failing import NO_TEXT, as_records_error
+from gateway.records.sqlite_cursor import WholeConnection, connect
 
 PRAGMAS = (
     f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000:.0f}",
@@ -47,6 +48,7 @@ class SqliteFile:
     def engine(self) -> AsyncEngine:
         engine = create_async_engine(
             sa.URL.create("sqlite+aiosqlite", database=str(self.path)),
+            async_creator=partial(connect, self.path),
             hide_parameters=True,  # an error's text must hold no hash and no name
             pool_size=CONNECTIONS,
             max_overflow=0,
@@ -97,11 +99,10 @@ class SqliteFile:
 
 
 def _prepare(engine: sa.Engine) -> None:
-    """Sets what every connection of `engine` has, and lets a transaction begin where SQLAlchemy says, not where the driver guesses."""
+    """Sets what every connection of `engine` has, and has each transaction begin as what it is."""
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: DBAPIConnection, record: object) -> None:
-        connection.isolation_level = None  # the driver's: no implicit BEGIN
         cursor = connection.cursor()
         for pragma in PRAGMAS:
             cursor.execute(pragma)
@@ -133,22 +134,22 @@ class DataVersion:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
-        self._connection = aiosqlite.connect(file.path, isolation_level=None)
+        self._connection = WholeConnection(file.path)
 
     async def open(self) -> None:
         with as_records_error(self._file):
             await self._connection
-            await self._connection.execute(PRAGMAS[0])
+            await self._connection.execute_fetchall(PRAGMAS[0])
 
     async def read(self) -> Moment:
         """Raises RecordsError."""
         self._file.check()
         with as_records_error(self._file):
-            async with asyncio.timeout(WRITE_SECONDS), self._connection.execute("PRAGMA data_version") as cursor:
-                row = await cursor.fetchone()
-        if row is None:
-            raise RecordsError(f"{self._file}: no data_version")
-        return Moment("", str(row[0]))
+            async with asyncio.timeout(WRITE_SECONDS):
+                rows = await self._connection.execute_fetchall("PRAGMA data_version")
+        for (version,) in rows:
+            return Moment("", str(version))
+        raise RecordsError(f"{self._file}: no data_version")
 
     async def close(self) -> None:
         await self._connection.close()
