@@ -59,8 +59,8 @@ from gateway.records.standing import (
 )
 from gateway.records.switch import Suspension
 
-KEYS_AT_ONCE = 500
-"""Below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
+KEYS_AT_ONCE = 490
+"""Twice as many are below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
 _MEANS = {means.value: means for means in Means}
 _OF_A_SESSION = tuple(sessions.c[each.name] for each in fields(Session))
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -118,7 +118,10 @@ async def read_users(
 def _read_users(
     connection: sa.Connection, keys: Sequence[str], rules: Rules, known_at: float
 ) -> dict[str, UserRecords]:
-    people = _read_people(connection, keys, known_at)
+    table = user_ids.c
+    columns = (table.user_id, table.person, table.institution, table.language, table.blocked, *_validity_of(user_ids))
+    newest = connection.execute(_of(user_ids, columns, keys, known_at)).all()
+    people = _read_people(connection, list({row[1] for row in newest}), known_at)
     designated = _read_designations(connection, keys, rules, known_at)
     holds: dict[str, dict[str, tuple[Role, ...]]] = {}
     columns = (roles.c.id, roles.c.user_id, roles.c.role, *_validity_of(roles))
@@ -135,10 +138,7 @@ def _read_users(
 
     outside, outside_at = _read_outside_roles(connection, keys, known_at)
     users: dict[str, UserRecords] = {}
-    table = user_ids.c
-    columns = (table.user_id, table.person, table.institution, table.language, table.blocked, *_validity_of(user_ids))
-    newest = _of(user_ids, columns, keys, known_at)
-    for user_id, person, institution, language, blocked, start, end, ended in connection.execute(newest):
+    for user_id, person, institution, language, blocked, start, end, ended in newest:
         insz, name = people[person]
         users[user_id] = UserRecords(
             user_id,
@@ -175,10 +175,9 @@ def _read_outside_roles(
     return holds, {row.user_id: row.good_at for row in connection.execute(when)}
 
 
-def _read_people(connection: sa.Connection, keys: Sequence[str], known_at: float) -> dict[int, tuple[str, str]]:
-    """The INSZ and name that each natural person had."""
-    theirs = sa.select(user_ids.c.person).where(user_ids.c.user_id.in_(_among(keys)))
-    chosen = sa.or_(persons.c.id.in_(theirs), persons.c.same_as.in_(theirs))
+def _read_people(connection: sa.Connection, numbers: Sequence[int], known_at: float) -> dict[int, tuple[str, str]]:
+    """The INSZ and name that each natural person had. By their numbers: asked by a subselect, PostgreSQL looks at every person there is."""
+    chosen = sa.or_(persons.c.id.in_(_among(numbers)), persons.c.same_as.in_(_among(numbers)))
     newest = sa.select(root(), persons.c.insz, persons.c.name).where(chosen).order_by(persons.c.id)
     newest = newest.where(*_recorded(persons, known_at))
     return {person: (insz, name) for person, insz, name in connection.execute(newest)}
@@ -263,18 +262,17 @@ async def read_sessions(
 
 
 def _read_sessions(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> list[SessionRow]:
+    columns = (*_OF_A_SESSION, sessions.c.last_seen, sessions.c.renews)
+    rows = [
+        (_session(*values), last_seen, renews)
+        for *values, last_seen, renews in connection.execute(sa.select(*columns).where(chosen)).all()
+    ]
     cookies: dict[str, tuple[CookieRow, ...]] = {}
-    table = session_cookies.c
-    theirs = table.session.in_(sa.select(sessions.c.id).where(chosen))
-    query = sa.select(table.session, table.hash, table.host, table.family).where(theirs)
+    table, numbers = session_cookies.c, [session.id for session, _, _ in rows]
+    query = sa.select(table.session, table.hash, table.host, table.family).where(table.session.in_(_among(numbers)))
     for session, *cookie in connection.execute(query).all():
         cookies[session] = (*cookies.get(session, ()), CookieRow(*cookie))
-    columns = (*_OF_A_SESSION, sessions.c.last_seen, sessions.c.renews)
-    found: list[SessionRow] = []
-    for *values, last_seen, renews in connection.execute(sa.select(*columns).where(chosen)).all():
-        session = _session(*values)
-        found.append(SessionRow(session, last_seen, renews, cookies.get(session.id, ())))
-    return found
+    return [SessionRow(session, last_seen, renews, cookies.get(session.id, ())) for session, last_seen, renews in rows]
 
 
 def session_of(row: Row) -> Session:
