@@ -25,6 +25,9 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from gateway.demo.world import Home
+from tests.replayed import replayed
+
 # What the demo listens on before --port-offset is added (DESIGN section 6).
 DEMO_PORTS = (8080, 8443, 8444, 8445, 8446, 9090)
 READY_SECONDS = 150
@@ -171,7 +174,8 @@ async def running_demo(
     *arguments: str,
     command: Sequence[str] = (sys.executable, "-m", "gateway", "demo"),
 ) -> AsyncIterator[Demo]:
-    """The demo, started as a person would and stopped by Ctrl-C: it must end cleanly and leave nothing running."""
+    """The demo, started as a person would and stopped by Ctrl-C: it must end cleanly and leave nothing running, and what it decided must
+    be what `gateway replay` decides again."""
     state.mkdir(parents=True, exist_ok=True)
     log = state.with_name(state.name + ".log")
     options = ("--state", str(state), "--port-offset", str(free_offset()), "--json", *arguments)
@@ -185,6 +189,9 @@ async def running_demo(
             facts = await _ready(process, log)
             yield Demo(facts, process, log)
             await _stop(process, log)
+            home = Home(state)
+            if home.ledger.exists():  # the stand-ins of test_harness have none
+                replayed(home)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -20,35 +20,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gateway.decision import Snapshot
 from gateway.demo.facts import demo_facts
 from gateway.demo.files import EID, GUIDE, OPERATOR, ORIGIN, PLAIN, REVOCATION, USER, Plan
 from gateway.demo.toml import dump
 from gateway.demo.world import Home, build
-from gateway.ledger.replaying import Report, decisions, replay_lines
+from gateway.ledger.replaying import Report
 from gateway.ledger.verify import verify
-from gateway.policy.release import load_kept
-from gateway.policy.settings import load_settings
 from tests.browser.harness import free_offset
 from tests.end_to_end.client import Lines
 from tests.end_to_end.loaded import Started
+from tests.replayed import replayed
 from tests.template import todays_plan
 
 PORTS = (USER, PLAIN, OPERATOR, ORIGIN, GUIDE, EID, REVOCATION)
 READY_SECONDS = 150
 """A busy machine has taken more than a minute."""
 STOP_SECONDS = 60
-NOT_REPLAYABLE = ("no check gave it", "release none is not kept")
-"""Why a line need not be replayable: the gateway's own trouble gave the verdict, or there was no table that could be read."""
-
-
-def _kept(releases: Path, digest: str) -> Snapshot | None:
-    """A table that should be kept and is not fails the test; of none there is none."""
-    return load_kept(releases, digest) if digest else None
 
 
 @dataclass
@@ -137,12 +127,7 @@ class House:
 
     def replayed(self) -> Report:
         """What `gateway replay` finds. Raises AssertionError on what it should not."""
-        releases = load_settings(self.config).table.releases
-        report = replay_lines(decisions(self.home.ledger), cache(lambda digest: _kept(releases, digest)))
-        assert not report.different, report.different
-        unknown = [cause for cause in report.not_replayable if not cause.endswith(NOT_REPLAYABLE)]
-        assert not unknown, unknown
-        return report
+        return replayed(self.home)
 
     def ready(self) -> tuple[int, dict[str, Any]]:
         """The answer of /health/ready: status and body."""
