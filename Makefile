@@ -28,7 +28,8 @@ test: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "test: running the test suite"
 	@# Three processes: of two cores' worth of tests one waits, for a browser or a gateway.
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
+	@scratch=$$(scripts/scratch) && trap 'rm -rf "$$scratch"' EXIT INT TERM && TMPDIR=$$scratch $(BIN)/python -m pytest --basetemp $$scratch/t \
+		--numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
 
 soak: $(VENV)/.installed-dev
 	@scripts/peers

@@ -57,7 +57,7 @@ def test_no_value_stands_in_the_clear(sealer: Sealer) -> None:
     text = orjson.dumps(
         [sealer.person("jan.peeters", "85073003328").fragment, sealer.address("192.0.2.77").fragment]
     ).decode()
-    for value in ("jan", "85073003328", "192.0.2"):
+    for value in ("peeters", "85073003328", "192.0.2"):  # long enough not to stand in what is sealed by chance
         assert value not in text
 
 
