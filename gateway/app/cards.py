@@ -7,12 +7,12 @@ learns is in the records, and so in the index of every process, within a second.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
+from gateway.app.background import keep_going, stop
 from gateway.credentials.certificate import verify
 from gateway.credentials.certificate_profile import Profile
 from gateway.credentials.revocation import Status
@@ -76,18 +76,15 @@ class Cards:
 
     def keep_watch(self) -> None:
         """Begins to check the cards of live sessions and to fetch lists."""
-        loop = asyncio.get_running_loop()
-        for work in (self._check_again_and_again(), self._fetch_again_and_again()):
-            task = loop.create_task(work)
-            task.add_done_callback(_must_not_end)
-            self._tasks.append(task)
+        # Where it ends, transactions that bear no older answer refuse cards from then on.
+        ended = "cards are no longer checked; restart the gateway"
+        self._tasks += [
+            keep_going(work, ended) for work in (self._check_again_and_again(), self._fetch_again_and_again())
+        ]
 
     async def close(self) -> None:
         for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await stop(task)
         self.lists.close()
 
     async def _check_again_and_again(self) -> None:
@@ -156,9 +153,3 @@ class Cards:
                 objects=change.objects,
             )
         )
-
-
-def _must_not_end(task: asyncio.Task[None]) -> None:
-    """Says so when a mistake of ours ended the work: from then on transactions that bear no older answer refuse cards."""
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("cards are no longer checked; restart the gateway", exc_info=task.exception())

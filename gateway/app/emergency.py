@@ -8,12 +8,12 @@ has goes to the records, and what the records say has ended leaves the switch.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 
 import structlog
 
+from gateway.app.background import keep_going, stop
 from gateway.decision.suspensions import UNREADABLE, Suspensions
 from gateway.errors import RecordsError
 from gateway.records import By, Records
@@ -98,14 +98,14 @@ class Emergency:
 
     def keep_together(self) -> None:
         """Begins to bring what the switch alone has to the records, and the other way what has ended."""
-        self._task = asyncio.get_running_loop().create_task(self._again_and_again())
-        self._task.add_done_callback(_must_not_end)
+        self._task = keep_going(
+            self._again_and_again(),
+            # What the switch says holds on, and other machines learn of nothing new.
+            "suspensions no longer reach the records; restart the gateway",
+        )
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await stop(self._task)
 
     async def _again_and_again(self) -> None:
         while True:
@@ -136,9 +136,3 @@ class Emergency:
             await self._records.end_suspension(key, ENDED_ON_SWITCH, self._clock())
         elif recorded != each:
             await asyncio.to_thread(self._switch.write, recorded)
-
-
-def _must_not_end(task: asyncio.Task[None]) -> None:
-    """Says so when a mistake of ours ended the work: what the switch says holds on, and other machines learn of nothing new."""
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("suspensions no longer reach the records; restart the gateway", exc_info=task.exception())

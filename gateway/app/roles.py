@@ -7,13 +7,13 @@ a machine asks again for everybody with a session. Where roles are given in the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
 
+from gateway.app.background import keep_going, stop
 from gateway.errors import LedgerError, OutboundError, RecordsError
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.record import administration_record
@@ -78,14 +78,14 @@ class Roles:
 
     def keep_watch(self) -> None:
         """Begins to look up the roles of whoever has a session."""
-        self._task = asyncio.get_running_loop().create_task(self._refresh_again_and_again())
-        self._task.add_done_callback(_must_not_end)
+        self._task = keep_going(
+            self._refresh_again_and_again(),
+            # From the stale limit on, transactions with a role refuse everybody.
+            "roles are no longer looked up; restart the gateway",
+        )
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await stop(self._task)
         if self._directory is not None:
             await self._directory.close()
 
@@ -150,9 +150,3 @@ class Roles:
                 objects=change.objects,
             )
         )
-
-
-def _must_not_end(task: asyncio.Task[None]) -> None:
-    """Says so when a mistake of ours ended the work: from the stale limit on, transactions with a role refuse everybody."""
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("roles are no longer looked up; restart the gateway", exc_info=task.exception())

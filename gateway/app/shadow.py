@@ -22,6 +22,7 @@ import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gateway.app.background import keep_going
 from gateway.errors import TableError
 from gateway.ledger.replaying import EXAMPLES, Group, Key, Report
 from gateway.policy.container import SUFFIX
@@ -172,8 +173,11 @@ class ShadowWatch:
 
     def keep_watch(self) -> None:
         """Begins to look for what was loaded or stopped, and to write down what was found."""
-        self._task = asyncio.get_running_loop().create_task(self._again_and_again())
-        self._task.add_done_callback(_must_not_end)
+        self._task = keep_going(
+            self._again_and_again(),
+            # What is loaded or stopped is not learnt of, and no report is written.
+            "the shadow is not looked after any more; restart the gateway",
+        )
 
     async def close(self) -> None:
         """With what was found up to now."""
@@ -218,9 +222,3 @@ class ShadowWatch:
             return
         self._written, self._due = self._shadow.report.decisions, self._clock() + WRITE_SECONDS
         await asyncio.to_thread(_write_own, self._own, _copied(self._shadow.report), self._loaded)
-
-
-def _must_not_end(task: asyncio.Task[None]) -> None:
-    """Says so when a mistake of ours ended the watch: what is loaded or stopped is not learnt of, and no report is written."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("the shadow is not looked after any more; restart the gateway", exc_info=task.exception())

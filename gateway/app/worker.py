@@ -13,6 +13,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
+from gateway.app.background import keep_going, stop
 from gateway.app.cards import CardRules, Cards
 from gateway.app.doors import Doors
 from gateway.app.emergency import Emergency
@@ -152,7 +153,12 @@ class Worker:
             self._cards.keep_watch()
             self._roles.keep_watch()
             self._emergency.keep_together()
-            stack.callback(self._loop.create_task(self._releases.keep_watch(self._changed)).cancel)
+            watching = keep_going(
+                self._releases.keep_watch(self._changed),
+                # What serves goes on; what takes access away by a release waits for somebody's reload.
+                "releases are no longer watched; restart the gateway",
+            )
+            stack.push_async_callback(stop, watching)
         stack.push_async_callback(self._shadows.close)
         self._shadows.keep_watch()
         await self._open_portal(stack)
