@@ -94,7 +94,11 @@ async def onward(ask: Ask, session: Session, start: Start | None) -> web.Respons
 
 
 async def enter(ask: Ask) -> web.StreamResponse:
-    """`GET /.gateway/enter?code=…` on a transaction host: gives this browser a session cookie for this host."""
+    """`GET /.gateway/enter?code=…` on a transaction host: gives this browser a session cookie for this host.
+
+    Of several tabs that were challenged the first one brings the cookie and uses up the start cookie; the others only go on.
+    """
+    here = None if ask.session is None or ask.moved else ask.session.id
     spoken = language.known(ask.request.query.get("language"))
     entry = None
     try:
@@ -105,7 +109,7 @@ async def enter(ask: Ask) -> web.StreamResponse:
         # Without the cookie as well: a code that was shown in the wrong browser is used up, and good for nobody any more.
         start_cookie = ask.cookie(cookies.START) or ""
         entry = await ask.services.records.take_entry_code(
-            hashed, ask.host, cookie_hash(start_cookie), ask.services.clock()
+            hashed, ask.host, cookie_hash(start_cookie), ask.services.clock(), here
         )
     if entry is None:
         return _with_one_time_fields(
@@ -117,15 +121,16 @@ async def enter(ask: Ask) -> web.StreamResponse:
                 status=403,
             )
         )
-    tag = ask.tools.tags.make(ask.host, entry.user_id)
-    before = ask.cookie(cookies.LAST)
-    if before is not None and before != tag:
-        return _with_one_time_fields(_somebody_else(ask, own_path(entry.target), tag))
-    token = make_token(ask.services.random(TOKEN_BYTES))
-    await ask.services.records.attach_cookie(entry.session_id, ask.host, token_hash(token), ask.family)
     response = _with_one_time_fields(ask.redirect(own_path(entry.target)))
-    cookies.set_cookie(response, cookies.SESSION, token)
-    cookies.set_cookie(response, cookies.LAST, tag, cookies.YEAR_SECONDS)
+    if entry.session_id != here:
+        tag = ask.tools.tags.make(ask.host, entry.user_id)
+        before = ask.cookie(cookies.LAST)
+        if before is not None and before != tag:
+            return _with_one_time_fields(_somebody_else(ask, own_path(entry.target), tag))
+        token = make_token(ask.services.random(TOKEN_BYTES))
+        await ask.services.records.attach_cookie(entry.session_id, ask.host, token_hash(token), ask.family)
+        cookies.set_cookie(response, cookies.SESSION, token)
+        cookies.set_cookie(response, cookies.LAST, tag, cookies.YEAR_SECONDS)
     cookies.expire_cookie(response, cookies.START)
     if spoken is not None:
         cookies.set_cookie(response, cookies.LANGUAGE, spoken, cookies.YEAR_SECONDS)

@@ -66,9 +66,16 @@ async def show(ask: Ask) -> web.StreamResponse:
         "send": f"{FORM_PAGE}?key={quote(key)}",
         "discard": f"{FORM_DISCARDED}?key={quote(key)}",
     }
-    response = ask.page("kept_form.html", context)
+    response = ask.page("kept_form.html", context, leads_to=_leads_to(ask))
     response.headers.update(ORIGIN_ONLY)
     return response
+
+
+def _leads_to(ask: Ask) -> tuple[str, ...]:
+    """Where sending the form may lead by redirect: to the portal, when it meets a challenge once more; to another host of ours, when the
+    application goes on there."""
+    names = ask.services.snapshot().names - {ask.host, ask.settings.host}
+    return (ask.settings.address, *(ask.settings.address_of(name) for name in sorted(names)))
 
 
 async def send(ask: Ask) -> web.StreamResponse:

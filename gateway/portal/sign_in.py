@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.credentials.start import Start
+from gateway.model import Session, UserRecords
 from gateway.portal import catalogue
 from gateway.portal.ask import Ask
 from gateway.portal.attempts import MAX_USER_ID_CHARACTERS, Attempt, CardAsked, Refused, prove
@@ -42,12 +43,16 @@ BUSY: Final = N_(
 async def form_page(ask: Ask) -> web.StreamResponse:
     """`GET /sign-in`. Who is signed in already goes straight on."""
     token = ask.request.query.get("start", "")
-    start = open_start(ask, token)
     if ask.session is not None and ask.user is not None:
-        if ask.moved and ask.accepted(ask.user):
-            return ask.redirect(step_up_page(token))
-        return await way_on(ask, ask.session, ask.user, token)
-    return _form(ask, token, start)
+        return await _straight_on(ask, ask.session, ask.user, token)
+    return _form(ask, token, open_start(ask, token))
+
+
+async def _straight_on(ask: Ask, session: Session, user: UserRecords, token: str) -> web.Response:
+    """Whoever is signed in is not asked once more."""
+    if ask.moved and ask.accepted(user):
+        return ask.redirect(step_up_page(token))
+    return await way_on(ask, session, user, token)
 
 
 async def submit(ask: Ask) -> web.StreamResponse:
@@ -62,6 +67,9 @@ async def submit(ask: Ask) -> web.StreamResponse:
         form.get("code", "").strip(),
     )
     if not ask.form_fits(form):
+        if ask.session is not None and ask.user is not None and user_id == ask.user.user_id:
+            # They have signed in in another tab meanwhile. What was typed is not looked at: it opens nothing that is not open.
+            return await _straight_on(ask, ask.session, ask.user, token)
         return _form(ask, token, start, user_id=user_id, general=ask.text(FORM_TOO_OLD), status=403)
     faults = field_faults(ask, user_id, password, code)
     if faults:

@@ -28,6 +28,8 @@ PACE_SECONDS = "1"
 
 _START = re.compile(r"[?&](start=[A-Za-z0-9_-]{1,4096})(?:&|\Z)")
 """A start token in the query of a page of the portal."""
+_START_COOKIE = re.compile(r"[0-9a-f]{64}")
+"""The value of a start cookie that we made: 32 random bytes."""
 
 _STEP = {
     "sign_in_required": "/sign-in",
@@ -123,7 +125,7 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
         if under_way is not None:
             location = f"{location}?{under_way[1]}"
     elif asked.host_field is not None:
-        cookie = gate.random(32).hex()
+        cookie = _start_cookie(gate, asked.fields)
         form = "" if asked.kept is None else asked.kept.key
         token = gate.start_tokens.seal(
             asked.host_field,
@@ -146,6 +148,12 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
             pairs.append(("Set-Cookie", f"{KEPT_COOKIE}={asked.kept.browser}; Path=/; Secure; HttpOnly; SameSite=Lax"))
     pairs.append(("Location", location))
     return _write(303, pairs, b"", facts, close)
+
+
+def _start_cookie(gate: Gate, fields: Fields | None) -> str:
+    """What this browser is known by when it comes back: the same for all its tabs, else each of them would take the way back from the others."""
+    had = None if fields is None else own_cookie(split(fields.all("cookie")), START_COOKIE)
+    return gate.random(32).hex() if had is None or _START_COOKIE.fullmatch(had) is None else had
 
 
 def _way_back(decision: Decision, facts: Facts, asked: Asked) -> str:

@@ -206,8 +206,13 @@ class Sessions(Store):
             code = {"session": session_id, "host": host, "start_hash": start_hash, "target": target}
             await write.execute(sa.insert(entry_codes).values(hash=code_hash, expires_at=expires_at, **code))
 
-    async def take_entry_code(self, code_hash: bytes, host: str, start_hash: str, now: float) -> EntryCode | None:
-        """What the code stands for, once. A code shown on another host, or without its start cookie, is used up all the same."""
+    async def take_entry_code(
+        self, code_hash: bytes, host: str, start_hash: str, now: float, here: str | None = None
+    ) -> EntryCode | None:
+        """What the code stands for, once. A code shown on another host, or without its start cookie, is used up all the same.
+
+        `here` is the session that the browser has on this host: the start cookie is not asked for by its own code, which gives it nothing.
+        """
         taking = sa.delete(entry_codes).where(entry_codes.c.hash == code_hash).returning(entry_codes)
         async with self._write() as write:
             row = (await write.execute(taking)).first()
@@ -215,7 +220,7 @@ class Sessions(Store):
                 row is None
                 or row.expires_at <= now
                 or row.host != host
-                or not secrets.compare_digest(row.start_hash, start_hash)
+                or not (row.session == here or secrets.compare_digest(row.start_hash, start_hash))
             ):
                 return None
             session = await _find(write, row.session)

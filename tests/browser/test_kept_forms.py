@@ -142,6 +142,36 @@ async def test_an_expired_session_loses_nothing(stage: Stage) -> None:
         assert len(stage.origin.taken) == 1
 
 
+async def test_what_other_tabs_of_the_host_ask_meanwhile_costs_nothing(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await page.fill("textarea", UMLAUTS)
+        other = await page.context.new_page()
+        await stage.expire()
+        await save(page)
+        await other.goto(f"{stage.url}form/file")  # led to sign-in as well, later
+        await sign_in(page, stage.an)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Send your form")
+        await sign_in(other, stage.an)
+        assert other.url == f"{stage.url}form/file"
+        await send(page)
+        assert len(stage.origin.taken) == 1
+
+
+async def test_a_session_that_ends_before_it_is_sent_loses_nothing_either(stage: Stage) -> None:
+    async with stage.visit("plain") as page:
+        await page.fill("textarea", UMLAUTS)
+        await stage.expire()
+        await save(page)
+        await sign_in(page, stage.an)
+        await stage.expire()
+        await page.click("main form[enctype] button")  # Chromium follows only where the page's policy lets a form lead
+        await page.wait_for_url("**/sign-in?start=**")
+        await sign_in(page, stage.an)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Send your form")
+        await send(page)
+        assert len(stage.origin.taken) == 1
+
+
 @pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252"])
 async def test_a_page_in_latin_1_gets_its_own_bytes(stage: Stage, charset: str) -> None:
     async with stage.visit(f"plain?charset={charset}") as page:

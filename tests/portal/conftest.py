@@ -339,9 +339,8 @@ class Browser:
         return await self.post(f"https://{PORTAL}/regulation", {"csrf": page.csrf, **hidden})
 
     def challenged(self, host: str, target: str, reason: str = "sign_in_required") -> str:
-        """What the proxy does at a challenge: the start cookie on the host, and the token."""
-        cookie = os.urandom(32).hex()
-        self.jar.setdefault(host, {})["__Host-gw-start"] = cookie
+        """What the proxy does at a challenge: the start cookie on the host, the same for all tabs, and the token."""
+        cookie = self.jar.setdefault(host, {}).setdefault("__Host-gw-start", os.urandom(32).hex())
         return self.world.start_tokens.seal(
             f"{host}:8443", target, cookie, reason, REFERENCE, self.world.clock.now, os.urandom(12)
         )

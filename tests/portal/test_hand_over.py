@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from gateway.decision import ClientEvidence
 from tests.portal.conftest import DOSSIER, PENSION, PORTAL, SESSION, Answer, Browser, World
 
 
@@ -88,6 +89,42 @@ async def test_who_is_signed_in_reaches_a_second_host_without_a_form(world: Worl
     answer = await browser.get(f"https://{PORTAL}/sign-in?start={start}")
     assert answer.location.startswith(f"https://{PENSION}:8443/.gateway/enter?code=")
     assert (await browser.get(answer.location)).location == "/pension/"
+
+
+async def test_every_tab_that_was_asked_to_sign_in_comes_to_its_page(world: World) -> None:
+    """A browser that opens its tabs again, say: one of them signs in, and the others only go on."""
+    browser = world.browser()
+    first, *others = [browser.challenged(DOSSIER, f"/dossier/{tab}") for tab in range(3)]
+    answer = await browser.accept(await browser.sign_in(start=first))
+    entered = await browser.get(answer.location)
+    assert (entered.status, entered.location) == (303, "/dossier/0")
+    cookie = browser.jar[DOSSIER][SESSION]
+    for tab, start in enumerate(others, 1):
+        answer = await browser.get(f"https://{PORTAL}/sign-in?start={start}")
+        entered = await browser.get(answer.location)
+        assert (entered.status, entered.location) == (303, f"/dossier/{tab}")
+        assert not any(each.startswith(SESSION) for each in entered.cookies)
+        assert browser.jar[DOSSIER][SESSION] == cookie
+        assert (await browser.get(answer.location)).status == 403  # the code was good once all the same
+
+
+@pytest.mark.parametrize("whose", ["of the same user ID", "of another user ID", "that came from another client"])
+async def test_a_code_goes_with_no_other_session(world: World, whose: str) -> None:
+    """Without the start cookie a code is for the browser that has its very session there, and so gives it nothing."""
+    browser, other = world.browser(), world.browser()
+    answer = await handed_over(browser)
+    if whose == "that came from another client":
+        await browser.get(answer.location)
+        answer = await browser.get(f"https://{PORTAL}/sign-in?start={browser.challenged(DOSSIER, '/dossier/')}")
+        other.jar[DOSSIER] = {SESSION: browser.jar[DOSSIER][SESSION]}
+    else:
+        await other.get((await handed_over(other, user_id="jansen01" if "same" in whose else "dupont01")).location)
+    had = other.jar[DOSSIER][SESSION]
+    moved = ClientEvidence(moved=True, since=world.clock.now) if "client" in whose else None
+    entered = await other.send("GET", answer.location, facts=lambda facts: facts._replace(evidence=moved))
+    assert entered.status == 403
+    assert other.jar[DOSSIER][SESSION] == had
+    assert (await browser.get(answer.location)).status == 403
 
 
 async def test_another_user_id_finds_nothing_of_the_one_before(world: World) -> None:

@@ -15,6 +15,7 @@ from tests.portal.conftest import (
     HOUR,
     NOW,
     PASSWORD,
+    PENSION,
     PORTAL,
     SESSION,
     TOTP_SECRET,
@@ -339,3 +340,20 @@ async def test_a_body_that_is_no_form_of_ours_gets_a_page_of_the_400s(world: Wor
         assert response.status in (400, 403)
         assert "<h1>" in await response.text()
     assert not world.lines("sign-in")
+
+
+async def test_who_signed_in_in_another_tab_goes_on_from_this_one(world: World) -> None:
+    """Its form is of a browser without a session; to fill it in again would end the session that they have just begun."""
+    browser = world.browser()
+    old = (await browser.open_form()).csrf
+    await browser.accept(await browser.sign_in())
+    start = browser.challenged(PENSION, "/pension/")
+    fields = {"csrf": old, "code": "", "start": start}
+    answer = await browser.post(SIGN_IN, {**fields, "user_id": " Jansen01", "password": "whatever it was"})
+    assert answer.location.startswith(f"https://{PENSION}:8443/.gateway/enter?code=")
+    assert len(await world.records.sessions_of("jansen01")) == 1
+    assert (await browser.get(answer.location)).location == "/pension/"
+    # Another user ID is a switch, and asked for with a form of this session.
+    answer = await browser.post(SIGN_IN, {**fields, "user_id": "dupont01", "password": PASSWORD})
+    assert (answer.status, "Nothing was sent on" in answer.page.words) == (403, True)
+    assert await world.records.sessions_of("dupont01") == []

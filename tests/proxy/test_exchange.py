@@ -55,6 +55,23 @@ async def test_a_stranger_is_challenged_and_nothing_is_forwarded(tmp_path: Path)
         assert not it.seen
 
 
+async def test_all_tabs_of_a_browser_have_one_start_cookie(tmp_path: Path) -> None:
+    """Else a page that is challenged takes the way back from the one in which the person is signing in."""
+    line, mode = "GET /dossier/x HTTP/1.1", "Sec-Fetch-Mode: navigate"
+    async with stage(tmp_path) as it:
+        cookies = []
+        for shown in (None, "ab" * 32, "AB" * 32, "ab" * 31, "ab" * 32 + "; __Host-gw-start=" + "cd" * 32):
+            fields = [] if shown is None else [f"Cookie: __Host-gw-start={shown}"]
+            answer = await it.ask(it.request(line, mode, *fields, signed_in=False))
+            (cookie,) = re.findall(rb"__Host-gw-start=([0-9a-f]{64});", answer)
+            (token,) = re.findall(rb"start=([\w-]+)\r\n", answer)
+            start = it.gate.start_tokens.open(token.decode(), world.NOW)
+            assert start.cookie_hash == hashlib.sha256(cookie).hexdigest()
+            cookies.append(cookie.decode())
+    assert cookies[1] == "ab" * 32
+    assert len(set(cookies)) == 5
+
+
 async def test_an_answer_has_one_date(tmp_path: Path) -> None:
     """The origin's where it says one, else ours (RFC 9110 section 6.6.1)."""
     theirs = b"Date: Tue, 15 Nov 1994 08:12:31 GMT"

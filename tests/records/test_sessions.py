@@ -230,6 +230,18 @@ async def test_only_here_now_and_in_this_browser(
     assert (again is not None) is (code == b"other")
 
 
+async def test_where_its_session_is_already_a_code_needs_no_start_cookie(records: Records, session: Session) -> None:
+    await offered(records, session)
+    assert await records.take_entry_code(b"code", DOSSIER, "", NOW, here=session.id) is not None
+    assert await records.take_entry_code(b"code", DOSSIER, "", NOW, here=session.id) is None
+    for here, host, at in (("another", DOSSIER, NOW), (session.id, PENSION, NOW), (session.id, DOSSIER, NOW + 60)):
+        await offered(records, session)
+        assert await records.take_entry_code(b"code", host, "", at, here=here) is None
+    await offered(records, session)
+    await records.end_session(session.id, "signed out", "user:jansen01")
+    assert await records.take_entry_code(b"code", DOSSIER, "", NOW, here=session.id) is None
+
+
 async def test_not_for_a_session_that_ended_meanwhile(records: Records, session: Session) -> None:
     await offered(records, session)
     await records.end_session(session.id, "signed out", "user:jansen01")
