@@ -10,7 +10,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 from math import ceil
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from aiohttp import web
 
@@ -46,6 +46,8 @@ ONE_TIME_FIELDS: Final[dict[str, str]] = {"Referrer-Policy": "no-referrer"}
 HOST_PREFIX: Final = "/.gateway"
 CBSS: Final = catalogue.N_("Crossroads Bank for Social Security (CBSS)")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_PATH: Final = re.compile(r"/[ -:<-~]{0,1024}")
+"""A cookie's path (RFC 6265 section 4.1.1)."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
 
@@ -118,11 +120,18 @@ class Ask:
         values = {value for key, value in self._cookies if key == name}
         return values.pop() if len(values) == 1 else None
 
-    def strange_cookies(self) -> list[str]:
-        """The names of cookies that are not ours, each once, as far as they are names (RFC 9110 token)."""
-        return sorted(
-            {key for key, _ in self._cookies if _TOKEN.fullmatch(key) and not key.lower().startswith("__host-gw-")}
-        )
+    def forget_strange_cookies(self, response: web.StreamResponse) -> None:
+        """Expires the cookies that are not ours, as far as they have names (RFC 9110 token): those that reach this page, and those with a
+        path that a note of the proxy tells of."""
+        found = {(key, "/") for key, _ in self._cookies if not key.lower().startswith("__host-gw-")}
+        for key, value in self._cookies:
+            if key.startswith(cookies.NOTE_PREFIX) and _TOKEN.fullmatch(key):
+                path, _, name = value.partition(":")
+                found.add((name, unquote(path)))
+                cookies.expire_cookie(response, key)
+        for name, path in sorted(found):
+            if _TOKEN.fullmatch(name) and _PATH.fullmatch(path):
+                response.headers.add("Set-Cookie", f"{name}=; Path={path}; Max-Age=0; Secure")
 
     @cached_property
     def session(self) -> Session | None:

@@ -17,6 +17,8 @@ FORM: Final = "__Host-gw-form"
 """Ties a form to the browser that it was given to, before anybody is signed in."""
 LAST: Final = "__Host-gw-last"
 """A keyed tag of the user ID that this host last served."""
+NOTE_PREFIX: Final = "__Host-gw-path-"
+"""Set by the proxy beside a plain cookie of an origin that has a path: its value is that path, percent-encoded, a colon, and its name."""
 LANGUAGE: Final = LANGUAGE_COOKIE
 YEAR_SECONDS: Final = 365 * 86400
 

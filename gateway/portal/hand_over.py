@@ -147,8 +147,7 @@ def _somebody_else(ask: Ask, target: str, tag: str) -> web.Response:
     cookies.set_cookie(response, cookies.LAST, tag, cookies.YEAR_SECONDS)
     cookies.expire_cookie(response, cookies.START)
     cookies.expire_cookie(response, cookies.SESSION)
-    for name in ask.strange_cookies():
-        response.headers.add("Set-Cookie", f"{name}=; Path=/; Max-Age=0; Secure")
+    ask.forget_strange_cookies(response)
     return response
 
 

@@ -73,8 +73,7 @@ def _onward(ask: Ask, note: str, words: list[str]) -> web.Response:
     response.headers["Clear-Site-Data"] = CLEAR_SITE_DATA
     for name in (cookies.SESSION, cookies.START, cookies.KEPT, cookies.FORM):
         cookies.expire_cookie(response, name)
-    for name in ask.strange_cookies():
-        response.headers.add("Set-Cookie", f"{name}=; Path=/; Max-Age=0; Secure")
+    ask.forget_strange_cookies(response)
     return response
 
 

@@ -11,12 +11,15 @@ import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
+from urllib.parse import quote
 
 SESSION_COOKIE = "__Host-gw-session"
 START_COOKIE = "__Host-gw-start"
 KEPT_COOKIE = "__Host-gw-kept"
 """Ties a kept form to the browser that sent it (docs/adr/0009)."""
 LANGUAGE_COOKIE = "__Host-gw-language"
+NOTE_PREFIX = "__Host-gw-path-"
+"""Of cookies that tell the path and the name of an origin's (`note_of`)."""
 OWN_PREFIXES = ("__host-gw-", "__secure-gw-")
 """Lower case: browsers compare the prefixes of cookie names without regard to case (RFC 6265bis section 4.1.3)."""
 
@@ -124,6 +127,22 @@ def map_path(path: str | None, scope: CookieScope) -> str:
     return path if (path + "/").startswith(scope.prefix) and scope.prefix != "/" else scope.prefix
 
 
-def expire(names: Iterable[str], path: str) -> list[str]:
-    """Set-Cookie fields that make a browser forget these cookies at `path`."""
-    return [f"{name}=; Path={path}; Max-Age=0; Secure" for name in names]
+def note_of(seen: str, scope: CookieScope) -> str | None:
+    """A cookie of ours beside one of the origin's, `seen` as `from_origin` gave it: that it lies in this browser, and where. None where no
+    note is needed.
+
+    A plain cookie with a path is sent to no page of ours, so that without a note nobody could make the browser forget it before the
+    next user ID; and the origin would take that one for the one before. A cookie `per-session` is not sent for another one anyway.
+    """
+    if scope.style != "plain":
+        return None
+    first, *attributes, path, _ = seen.split("; ")
+    path = path.removeprefix("Path=")
+    if path == "/":
+        return None
+    name = first.partition("=")[0]
+    tag = hashlib.sha256(f"{path} {name}".encode()).hexdigest()[:12]
+    # It lives as long as the other one, and goes with it.
+    ends = [each for each in attributes if each.lower().startswith(("max-age=", "expires="))]
+    value = f"{NOTE_PREFIX}{tag}={quote(path, safe='/')}:{name}"
+    return "; ".join([value, *ends, "Path=/", "Secure", "HttpOnly", "SameSite=Lax"])

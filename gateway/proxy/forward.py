@@ -232,6 +232,9 @@ def from_origin(head: ResponseHead | InformationalHead, route: Route, decision: 
             mapped = cookies.from_origin(value, scope)
             if mapped is not None:
                 pairs.append((name, mapped))
+                note = cookies.note_of(mapped, scope)
+                if note is not None:
+                    pairs.append((name, note))
         elif lower in ("location", "content-location"):
             pairs.append((name, mapping.public_location(value, mount)))
         elif lower == hidden or (not cacheable and lower in ("cache-control", "expires", "pragma")):

@@ -42,7 +42,10 @@ async def running_origin() -> AsyncIterator[Origin]:
     async def form(request: web.Request) -> web.Response:
         charset = request.query.get("charset", "utf-8")
         page = f"<!doctype html><meta charset={charset}><title>Form</title>{FORMS[request.match_info['kind']]}"
-        return web.Response(body=page.encode(charset), content_type="text/html", charset=charset)
+        response = web.Response(body=page.encode(charset), content_type="text/html", charset=charset)
+        for path in ("/", "/form", "/form/a b"):
+            response.set_cookie(f"who{path.count('/')}{len(path)}", request.headers["X-Request-Id"], path=path)
+        return response
 
     async def take(request: web.Request) -> web.Response:
         origin.taken.append((request.path_qs, request.headers["Content-Type"], await request.read()))

@@ -363,6 +363,31 @@ async def test_another_person_does_not_get_it(stage: Stage) -> None:
         assert stage.origin.taken == []
 
 
+@pytest.mark.parametrize("how", ["signed out", "expired"])
+async def test_another_user_id_brings_none_of_the_applications_cookies(stage: Stage, how: str) -> None:
+    """Not those with a path either, which no page of ours is sent: the application would take it for the one before."""
+
+    async def theirs(page: Page) -> list[str]:
+        return [
+            str(each["name"]) for each in await page.context.cookies() if not str(each["name"]).startswith("__Host-gw")
+        ]
+
+    async with stage.visit("plain") as page:
+        assert len(await theirs(page)) == 3
+        if how == "signed out":
+            await page.goto(f"{stage.demo.user}sign-out?other=1")
+            await page.click("main form button")
+            await page.wait_for_selector("[name=user_id]")
+            assert await theirs(page) == []
+        else:
+            await stage.expire()
+            await page.reload()
+            await sign_in(page, stage.demo.facts["people"][1])
+            await expect(page.locator("h1")).to_have_text("Another user ID")
+            assert await theirs(page) == []
+        assert not any("path" in str(each["name"]) for each in await page.context.cookies())
+
+
 async def test_it_can_be_discarded(stage: Stage) -> None:
     async with stage.visit("plain") as page:
         await stage.expire()

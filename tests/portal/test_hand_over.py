@@ -135,9 +135,23 @@ async def test_another_user_id_finds_nothing_of_the_one_before(world: World) -> 
     browser.jar[DOSSIER]["basket"] = "secret of the first"
     browser.jar[DOSSIER]["__Secure-gw-abc-dossier-sid"] = "x"
     browser.jar[DOSSIER][SESSION] = "A" * 43
+    notes = {
+        "a": "/my%20app:sid",
+        "b": "/x%0D%0AA%3A%20b:sid",
+        "c": "/x%3B%20Domain%3Dlocalhost:sid",
+        "d": "x:sid",
+        "e": "",
+    }
+    browser.jar[DOSSIER] |= {f"__Host-gw-path-{key}": note for key, note in notes.items()}
     answer = await handed_over(browser, user_id="dupont01")
     page = await browser.get(answer.location)
     assert page.status == 200
+    expired = [each for each in page.cookies if not each.startswith("__Host-")]
+    assert expired == [
+        "__Secure-gw-abc-dossier-sid=; Path=/; Max-Age=0; Secure",
+        "basket=; Path=/; Max-Age=0; Secure",
+        "sid=; Path=/my app; Max-Age=0; Secure",
+    ]
     assert page.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert "another user ID" in page.page.words
     assert SESSION not in browser.jar[DOSSIER]

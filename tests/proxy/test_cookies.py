@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.cookies import from_origin, is_own, own_cookie, scope_of, split, to_origin
+from gateway.proxy.cookies import from_origin, is_own, note_of, own_cookie, scope_of, split, to_origin
 
 PER_SESSION = scope_of("per-session", "jansen01", 1.5, "dossier", "/dossier/", "/app/")
 PLAIN = scope_of("plain", "jansen01", 1.5, "app", "/", "/")
@@ -102,3 +104,32 @@ def test_a_transaction_whose_name_goes_on_another_has_cookies_of_its_own() -> No
     own = from_origin("sid=secret", long)
     assert own is not None
     assert to_origin(split([own.partition(";")[0]]), short) is None
+
+
+@pytest.mark.parametrize(
+    ("set_cookie", "note"),
+    [
+        ("sid=1", None),
+        ("sid=1; Path=/", None),
+        ("sid=1; Path=/my app:é", "/my%20app%3A%C3%A9:sid; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        ("JSESSIONID=a=b; Path=/app; HttpOnly", "/app:JSESSIONID; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        ("sid=1; Max-Age=60; path=/x/", "/x/:sid; Max-Age=60; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (
+            "sid=; Path=/x; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            "/x:sid; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Lax",
+        ),
+    ],
+)
+def test_a_plain_cookie_that_no_page_of_ours_is_sent_leaves_a_note(set_cookie: str, note: str | None) -> None:
+    seen = from_origin(set_cookie, PLAIN)
+    assert seen is not None
+    made = note_of(seen, PLAIN)
+    assert (made is None) is (note is None)
+    if made is not None:
+        name, _, value = made.partition("=")
+        assert re.fullmatch(r"__Host-gw-path-[0-9a-f]{12}", name)
+        assert value == note
+        assert is_own(name)
+    per_session = from_origin(set_cookie, PER_SESSION)
+    assert per_session is not None
+    assert note_of(per_session, PER_SESSION) is None
