@@ -93,9 +93,9 @@ async def send(ask: Ask) -> web.StreamResponse:
 
 
 async def discard(ask: Ask) -> web.StreamResponse:
-    """`POST /.gateway/form/discard?key=…`."""
+    """`POST /.gateway/form/discard?key=…`. From a page of before a step-up nothing is discarded: it is shown anew."""
     if not ask.form_fits(await ask.form()):
-        return _gone(ask)
+        return ask.redirect(f"{FORM_PAGE}?key={quote(ask.request.query.get('key', ''))}")
     await _taken(ask)
     return ask.notice(
         N_("The form has been discarded"),

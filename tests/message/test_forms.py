@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import RequestError
+from gateway.message import forms
 from gateway.message.forms import (
     MOST_FIELDS,
     MULTIPART,
@@ -159,6 +160,15 @@ def test_what_a_browser_would_not_send_alike_is_not_read(content_type: str, body
     with pytest.raises(RequestError) as raised:
         read_form(content_type, body)
     assert raised.value.reason == "malformed"
+
+
+def test_what_has_too_many_fields_is_not_read_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_: bytes) -> bytes:
+        raise AssertionError("read before it was counted")
+
+    monkeypatch.setattr(forms, "unquote_to_bytes", never)
+    with pytest.raises(RequestError):
+        read_form(URLENCODED, b"%41&" * (MOST_FIELDS + 1))
 
 
 @given(st.binary(max_size=200), st.sampled_from([URLENCODED, TYPE, "multipart/form-data; boundary=\u00e9"]))
