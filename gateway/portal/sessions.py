@@ -21,6 +21,8 @@ from gateway.portal.hand_over import host_name, onward
 from gateway.portal.own_pages import OWN_PAGES
 from gateway.records import Bound, Change
 
+AGAIN, AGAIN_WORDS = "signed_in_again", "signed in again"
+"""Why a session ends that another sign-in in the same browser takes the place of."""
 DONE: Final = N_("You have confirmed who you are")
 DONE_NEXT: Final = N_(
     "Go back to the tab in which you were working, go back with your browser's Back button there, and send it again."
@@ -67,12 +69,29 @@ async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
     )
     if ask.session is not None and ask.user is not None:
         # A browser has one session: the one it had ends, everywhere.
-        await end(ask, ask.session, cause="signed_in_again", reason="signed in again")
+        await end(ask, ask.session, cause=AGAIN, reason=AGAIN_WORDS)
+    await _end_twin(ask, session)
     user = services.records.index.user(session.user_id)
     response = await way_on(ask, session, user, errand.again.get("start", ""))
     cookies.set_cookie(response, cookies.SESSION, cookie)
     cookies.expire_cookie(response, cookies.FORM)
     return response
+
+
+async def _end_twin(ask: Ask, session: Session) -> None:
+    """The same form was sent twice, or two tabs sent theirs at once, perhaps with two user IDs: neither knew of the other's session, and the
+    browser's cookies would be of both."""
+    services = ask.services
+    twin = await services.records.begun(ask.holder_hash, session.id)
+    if twin is None:
+        return
+
+    async def write(change: Change) -> None:
+        user = None if change.user_id is None else services.sealer.person(change.user_id, change.insz)
+        line = sign_out_record(ask.handed.reference, cause=AGAIN, client=ask.handed.address, user=user, session=twin)
+        await services.admin.write(line)
+
+    await services.records.end_session(twin, AGAIN_WORDS, f"user:{session.user_id}", before_commit=write)
 
 
 async def _renew(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse:

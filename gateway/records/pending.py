@@ -2,11 +2,13 @@
 
 What the gateway must know again when the browser comes back, and the browser must not choose: whose user ID was claimed, what was
 asked for, where the person wanted to go. Working state, sealed with the records key: bounded in size and number, good once, for a
-short time, in the browser that began. One that is shown elsewhere is thrown away.
+short time, in the browser that began. One that is shown elsewhere is thrown away. And which session a form began, since two of them can be under way
+at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -25,6 +27,8 @@ MOST_OF_A_NETWORK = 2000
 """Waiting at once for one client network: an office of 500 behind one address, four tries each. A flood fills nobody else's room."""
 MOST_BYTES_OF_A_NETWORK = MOST_BYTES // 8
 """In bytes, the same of the long ones: what a person sends along is theirs to make long."""
+BEGUN_SECONDS = 300.0
+"""How long it is known which session a form began: longer than a sign-in waits for its turn, and for a slow browser to hear of it."""
 ROW_BYTES = 512
 """What a row costs beside its content, rounded up, in bytes."""
 
@@ -74,6 +78,23 @@ class PendingSignIns(Store):
         async with self._write() as write:
             row = (await write.execute(taking)).first()
         return self._unsealed(row, kind, browser_hash)
+
+    async def begun(self, holder_hash: bytes, session_id: str) -> str | None:
+        """Notes that a form of this browser or session began a session; gives the one that a form of the same began a moment before."""
+        now = self._clock()
+        values = {
+            "kind": "begun",
+            "browser": holder_hash,
+            "network": 0,
+            "sealed": session_id.encode(),
+            "bytes": ROW_BYTES,
+        }
+        key = hashlib.sha256(b"begun " + holder_hash).digest()
+        async with self._write() as write:
+            noted = sa.delete(pending).where(pending.c.key == key).returning(pending.c.sealed, pending.c.expires_at)
+            row = (await write.execute(noted)).first()
+            await write.execute(sa.insert(pending).values(key=key, expires_at=now + BEGUN_SECONDS, **values))
+        return None if row is None or now >= row.expires_at else row.sealed.decode()
 
     def _unsealed(self, row: Row | None, kind: PendingKind, browser_hash: bytes) -> dict[str, Any] | None:
         if (

@@ -357,3 +357,34 @@ async def test_who_signed_in_in_another_tab_goes_on_from_this_one(world: World) 
     answer = await browser.post(SIGN_IN, {**fields, "user_id": "dupont01", "password": PASSWORD})
     assert (answer.status, "Nothing was sent on" in answer.page.words) == (403, True)
     assert await world.records.sessions_of("dupont01") == []
+
+
+@pytest.mark.parametrize("second", ["jansen01", "dupont01"])
+async def test_two_sign_ins_at_once_leave_one_session(world: World, second: str) -> None:
+    """A form that was sent twice, or two tabs with two user IDs: each began when the browser had no session yet."""
+    for user_id in ("jansen01", "dupont01"):
+        other = world.browser()
+        await other.accept(await other.sign_in(user_id))
+        await world.records.end_sessions_of(user_id, "test", "test")
+    browser = world.browser()
+    form = (await browser.open_form()).csrf
+    starts = browser.challenged(DOSSIER, "/dossier/"), browser.challenged(PENSION, "/pension/")
+    answers = await asyncio.gather(
+        *(
+            browser.post(SIGN_IN, {"csrf": form, "user_id": who, "password": PASSWORD, "code": "", "start": start})
+            for who, start in zip(("jansen01", second), starts, strict=True)
+        )
+    )
+    live = await world.records.live_sessions(NOW)
+    assert len(live) == 1
+    entered = [await browser.get(answer.location) for answer in answers]
+    assert sorted(answer.status for answer in entered) == [303, 403]
+    ended = [line for line in world.lines("sign-out") if line["cause"] == "signed_in_again"]
+    assert len(ended) == 1
+    assert ended[0]["session"] != live[0].id
+
+
+async def test_another_browser_ends_nothing(world: World) -> None:
+    for _ in range(2):
+        await world.browser().sign_in()
+    assert len(await world.records.live_sessions(NOW)) == 2

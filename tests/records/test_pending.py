@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gateway.records import Records, RecordsSettings, pending
-from tests.records.conftest import NOW, Clock, sql
+from tests.records.conftest import NOW, Clock, Opener, sql
 
 KEY, BROWSER = b"k" * 32, b"b" * 32
 PAYLOAD = {"user_id": "jansen01", "start": "token", "position": 13}
@@ -62,3 +64,21 @@ async def test_the_database_shows_nothing_of_it(records: Records, settings: Reco
     rows = sql(settings, "SELECT * FROM pending")
     assert len(rows) == 1
     assert b"a-secret-word" not in repr(rows).encode()
+
+
+async def test_which_session_a_form_began_is_known_to_the_next_one_for_a_moment(
+    open_records: Opener, clock: Clock
+) -> None:
+    one, other = await open_records(), await open_records()
+    assert await one.begun(BROWSER, "first") is None
+    assert await one.begun(b"x" * 32, "elsewhere") is None
+    assert await other.begun(BROWSER, "second") == "first"
+    assert await one.begun(BROWSER, "third") == "second"
+    clock.now += pending.BEGUN_SECONDS
+    assert await one.begun(BROWSER, "fourth") is None
+
+
+async def test_of_sessions_that_a_form_began_at_once_each_but_the_last_is_told(open_records: Opener) -> None:
+    one, other = await open_records(), await open_records()
+    told = await asyncio.gather(*((one, other)[number % 2].begun(BROWSER, str(number)) for number in range(6)))
+    assert len({each for each in told if each is not None}) == 5
