@@ -154,6 +154,7 @@ async def test_another_user_id_finds_nothing_of_the_one_before(world: World) -> 
     ]
     assert page.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert "another user ID" in page.page.words
+    assert "Close the other tabs" in page.page.words
     assert SESSION not in browser.jar[DOSSIER]
     assert set(browser.jar[DOSSIER]) <= {"__Host-gw-last", "__Host-gw-language"}
     (link,) = [a for a in page.page.all("a") if a.text == "Go on"]
