@@ -7,7 +7,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.credentials.start import lifetime
+from gateway.credentials.start import FORM_LIFETIME_SECONDS, lifetime
 from gateway.decision import Decision, Facts, Kind
 from gateway.decision.facts import SAFE_METHODS
 from gateway.decision.places import FORM_PAGE, Place
@@ -125,8 +125,11 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
         if under_way is not None:
             location = f"{location}?{under_way[1]}"
     elif asked.host_field is not None:
-        cookie = _start_cookie(gate, asked.fields)
         form = "" if asked.kept is None else asked.kept.key
+        had = _start_cookie(asked.fields)
+        cookie = gate.random(32).hex() if had is None else had
+        # Another tab may have a form to come back to, which lives longer.
+        seconds = lifetime(form) if had is None else FORM_LIFETIME_SECONDS
         token = gate.start_tokens.seal(
             asked.host_field,
             _way_back(decision, facts, asked),
@@ -141,7 +144,7 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
         pairs.append(
             (
                 "Set-Cookie",
-                f"{START_COOKIE}={cookie}; Path=/; Max-Age={lifetime(form):.0f}; Secure; HttpOnly; SameSite=Lax",
+                f"{START_COOKIE}={cookie}; Path=/; Max-Age={seconds:.0f}; Secure; HttpOnly; SameSite=Lax",
             )
         )
         if asked.kept is not None and asked.kept.browser:
@@ -150,10 +153,11 @@ def _challenge(gate: Gate, decision: Decision, facts: Facts, asked: Asked, refer
     return _write(303, pairs, b"", facts, close)
 
 
-def _start_cookie(gate: Gate, fields: Fields | None) -> str:
-    """What this browser is known by when it comes back: the same for all its tabs, else each of them would take the way back from the others."""
+def _start_cookie(fields: Fields | None) -> str | None:
+    """What this browser is known by already when it comes back: the same for all its tabs, else each of them would take the way back from
+    the others."""
     had = None if fields is None else own_cookie(split(fields.all("cookie")), START_COOKIE)
-    return gate.random(32).hex() if had is None or _START_COOKIE.fullmatch(had) is None else had
+    return None if had is None or _START_COOKIE.fullmatch(had) is None else had
 
 
 def _way_back(decision: Decision, facts: Facts, asked: Asked) -> str:
