@@ -16,7 +16,7 @@ from gateway.portal import catalogue
 from gateway.portal.act_words import title_of
 from gateway.portal.ask import Ask
 from gateway.portal.errand import mandate_waits
-from gateway.portal.hand_over import host_name, onward, open_start
+from gateway.portal.hand_over import host_name, mandate_page, onward, open_start
 from gateway.portal.head import line_of
 from gateway.portal.own_pages import MANDATE_PAGE
 from gateway.portal.ways import ways
@@ -38,7 +38,7 @@ async def answer(ask: Ask) -> web.StreamResponse:
     form = await ask.form()
     session, user, token = ask.session, ask.user, form.get("start", "")
     if session is None or user is None or ask.moved or not ask.form_fits(form):
-        return ask.redirect("/applications")
+        return ask.redirect(mandate_page(token if open_start(ask, token) else ""))
     chosen, now = form.get("answer", ""), ask.services.clock()
     if chosen in ("accept", "decline") and session.means is Means.EID:
         records, by = ask.services.records, By(f"user:{user.user_id}", ACCEPTED_REASON)

@@ -13,7 +13,7 @@ from gateway.portal.act_words import said_acts
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.portal.errand import way_on
-from gateway.portal.hand_over import host_name, open_start, step_up_page
+from gateway.portal.hand_over import changes_page, host_name, open_start, step_up_page
 from gateway.portal.words import CREDENTIALS, NO_NAME
 from gateway.records import MeansChange
 
@@ -70,13 +70,14 @@ async def show(ask: Ask) -> web.StreamResponse:
 async def acknowledge(ask: Ask) -> web.StreamResponse:
     """`POST /changes`: read, up to the last change that was shown."""
     form = await ask.form()
-    session, user = ask.session, ask.user
+    session, user, token = ask.session, ask.user, form.get("start", "")
     if session is None or user is None or ask.moved or not ask.form_fits(form):
-        return ask.redirect("/applications")
+        # The way back, and the form that may be kept there, are not lost to a page of before a step-up.
+        return ask.redirect(changes_page(token if open_start(ask, token) else ""))
     until = _moment(form.get("until", ""))
     if until is not None:
         await ask.services.records.mark_told(user.user_id, min(until, ask.services.clock()))
-    return await way_on(ask, session, user, form.get("start", ""))
+    return await way_on(ask, session, user, token)
 
 
 def _moment(text: str) -> float | None:

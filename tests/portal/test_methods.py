@@ -382,6 +382,12 @@ async def test_who_begins_is_told_nothing_and_what_is_changed_later_is_told_unti
     again = world.browser()
     assert (await again.sign_in()).location == "/changes"  # shown until it was read
     fields = {"csrf": page.csrf, "start": hidden(page, "start"), "until": hidden(page, "until")}
+    old = await browser.post(f"https://{PORTAL}/changes", fields | {"csrf": "0" * 64})
+    assert (
+        old.location == f"/changes?start={start}"
+    )  # of before a step-up, say: shown again, and the way back goes along
+    other = await browser.post(f"https://{PORTAL}/changes", fields | {"csrf": "0" * 64, "start": "x" * 9000})
+    assert other.location == "/changes"
     done = await browser.post(f"https://{PORTAL}/changes", fields)
     assert (await browser.follow(done)).url == "https://dossier.localhost/dossier/list"
     assert (await world.browser().sign_in()).location == "/applications"
