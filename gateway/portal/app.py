@@ -298,7 +298,7 @@ def _unavailable(ask: Ask) -> web.Response:
             "The register of users or the security log cannot be reached, so nothing was done. Please try again in a few minutes."
         ),
         status=503,
-        link=ask.request.path if ask.request.method == "GET" else f"{ask.settings.address}/applications",
+        link=ask.request.raw_path if ask.request.method == "GET" else f"{ask.settings.address}/applications",
         link_text=N_("Try again"),
     )
     response.headers["Retry-After"] = "5"

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from gateway.credentials.tokens import make_token, token_hash
+from gateway.errors import RecordsError
 from gateway.model import Means
 from gateway.records import KeptForm
 from tests.portal.conftest import DOSSIER, HOUR, NOW, PENSION, PORTAL, SESSION, Browser, World
@@ -117,3 +118,24 @@ async def test_what_is_not_there_any_more_is_said_where_it_is_discarded(world: W
     assert (await browser.post(address, {})).status == 410
     world.clock.now += 2 * HOUR
     assert (await browser.get(address)).challenge is not None
+
+
+async def test_when_the_records_do_not_answer_it_can_be_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an address that still says which form, and where the person was going."""
+    browser = await inside(world)
+    address = await kept(world, browser)
+
+    async def failing(*_: object) -> None:
+        raise RecordsError("disk full")
+
+    for name in ("kept_form", "find_login"):
+        monkeypatch.setattr(world.records, name, failing)
+    start = browser.challenged(PENSION, "/pension/", "means_too_weak")
+    for asked in (address, f"https://{PORTAL}/step-up?start={start}"):
+        page = await browser.get(asked)
+        (link,) = [each for each in page.page.all("a") if each.text == "Try again"]
+        assert (page.status, f"https://{asked.split('/')[2]}{link.attributes['href']}") == (503, asked)
+    monkeypatch.undo()
+    assert (await browser.get(address)).status == 200
