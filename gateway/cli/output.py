@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -86,13 +87,32 @@ def show(rows: Sequence[Row], nothing: str, *, as_json: bool, left_out: Containe
         print(nothing, file=sys.stderr)
         return
     # What nobody has in any row is no column on a screen.
-    heads = [head for head in rows[0] if head not in left_out and any(_cell(row[head]) for row in rows)]
+    written = {head: [_cell(row[head]) for row in rows] for head in rows[0] if head not in left_out}
+    columns = {head: cells for head, cells in written.items() if any(cells)}
+    if not sys.stdout.isatty():
+        _print_unfolded(columns)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(Text(head.replace("_", " ")), overflow="fold", no_wrap=head in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(_cell(row[head])) for head in heads))
+    for head in columns:
+        table.add_column(Text(_words(head)), overflow="fold", no_wrap=head in _WHOLE)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, cells))
     console().print(table)
+
+
+def _print_unfolded(columns: Mapping[str, Sequence[str]]) -> None:
+    """For a program or a pager: a line for each row, however long. (Rich would take a minute for the rows of 100,000 persons.)"""
+    padded: list[list[str]] = []
+    for head, cells in columns.items():
+        lines = [_words(head), *(" ".join(cell.split("\n")) for cell in cells)]
+        width = max(map(cell_len, lines))
+        padded.append([line + " " * (width - cell_len(line)) for line in lines])
+    for row in zip(*padded, strict=True):
+        print("  ".join(row).rstrip())
+
+
+def _words(head: str) -> str:
+    return head.replace("_", " ")
 
 
 def moment_of(text: str | None) -> float:
