@@ -22,7 +22,7 @@ from gateway.model import UserRecords
 from gateway.policy.release import load_release
 from gateway.policy.settings import Settings, load_settings
 from gateway.records import BeforeCommit, By, RecordsDesk
-from gateway.records.emergency import checked_reason, resume, suspend
+from gateway.records.emergency import Ended, checked_reason, resume, suspend
 from gateway.records.suspensions import merged
 from gateway.records.switch import Suspension, Switch, new_key
 
@@ -107,13 +107,16 @@ def resume_command(
     Example: gateway resume 20261128-0123abcd --reason "origin rebuilt, ticket 4711"
     """
 
-    async def work(desk: _Door) -> Suspension:
+    async def work(desk: _Door) -> Ended:
         by = By(SHELL, reason.strip())
         return await resume(desk.switch, desk.records, key, by, time.time(), desk.before_commit)
 
-    ended, why = _at_the_door(work, config, as_json=as_json)
+    (ended, others), why = _at_the_door(work, config, as_json=as_json)
     _note(why)
-    done(f"{ended.entry.scope.value} {ended.entry.subject} is open again", _told(ended, why), as_json=as_json)
+    what, by_which = f"{ended.entry.scope.value} {ended.entry.subject}".strip(), [each.entry.key for each in others]
+    said = f"suspension {key} has ended, and {what} is still suspended by {', '.join(by_which)}"
+    told = {**_told(ended, why), "still_suspended_by": by_which}
+    done(said if others else f"{what} is open again", told, as_json=as_json)
 
 
 class _Records:

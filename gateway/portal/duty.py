@@ -49,6 +49,7 @@ ALONE: Final = N_(
     "It is suspended here, but the register could not be reached: if the gateway runs on several machines, the others learn of it when the register is back."
 )
 DONE_RESUMED: Final = N_("It is open again.")
+STILL: Final = N_("This suspension has ended. What it was for is still suspended, by another one that stands below.")
 MEANWHILE: Final = N_("It has ended already. Nothing was changed.")
 STAYS: Final = N_("The register cannot be reached, so it stays suspended. Please try again in a few minutes.")
 NOBODY: Final = N_("This user ID does not exist. Nothing was changed: please check it.")
@@ -105,12 +106,12 @@ async def end(ask: Ask) -> web.StreamResponse:
         return await _page(ask, general=NEED_REASON, status=422)
     try:
         by = officer.by(reason)
-        await resume(switch, ask.services.records, form.get("key", ""), by, now, _line_of(ask, officer))
+        ended = await resume(switch, ask.services.records, form.get("key", ""), by, now, _line_of(ask, officer))
     except Conflict:
         return await _page(ask, general=MEANWHILE, status=409)
     except RecordsError:
         return await _page(ask, general=STAYS, status=503)
-    return await _page(ask, done=DONE_RESUMED)
+    return await _page(ask, done=STILL if ended.others else DONE_RESUMED)
 
 
 async def sessions(ask: Ask) -> web.StreamResponse:

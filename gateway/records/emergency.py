@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.decision.suspensions import Scope
 from gateway.errors import Conflict, RecordsError
@@ -28,6 +28,13 @@ class Known(Protocol):
     async def add_suspension(self, suspension: Suspension) -> Suspension | None: ...
     async def end_suspension(self, key: str, by: By, now: float, before_commit: BeforeCommit | None = None) -> None: ...
     async def running_suspensions(self) -> tuple[Suspension, ...]: ...
+
+
+class Ended(NamedTuple):
+    """A suspension that is over, and the `others` by which the very same stays suspended: it is open again only without them."""
+
+    suspension: Suspension
+    others: tuple[Suspension, ...]
 
 
 async def suspend(switch: Switch, records: Known, suspension: Suspension, before_commit: BeforeCommit) -> Suspension:
@@ -65,9 +72,7 @@ async def suspend(switch: Switch, records: Known, suspension: Suspension, before
     return suspension
 
 
-async def resume(
-    switch: Switch, records: Known, key: str, by: By, now: float, before_commit: BeforeCommit
-) -> Suspension:
+async def resume(switch: Switch, records: Known, key: str, by: By, now: float, before_commit: BeforeCommit) -> Ended:
     """Ends it, and gives what it was.
 
     Raises Conflict when there is none of this key; RecordsError when the records have it and cannot be reached, since it would go on
@@ -81,7 +86,8 @@ async def resume(
         known = await records.running_suspensions()
     except RecordsError as error:
         unreachable = error
-    found = next((each for each in merged(on_switch, known) if each.entry.key == key), None)
+    running = merged(on_switch, known)
+    found = next((each for each in running if each.entry.key == key), None)
     if found is None:
         raise Conflict(f"suspension {key} is not in force; see `gateway suspend --list`")
     if any(each.entry.key == key for each in known):
@@ -100,7 +106,14 @@ async def resume(
         with suppress(RecordsError):
             if any(each.entry.key == key for each in await records.running_suspensions()):
                 await records.end_suspension(key, by, now)
-    return found
+    return Ended(found, tuple(each for each in running if each.entry.key != key and _covers(each, found)))
+
+
+def _covers(other: Suspension, ended: Suspension) -> bool:
+    """Whether all that one suspended is suspended by the other as well."""
+    entry, theirs = ended.entry, other.entry
+    same_person = entry.person is not None and entry.person == theirs.person
+    return theirs.scope is Scope.ALL or (theirs.scope, theirs.subject) == (entry.scope, entry.subject) or same_person
 
 
 def checked_reason(reason: str) -> None:

@@ -72,6 +72,27 @@ def test_suspend_list_resume(door: Door, scope: str, words: list[str], subject: 
     assert not [line for line in lines if "jansen01" in json.dumps(line)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (["--transaction", "dossier"], ["--transaction", "dossier"]),
+        (["--transaction", "dossier"], ["--all"]),
+        (["--person", "jansen01"], ["--person", "JANSEN01"]),
+        (["--all"], ["--all"]),
+    ],
+)
+def test_what_another_one_suspends_too_is_not_said_to_be_open(door: Door, first: list[str], second: list[str]) -> None:
+    one, other = (json.loads(door.ok("suspend", *words, *WHY, "--json"))["key"] for words in (first, second))
+    elsewhere = json.loads(door.ok("suspend", "--institution", NORTH, *WHY, "--json"))["key"]
+    said = door.ok("resume", one, *WHY)
+    assert "open again" not in said
+    assert f"is still suspended by {other}" in said
+    assert elsewhere not in said
+    told = json.loads(door.ok("resume", elsewhere, *WHY, "--json"))
+    assert told["still_suspended_by"] == ([other] if second == ["--all"] else [])
+    assert "open again" in door.ok("resume", other, *WHY)
+
+
 def test_without_a_database_it_holds_on_this_machine(door: Door) -> None:
     database = door.shell.config / "state" / "records.sqlite"
     away = database.with_name("away")

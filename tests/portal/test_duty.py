@@ -109,6 +109,16 @@ async def test_suspend_and_resume(world: World, officer: Officer, scope: Scope, 
         assert b"jansen01" not in world.ledger_bytes()
 
 
+async def test_what_another_one_suspends_too_is_not_said_to_be_open(world: World, officer: Officer) -> None:
+    for _ in range(2):
+        await officer.do("suspend", scope="transaction", transaction="dossier")
+    first, second = (each.entry.key for each in world.emergency.running() or [])
+    page = await officer.do("resume", key=first)
+    assert "It is open again." not in page.page.words
+    assert "What it was for is still suspended, by another one that stands below." in page.page.words
+    assert "It is open again." in (await officer.do("resume", key=second)).page.words
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [

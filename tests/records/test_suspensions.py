@@ -99,7 +99,7 @@ async def test_line_switch_records_in_that_order(records: Records, switch: Switc
     await add_user(records)
     made = await suspend(switch, records, suspension(Scope.PERSON, "jansen01"), line)
     assert switch.read() == [made] == list(records.index.suspensions)
-    assert await resume(switch, records, KEY, LATER, NOW, line) == made
+    assert await resume(switch, records, KEY, LATER, NOW, line) == (made, ())
     assert switch.read() == list(records.index.suspensions) == []
     assert [(change.act, change.user_id, change.insz, dict(change.details)) for change in told] == [
         ("suspension add", "jansen01", "85073003328", {"key": KEY, "scope": "person"}),
