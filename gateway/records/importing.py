@@ -23,7 +23,7 @@ from gateway.records.administration import check_mandate, recorded
 from gateway.records.directory import lasts_beyond
 from gateway.records.loading import Row as DatabaseRow
 from gateway.records.loading import effective, parse_uses, root, write_uses
-from gateway.records.narrowing import Terms, designation_terms, last_day_of, read_day, read_days
+from gateway.records.narrowing import Terms, day_of, designation_terms, last_day_of, read_day, read_days
 from gateway.records.reviewing import LAPSED, standings
 from gateway.records.schema import designations, persons, roles, user_ids
 from gateway.records.standing import Rules
@@ -83,11 +83,12 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """The same for lists that do the same, moments left out: a begin that is now is another one when the list is applied."""
+        """The same for lists that do the same. A begin is left out: one that is now is another one when the list is applied. An end counts: where
+        the row gives none it is the authorisation's, which a release may change meanwhile."""
         told = [
             (
                 step.user_id, step.adds, step.person, step.insz, step.name, step.language, step.authorisation,
-                None if step.terms is None else sorted(step.terms.uses), step.role, step.reason,
+                None if step.terms is None else (sorted(step.terms.uses), step.terms.validity.end), step.role, step.reason,
             )
             for step in self.steps
         ]  # fmt: skip
@@ -116,7 +117,7 @@ class _Known:
     here: dict[int, str]
     designated: dict[tuple[str, str], Terms]
     lapsed: dict[tuple[str, str], tuple[int, ...]]
-    held: set[tuple[str, str]]
+    held: dict[tuple[str, str], Validity]
 
 
 class Imports(Store):
@@ -278,10 +279,8 @@ class _Checker:
     def _designation(self, cells: Mapping[str, str]) -> Terms | None:
         reference, uses = cells["authorisation"], cells["uses"].lower().replace(",", " ").replace("+", " ").split()
         if not reference:
-            for column in ("uses", "until" if not cells["role"] else ""):
-                if column and cells[column]:
-                    self._fault("authorisation", "no_authorisation")
-                    break
+            if any(cells[column] for column in ("uses", *(() if cells["role"] else ("from", "until")))):
+                self._fault("authorisation", "no_authorisation")
             return None
         granted = self._bounds.authorisations.get(reference)
         if granted is None:
@@ -310,17 +309,17 @@ class _Checker:
 
     def _stands(self, current: Terms, cells: Mapping[str, str], uses: frozenset[Use]) -> bool:
         """Whether the row says what stands already: then it does nothing."""
-        try:
-            last = read_day(cells["until"])
-        except ValueError:
-            return False
-        return current.uses == uses and last in (None, last_day_of(current.validity))
+        return current.uses == uses and _same_days(current.validity, cells)
 
     def _role(self, cells: Mapping[str, str]) -> tuple[str | None, Validity | None]:
         role = cells["role"]
         if not role:
             return None, None
-        if (cells["user_id"], role) in self._known.held:
+        held = self._known.held.get((cells["user_id"], role))
+        if held is not None:
+            # With an authorisation the days of the row are the designation's.
+            if held.end <= self._now or not (cells["authorisation"] or _same_days(held, cells)):
+                self._fault("role", "role_otherwise", role)
             return None, None
         if role not in self._bounds.roles:
             self._fault("role", "role_unknown", role)
@@ -357,7 +356,7 @@ async def _known(
 ) -> _Known:
     named = sorted({row.cells["user_id"] for row in rows})
     numbers = sorted({digits for row in rows if (digits := _digits(row.cells["insz"]))})
-    found = _Known({}, {}, {}, {}, {}, {}, set())
+    found = _Known({}, {}, {}, {}, {}, {}, {})
     for chunk in _chunks(named):
         newest = sa.select(user_ids).where(user_ids.c.user_id.in_(chunk)).order_by(user_ids.c.id)
         found.user_ids.update({row.user_id: row for row in await connection.execute(newest)})
@@ -368,8 +367,8 @@ async def _known(
                 found.designated[what] = Terms(parse_uses(row.uses), effective(row))
             else:
                 found.lapsed[what] = (*found.lapsed.get(what, ()), row.id)
-        theirs = sa.select(roles.c.user_id, roles.c.role).where(roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None))
-        found.held.update((row.user_id, row.role) for row in await connection.execute(theirs))
+        theirs = sa.select(roles).where(roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None))
+        found.held.update({(row.user_id, row.role): effective(row) for row in await connection.execute(theirs)})
     for chunk in _chunks(numbers):
         known = sa.select(root().label("person"), persons.c.insz).where(persons.c.insz.in_(chunk))
         found.people.update({row.insz: row.person for row in await connection.execute(known)})
@@ -475,6 +474,15 @@ class _Work:
             act, self._now, word, user_id, step.insz or None, self._bounds.institution, details, before, after
         )
         self._done.setdefault(step.line, []).append(change)
+
+
+def _same_days(validity: Validity, cells: Mapping[str, str]) -> bool:
+    """Whether the days of a row, as far as it gives any, are the first and the last on which something holds."""
+    try:
+        first, last = read_day(cells["from"]), read_day(cells["until"])
+    except ValueError:
+        return False
+    return first in (None, day_of(validity.start)) and last in (None, last_day_of(validity))
 
 
 def _digits(text: str) -> str:

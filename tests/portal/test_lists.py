@@ -164,6 +164,7 @@ ROWS = [
     ("01490700185;Bo;bo.peeters;nl;24/124;consultation;1/9/2026;1/8/2026;;", ["until"]),
     ("01490700185;Bo;bo.peeters;nl;;consultation;;;;", ["authorisation"]),
     (";;jansen01;;24/123;consultation;;;;", ["authorisation"]),
+    ("01490700185;Bo;bo.peeters;nl;;;1/9/2026;;;", ["authorisation"]),
     ("01490700185;Bo;bo.peeters;nl;;;;;Anything;", ["role"]),
     ("01490700185;Bo;bo.peeters;nl;;;;;;" + "x" * 201, ["reason"]),
     ("01490700185;Bo;bo.peeters;nl;;;;;;;;more", ["–"]),

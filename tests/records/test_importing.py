@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from gateway.errors import Conflict
 from gateway.model import Use, Validity
 from gateway.records import By, Change, Records
 from gateway.records.importing import Bounds, Plan
+from gateway.records.narrowing import day_of
 from gateway.records.standing import HALF_A_YEAR
 from gateway.records.table_file import COLUMNS, Row
 from tests.records.conftest import BY, BY_ACT, DAY, INSZ, NORTH, NOW, add_user, authorisation
@@ -140,3 +142,40 @@ async def test_what_is_exported_is_what_stands(records: Records) -> None:
     again = [Row(number, dict(zip(COLUMNS, row, strict=True))) for number, row in enumerate(exported, 2)]
     made = await records.plan_import(again, bounds(), "because", later)
     assert (made.faults, made.count("nothing")) == ((), 1)
+
+
+async def test_other_days_than_those_that_stand_are_told(records: Records) -> None:
+    """A day that a list gives and that would not come to be is no row that changes nothing."""
+    await add_user(records)
+    until = Validity(NOW, NOW + 30 * DAY)
+    await records.add_designation("jansen01", bounds().authorisations["24/123"], READ, BY_ACT, NOW)
+    await records.add_role("jansen01", "FileReader", BY_ACT, NOW, until)
+    first, later, last = (day_of(at).isoformat() for at in (NOW, NOW + 3 * DAY, until.end - 1))
+    for begin, end, role, code in (
+        (first, "", "", ""),
+        (later, "", "", "designated_otherwise"),
+        (first, last, "FileReader", ""),
+        (later, last, "FileReader", "role_otherwise"),
+        (first, later, "FileReader", "role_otherwise"),
+        ("", "soon", "FileReader", "role_otherwise"),
+    ):
+        cells = {"user_id": "jansen01", "from": begin, "until": end, "role": role}
+        cells |= {} if role else {"authorisation": "24/123", "uses": "consultation"}
+        row = Row(2, dict.fromkeys(COLUMNS, "") | cells)
+        made = await records.plan_import([row], bounds(), "because", NOW)
+        assert [each.code for each in made.faults] == ([code] if code else [])
+        assert made.count("nothing") == 1
+    over = await records.plan_import(rows("jansen01 - - - FileReader"), bounds(), "because", until.end)
+    assert [each.code for each in over.faults] == ["role_otherwise"]
+
+
+async def test_an_end_that_moved_since_it_was_shown_is_shown_again(records: Records) -> None:
+    """Without a last day of its own a designation ends with the authorisation, of which a release may have come meanwhile."""
+    await add_user(records)
+    line = ["jansen01 24/123 consultation"]
+    shown = await plan(records, line)
+    with pytest.raises(Conflict, match="nothing was done"):
+        await records.apply_import(
+            rows(*line), shown.digest, bounds(Validity(LONG.start, LONG.end - DAY)), BY, NOW + 60, None
+        )
+    await records.apply_import(rows(*line), shown.digest, bounds(), BY, NOW + 60, None)
