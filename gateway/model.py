@@ -15,6 +15,8 @@ from typing import Literal, Protocol, cast
 from zoneinfo import ZoneInfo
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
+YEARS = (2000, 9998)
+"""The first and the last year that may be asked about: none of this is older, and days before and after can be reckoned."""
 Language = Literal["nl", "fr", "de", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 FOR_EVER = float("inf")

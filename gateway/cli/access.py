@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 
 from gateway.cli.acting import SHELL
-from gateway.cli.answering import Known, answered
+from gateway.cli.answering import Known, answered, unknown
 from gateway.cli.output import (
     ANSWER_IS_NO,
+    MOST_DAYS,
     WRONG_USE,
     ConfigOption,
     JsonOption,
@@ -67,7 +68,9 @@ def access_command(
         str | None,
         typer.Option("--at", metavar="TIME", help="2026-06-15 or 2026-06-15T10:00, Europe/Brussels; default: now."),
     ] = None,
-    days: Annotated[float, typer.Option("--days", min=0, help="Who did: in so many days before that moment.")] = DAYS,
+    days: Annotated[
+        float, typer.Option("--days", min=0, max=MOST_DAYS, help="Who did: in so many days before that moment.")
+    ] = DAYS,
     auditor_key: Annotated[
         Path | None,
         typer.Option(
@@ -142,7 +145,7 @@ class _Asked(NamedTuple):
             candidates = [self.person or ""]
         users = await records.users_known(candidates, known.known_at)
         if self.person is not None and not users:
-            raise ConfigurationError(f"the records know no user ID {self.person!r}; it is no name and no INSZ")
+            raise ConfigurationError(await unknown(self.person, known, records))
         only = None if self.transaction is None else [self.transaction]
         able = [one for user in users for one in could(user, snapshot, known.at, known.suspensions, only)]
         notes = list(known.notes)

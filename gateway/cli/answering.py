@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, TypeVar
 
 from gateway.app.past import Doubt, table_then
+from gateway.cli.output import Moment
 from gateway.decision import Snapshot
 from gateway.decision.suspensions import UNREADABLE, Suspensions
 from gateway.errors import RecordsError, TableError
@@ -94,6 +95,13 @@ def _table_then(settings: Settings, moment: float, now: float, notes: list[str])
         if note and then.snapshot is running:
             notes.append(note)
     return then.snapshot
+
+
+async def unknown(user_id: str, known: Known, records: RecordsDesk) -> str:
+    """What to say of a user ID of which nothing was known at that moment."""
+    if known.known_at != FOR_EVER and await records.users_known([user_id]):
+        return f"user ID {user_id} was not in the records yet at {Moment(known.at).written(brief=True)}: there is nothing to decide"
+    return f"the records know no user ID {user_id!r}. Check the spelling; it is a user ID, not a name or an INSZ"
 
 
 async def _suspensions(settings: Settings, records: RecordsDesk, known_at: float, notes: list[str]) -> Suspensions:

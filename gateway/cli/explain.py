@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gateway.cli.answering import Known, answered
+from gateway.cli.answering import Known, answered, unknown
 from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, moment_of
 from gateway.decision import ClientEvidence, Decision, Facts, Reason, Signal, Snapshot, Step, decide, explain
 from gateway.decision.context import clock, outside
@@ -84,10 +84,11 @@ def explain_command(
     """
     settings = load_settings(config)
 
-    async def read(known: Known, records: RecordsDesk) -> tuple[Known, list[UserRecords]]:
-        return known, await records.users_known([person], known.known_at)
+    async def read(known: Known, records: RecordsDesk) -> tuple[Known, list[UserRecords], str]:
+        users = await records.users_known([person], known.known_at)
+        return known, users, "" if users else await unknown(person, known, records)
 
-    known, users = answered(read, settings, None if at is None else moment_of(at))
+    known, users, nobody = answered(read, settings, None if at is None else moment_of(at))
     snapshot = known.snapshot
     asked = snapshot.transactions.get(transaction)
     if asked is None:
@@ -95,7 +96,7 @@ def explain_command(
             f"there is no transaction {transaction!r}. There are: {', '.join(sorted(snapshot.transactions)) or 'none'}"
         )
     if not users:
-        _fail(f"the records know no user ID {person!r}. Check the spelling; it is a user ID, not a name or an INSZ")
+        _fail(nobody)
     facts = suppose(
         asked,
         users[0],

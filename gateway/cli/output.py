@@ -23,11 +23,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.errors import Conflict, GatewayError
-from gateway.model import BRUSSELS, FOR_EVER
+from gateway.model import BRUSSELS, FOR_EVER, YEARS
 
 ANSWER_IS_NO = 1
 WRONG_USE = 2
 STANDARD_INPUT = "-"
+MOST_DAYS = 36_500.0
+"""A hundred years, of which a ledger is looked at: far more than any, and a moment that can be reckoned."""
 MAX_SECRET_FILE_BYTES = 4096
 """Far more than any password; a bound for a wrong path."""
 
@@ -69,7 +71,10 @@ class Moment:
         if self.seconds is None or not self:
             return None
         at = dt.datetime.fromtimestamp(self.seconds, BRUSSELS)
-        return f"{at:%Y-%m-%d %H:%M}" if brief else at.isoformat(timespec="seconds")
+        if not brief:
+            return at.isoformat(timespec="seconds")
+        # The hour that the clock goes through twice, in autumn, is told apart by its offset.
+        return f"{at:%Y-%m-%d %H:%M %z}" if _offset(at) != _offset(at, 1 - at.fold) else f"{at:%Y-%m-%d %H:%M}"
 
 
 Row = Mapping[str, object]
@@ -115,15 +120,35 @@ def _words(head: str) -> str:
     return head.replace("_", " ")
 
 
-def moment_of(text: str | None) -> float:
-    """The moment that `--at` names, Unix seconds: without a zone it is Europe/Brussels, like the dates of the table; None is now."""
+def moment_of(text: str | None, option: str = "--at") -> float:
+    """The moment that an option names, Unix seconds: without a zone it is Europe/Brussels, like the dates of the table; None is now.
+
+    A time of day that the night of a changing clock has twice, or not at all, is nobody's guess.
+    """
     if text is None:
         return time.time()
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
-        fail(f"--at {text!r} is no time. Write it like 2026-06-15T10:00", WRONG_USE)
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=BRUSSELS)).timestamp()
+        fail(f"{option} {text!r} is no time. Write it like 2026-06-15T10:00", WRONG_USE)
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        fail(f"{option} {text!r}: nothing is known of that year. From {YEARS[0]} to {YEARS[1]} can be asked", WRONG_USE)
+    if moment.tzinfo is not None:
+        return moment.timestamp()
+    local = moment.replace(tzinfo=BRUSSELS)
+    if _offset(local, 0) != _offset(local, 1):
+        readings = " or ".join(_from_utc(local.replace(fold=fold)).isoformat() for fold in (0, 1))
+        fail(f"{option} {text!r}: the clock changes that night. Write which moment you mean: {readings}", WRONG_USE)
+    return local.timestamp()
+
+
+def _offset(moment: dt.datetime, fold: int | None = None) -> dt.timedelta | None:
+    return moment.replace(fold=moment.fold if fold is None else fold).utcoffset()
+
+
+def _from_utc(moment: dt.datetime) -> dt.datetime:
+    """As a clock in Brussels really showed it."""
+    return moment.astimezone(dt.UTC).astimezone(BRUSSELS)
 
 
 def console() -> Console:

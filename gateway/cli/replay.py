@@ -14,13 +14,14 @@ import orjson
 import typer
 from rich.console import Console
 
-from gateway.cli.output import ANSWER_IS_NO, WRONG_USE, ConfigOption, JsonOption, fail, reporting, show
+from gateway.cli.output import ANSWER_IS_NO, MOST_DAYS, WRONG_USE, ConfigOption, JsonOption, fail, reporting, show
 from gateway.decision import Snapshot
-from gateway.errors import TableError
+from gateway.errors import ConfigurationError, TableError
 from gateway.ledger.reference import format_reference
 from gateway.ledger.replaying import Group, Key, Report, decisions, replay_lines
+from gateway.ledger.segments import find_segments
 from gateway.policy.release import load_kept, open_snapshot
-from gateway.policy.settings import SETTINGS_FILE, load_settings
+from gateway.policy.settings import SETTINGS_FILE, Settings, load_settings
 
 DAY_SECONDS = 86_400.0
 
@@ -41,7 +42,9 @@ def replay_command(
             help="By this table: a configuration directory, a release (an archive or a directory), or a kept one (HASH.json).",
         ),
     ] = None,
-    days: Annotated[float | None, typer.Option("--days", help="Only the last so many days.", min=0)] = None,
+    days: Annotated[
+        float | None, typer.Option("--days", help="Only the last so many days.", min=0, max=MOST_DAYS)
+    ] = None,
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
 ) -> None:
@@ -51,7 +54,7 @@ def replay_command(
     the same, and a difference is a bug. With --table it is what that table would have said. A line that does not hold what the
     table asks for is not replayable; nothing is guessed.
 
-    Exit 0: no difference. 1: there are some, or no decision at all was replayable. 2: wrong use.
+    Exit 0: no difference. 1: there are some, or there were decisions and none was replayable. 2: wrong use.
 
     Examples:
       gateway replay
@@ -73,8 +76,7 @@ def replay_command(
         )
         directories = ledgers or [settings.ledger.directory]
         for directory in directories:
-            if not directory.is_dir():
-                fail(f"{directory}: this is no ledger's directory", WRONG_USE, as_json=as_json)
+            check_ledger(directory, settings)
         try:
             report = replay_lines(chain.from_iterable(decisions(each, since) for each in directories), find)
         except OSError as error:
@@ -85,6 +87,14 @@ def replay_command(
         tell(report, "by this table" if table else "by the releases they were made by")
     if report.differences or report.not_replayable.total() == report.decisions > 0:
         raise typer.Exit(ANSWER_IS_NO)
+
+
+def check_ledger(directory: Path, settings: Settings) -> None:
+    """Raises ConfigurationError where no ledger lies: a wrong path is no ledger without a difference. Only the gateway's own may have no
+    line yet."""
+    own = settings.ledger.directory
+    if not directory.is_dir() or not (find_segments(directory) or directory.resolve() == own.resolve()):
+        raise ConfigurationError(f"{directory}: this is no ledger's directory; the gateway's own is {own}")
 
 
 def _kept(directory: Path, digest: str) -> Snapshot | None:

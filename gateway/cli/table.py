@@ -15,7 +15,8 @@ import sqlalchemy as sa
 import typer
 
 from gateway.cli import table_words as words
-from gateway.cli.output import ANSWER_IS_NO, ConfigOption, JsonOption, moment_of
+from gateway.cli.output import ANSWER_IS_NO, MOST_DAYS, ConfigOption, JsonOption, moment_of
+from gateway.cli.replay import check_ledger
 from gateway.cli.table_making import DAY, merge, new, new_key, rotate_keys, sign
 from gateway.decision import Snapshot
 from gateway.errors import ConfigurationError
@@ -157,7 +158,8 @@ def diff(
         ),
     ] = None,
     ledger_days: Annotated[
-        float, typer.Option("--days", min=0, help="How many days of the ledger are looked at; the last ones.")
+        float,
+        typer.Option("--days", min=0, max=MOST_DAYS, help="How many days of the ledger are looked at; the last ones."),
     ] = LEDGER_DAYS,
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
@@ -182,6 +184,8 @@ def diff(
             moment = max(moment, begins)
         users = asyncio.run(_everybody(settings)) if records else []
         found = consequences(before, after, users, moment)
+        if ledger is not None:
+            check_ledger(ledger, settings)
         requests = None if ledger is None else _requests(ledger, ledger_days, after)
     words.tell_consequences(found, moment, requests, with_persons=records, as_json=as_json)
     if found.altered or found.persons or found.reviews or (requests is not None and requests.differences):
@@ -190,8 +194,6 @@ def diff(
 
 def _requests(ledger: Path, days: float, after: Snapshot) -> Report:
     """What the requests of the last days would have got."""
-    if not ledger.is_dir():
-        raise ConfigurationError(f"{ledger}: this is no ledger's directory")
     since = dt.datetime.fromtimestamp(time.time() - days * DAY, dt.UTC)
     return replay_lines(decisions(ledger, f"{since:%Y-%m-%dT%H:%M:%S}"), lambda _: after)
 

@@ -207,7 +207,7 @@ def new(
         now = time.time()
         before = read_container(roots)
         signing.check_roots(before)
-        begins = now if starts is None else moment_of(starts)
+        begins = now if starts is None else moment_of(starts, "--from")
         files = _checked_files(directory, config, begins)
         least = signing.number_of(before) + 1 if TARGETS in before else 1
         if number is not None and number < least:

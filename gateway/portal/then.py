@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from gateway.decision import Snapshot
 from gateway.decision.suspensions import UNREADABLE, Suspensions
-from gateway.model import BRUSSELS, FOR_EVER
+from gateway.model import BRUSSELS, FOR_EVER, YEARS
 from gateway.portal.ask import Ask
 from gateway.portal.catalogue import N_
 from gateway.records.suspensions import merged
@@ -27,8 +27,6 @@ DOUBTS: Final[Mapping[str, str]] = {
     "not_kept": N_("The release that was in force then is not kept any more. This is by the table of now."),
 }
 """By the words of `app.past`."""
-YEARS: Final = (2000, 9998)
-"""The first and the last year that may be asked about: none of this is older, and days before and after can be reckoned."""
 ROLES_THEN: Final = N_(
     "What the outside source of roles said then is not kept: a role that it gave counts as not known."
 )

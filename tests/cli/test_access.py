@@ -124,6 +124,17 @@ def test_before_it_was_recorded_nobody_could(staffed: Shell) -> None:
     assert any("cannot be known" in note for note in found["notes"])
 
 
+def test_a_person_who_was_not_there_yet_is_not_called_unknown(staffed: Shell) -> None:
+    result = run(staffed, "--person", "jansen01", "--at", "2020-01-01")
+    assert (result.exit_code, "jansen01 was not in the records yet at 2020-01-01 00:00" in result.stderr) == (2, True)
+
+
+def test_the_hour_that_comes_twice_is_told_apart(staffed: Shell) -> None:
+    for offset in ("+02:00", "+01:00"):
+        asked = run(staffed, "--transaction", "dossier", "--at", f"2026-10-25T02:30{offset}")
+        assert asked.stdout.startswith(f"2026-10-25 02:30 {offset.replace(':', '')} Europe/Brussels")
+
+
 def test_who_did_and_names_for_the_auditor_alone(staffed: Shell, tmp_path: Path) -> None:
     designated(staffed)
     use(staffed, "jansen01", time.time())
@@ -168,6 +179,8 @@ def test_wrong_use(staffed: Shell, tmp_path: Path) -> None:
         (("--transaction", "dossier", "--person", "jansen01"), "name one"),
         (("--transaction", "nothing"), "no transaction"),
         (("--person", "nobody01"), "no user ID"),
+        (("--transaction", "dossier", "--at", "0001-01-01"), "nothing is known of that year"),
+        (("--transaction", "dossier", "--days", "inf"), "--days"),
         (("--person", "jansen01", "--auditor-key", str(tmp_path / "none.pem"), "--reason", "x"), "cannot be read"),
     ):
         result = run(staffed, *arguments)

@@ -163,6 +163,10 @@ def test_the_readable_form(config: Path) -> None:
     ("does not begin with '/'", (*MINE, "--path", "list")),
     ("dot segment", (*MINE, "--path", "/a/../b")),
     ("Write it like 2026-06-15T10:00", (*MINE, "--at", "yesterday")),
+    ("From 2000 to 9998", (*MINE, "--at", "0001-01-01")),
+    ("From 2000 to 9998", (*MINE, "--at", "9999-12-31T23:59")),
+    ("2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00", (*MINE, "--at", "2026-10-25T02:30")),
+    ("2027-03-28T03:30:00+02:00 or 2027-03-28T01:30:00+01:00", (*MINE, "--at", "2027-03-28T02:30")),
     ("retina", (*MINE, "--means", "retina")),
 ])  # fmt: skip
 def test_wrong_use_says_what_to_do_and_exits_2(config: Path, words: str, arguments: tuple[str, ...]) -> None:
@@ -332,7 +336,7 @@ def test_a_suspension_counts_and_is_named(config: Path, tmp_path: Path) -> None:
 def test_a_past_moment_is_by_what_was_known_then_and_says_what_cannot_be_known(config: Path) -> None:
     before = run(config, *MINE, at="2026-01-04")
     assert before.exit_code == 2
-    assert "no user ID" in before.stderr
+    assert "jansen01 was not in the records yet at 2026-01-04 00:00" in before.stderr
     _, said = answer(config, *MINE)
     assert any("which table was in force then cannot be known" in note for note in said["notes"])  # type: ignore[attr-defined]
     assert "Note: which table" in run(config, *MINE).stderr

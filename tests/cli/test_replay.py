@@ -103,8 +103,16 @@ def test_several_ledgers_and_the_last_days(at: Path) -> None:
 
 
 def test_no_ledger_is_wrong_use(at: Path) -> None:
-    result = run(at, str(at / "nowhere"))
-    assert (result.exit_code, "this is no ledger's directory" in result.stderr) == (2, True)
+    """Nor is a wrong path answered by "no difference": whoever checks a release by it would be told that all is well."""
+    (at / "empty").mkdir()
+    for wrong in ("nowhere", "empty", "config"):
+        result = run(at, str(at / wrong))
+        assert (result.exit_code, "this is no ledger's directory" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("days", ["inf", "nan", "1e9", "-1"])
+def test_days_that_nobody_can_reckon(at: Path, days: str) -> None:
+    assert run(at, "--days", days).exit_code == 2
 
 
 def test_a_release_that_is_lost_or_altered(at: Path) -> None:
@@ -127,8 +135,6 @@ def test_some_that_cannot_be_decided_again_are_no_difference(at: Path) -> None:
     assert said(at, str(at / "lost"))[0] == 1
     status, told = said(at, str(at / "lost"), str(at / "second"))
     assert (status, told["decisions"], told["same"]) == (0, 2, 1)
-    (at / "empty").mkdir()
-    assert (said(at, str(at / "empty"))[0], said(at, str(at / "empty"))[1]["decisions"]) == (0, 0)
 
 
 def test_altered_lines_are_not_read(at: Path) -> None:

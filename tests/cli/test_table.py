@@ -275,7 +275,9 @@ def test_files_that_are_no_table(at: Path) -> None:
 
 def test_requests_of_a_ledger(at: Path) -> None:
     """By replay (tests/ledger/test_replaying.py); here, that it is asked for the new release."""
-    (at / "ledger").mkdir()
-    status, said = diff(at, "release-11", "config", "--ledger", str(at / "ledger"), "--days", "7")
+    own = at / "config" / "state" / "ledger"
+    own.mkdir(parents=True, exist_ok=True)
+    status, said = diff(at, "release-11", "config", "--ledger", str(own), "--days", "7")
     assert (status, said["requests"]["decisions"], said["requests"]["groups"]) == (0, 0, [])
-    assert diff(at, "release-11", "config", "--ledger", str(at / "nowhere"))[0] == 2
+    for wrong in ("nowhere", "release-11"):
+        assert diff(at, "release-11", "config", "--ledger", str(at / wrong))[0] == 2
