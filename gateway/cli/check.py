@@ -99,7 +99,7 @@ def _print(config: Path, examined: Examined) -> None:
 def print_faults(faults: list[dict[str, str]]) -> None:
     """On standard error, one fault a paragraph: where, what, what to do."""
     for fault in faults:
-        place = f"{fault['file']}: {fault['where']}" if fault["where"] else fault["file"]
+        place = ": ".join(part for part in (fault["file"], fault["where"]) if part)
         print(f"{place}\n    {fault['what']}\n    {fault['do']}", file=sys.stderr)
 
 

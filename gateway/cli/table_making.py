@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from securesystemslib.signer import Signer
+from securesystemslib.signer import Key, Signer
 
 from gateway.cli import table_words as words
 from gateway.cli.output import JsonOption, moment_of, read_secret
@@ -35,6 +35,7 @@ from gateway.policy.refusals import ReleaseFaulty
 from gateway.policy.settings import load_settings
 from gateway.policy.table import DecisionSettings, parse_table
 from gateway.policy.token import SCHEME, open_token
+from gateway.policy.trust import NEWEST
 
 DAY = 86400.0
 MAX_DAYS = 3650
@@ -160,8 +161,15 @@ def rotate_keys(
     words.tell_pieces(to, container, pieces, as_json=as_json)
 
 
-def _public_keys(paths: Sequence[Path] | None) -> list[Any]:
-    return [signing.read_public(path.read_bytes()) for path in paths or []]
+def _public_keys(paths: Sequence[Path] | None) -> list[Key]:
+    return [_public_key(path) for path in paths or []]
+
+
+def _public_key(path: Path) -> Key:
+    try:
+        return signing.read_public(path.read_bytes())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 # --- a release ------------------------------------------------------------------------------------------------------------
@@ -180,6 +188,7 @@ def new(
         typer.Option(
             "--number",
             min=1,
+            max=NEWEST,
             help="Higher than that of every release before; by default one more than the one in --roots, or 1.",
         ),
     ] = None,
@@ -210,6 +219,8 @@ def new(
         begins = now if starts is None else moment_of(starts, "--from")
         files = _checked_files(directory, config, begins)
         least = signing.number_of(before) + 1 if TARGETS in before else 1
+        if least > NEWEST:
+            raise ConfigurationError(f"the release in {roots} has the highest number that there is: none can follow it")
         if number is not None and number < least:
             raise ConfigurationError(f"the release in {roots} has number {least - 1}: this one needs a higher one")
         container = signing.new_release(
@@ -274,10 +285,15 @@ def sign(
 @contextmanager
 def _signer(key: str, passphrase: str) -> Iterator[Signer]:
     if key.startswith(SCHEME):
-        with open_token(key, read_secret(passphrase, "PIN")) as signer:
-            yield signer
+        with open_token(key, read_secret(passphrase, "PIN")) as token:
+            yield token
         return
-    yield signing.open_key(Path(key).read_bytes(), read_secret(passphrase, "passphrase"))
+    pem = Path(key).read_bytes()
+    try:
+        signer = signing.open_key(pem, read_secret(passphrase, "passphrase"))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key}: {error}") from None
+    yield signer
 
 
 def merge(

@@ -72,16 +72,16 @@ def read_container(path: Path) -> dict[str, bytes]:
         data = _plain(Path(os.path.realpath(path)), path.name, MAX_BYTES)
     except OSError as error:
         raise ReleaseRefused("unreadable", path.name, error.strerror or "") from None
-    return parse_archive(data)
+    return parse_archive(data, path.name)
 
 
-def parse_archive(data: bytes) -> dict[str, bytes]:
-    """The same of an archive's bytes. Raises ReleaseRefused."""
+def parse_archive(data: bytes, name: str = "") -> dict[str, bytes]:
+    """The same of the bytes of an archive called `name`. Raises ReleaseRefused."""
     if len(data) > MAX_BYTES:
-        raise ReleaseRefused("too_large", "", f"more than {MAX_BYTES} bytes")
-    container = dict(_bounded(_members(data)))
+        raise ReleaseRefused("too_large", name, f"more than {MAX_BYTES} bytes")
+    container = dict(_bounded(_members(data, name)))
     if archive(container) != data:
-        raise ReleaseRefused("malformed", "", "the archive was not written by gateway table")
+        raise ReleaseRefused("malformed", name, "the archive was not written by gateway table")
     return container
 
 
@@ -210,14 +210,14 @@ def _plain(path: Path, name: str, most: int | None = None) -> bytes:
     raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")
 
 
-def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The members of a ustar archive (POSIX.1-2001), as far as `archive` writes one."""
+def _members(data: bytes, whole: str) -> Iterator[tuple[str, bytes]]:
+    """The members of a ustar archive (POSIX.1-2001) called `whole`, as far as `archive` writes one."""
     position = 0
     while any(header := data[position : position + _BLOCK]):
         if len(header) < _BLOCK:
-            raise ReleaseRefused("malformed", "", "the archive breaks off, or is none")
+            raise ReleaseRefused("malformed", whole, "the archive breaks off, or is none")
         if header[257:265] != b"ustar\x0000":
-            raise ReleaseRefused("malformed", "", "this is no archive of a release")
+            raise ReleaseRefused("malformed", whole, "this is no archive of a release")
         name = "/".join(part for part in (_text(header[345:500]), _text(header[:100])) if part)
         if header[156:157] != b"0":
             raise ReleaseRefused("unsafe_name", printable(name), "it is no plain file")

@@ -23,6 +23,7 @@ class Refusal:
 _PUBLISH = "Publish again what was signed and merged: gateway table merge"
 _SIGN = "Have it signed by those whom the root names: gateway table sign, then merge"
 _ROOT = "Make the new root from the last one: gateway table rotate-keys; the old signers and the new ones sign it"
+_SIGN_ROOT = "Have it signed by enough of those whom the root before and this one name: gateway table sign, then merge"
 _NEWER = "Publish a release with a higher number: gateway table new"
 _STATE = 'See docs/releases.md, "What the gateway remembers"'
 
@@ -38,11 +39,11 @@ _ROWS = (
     Refusal("missing_file", "a file that was signed is missing", "A copy that was not whole; or somebody took a file out, an authorisation's suspension for instance.", _PUBLISH),
     Refusal("altered_file", "a file is not the one that was signed", "An edit after signing, a line end that a transfer changed; or somebody who wants other words under good signatures.", _PUBLISH),
     # whom the gateway trusts
-    Refusal("no_trusted_root", "the trusted root of the configuration is missing or unfit", "The file was never put there, or is a release's root that nobody signed yet.", "Put the KSZ's root where table.root says; it comes by a way of its own, not with the release"),
+    Refusal("no_trusted_root", "the trusted root is missing or unfit", "The file was never put there, or is a release's root that nobody signed yet.", "Put the KSZ's root where table.root says, or name it by --root; it comes by a way of its own, not with the release"),
     Refusal("root_missing", "there is a gap between the trusted root and the newest one", "Only the newest root was published, and this gateway still trusts an old one.", "Publish every N.root.json since the trusted root"),
     Refusal("root_version", "a root has another version than its name says", "A root was renamed, or made twice.", _ROOT),
-    Refusal("root_not_signed_by_old", "too few signers of the last root signed the new one", "The rotation was signed by the new signers alone; or by somebody who made themself a root.", _ROOT),
-    Refusal("root_under_threshold", "too few of its own signers signed a root", "The rotation was signed by the old signers alone, or the new root asks for more signatures than it got.", _ROOT),
+    Refusal("root_not_signed_by_old", "too few signers of the last root signed the new one", "The rotation was signed by the new signers alone; or by somebody who made themself a root.", _SIGN_ROOT),
+    Refusal("root_under_threshold", "too few of its own signers signed a root", "The rotation was signed by the old signers alone, or the new root asks for more signatures than it got; of the first root, a copy was used before it was merged.", _SIGN_ROOT),
     Refusal("root_unfit", "a root asks for fewer than two signatures, or names a key that is weak, twice there, or not what its id says", "It was not made by gateway table rotate-keys.", _ROOT),
     Refusal("root_expired", "the newest root has expired", "Nobody renewed the root in time. The release that runs has ended with it, and its grace runs.", _ROOT),
     Refusal("root_older", "its newest root is older than one that this gateway has seen", "An old release, or one that was made from an old copy of the roots. Signers that were removed could sign it.", "Publish every root, the newest included"),

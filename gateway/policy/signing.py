@@ -26,11 +26,11 @@ from gateway.policy.trust import (
     LEAST_THRESHOLD,
     NAME_FIELD,
     check_files,
+    check_own,
     check_successor,
     content_hash,
     good_signers,
     read_metadata,
-    read_trusted_root,
     signed_hash,
     unfit,
 )
@@ -257,11 +257,11 @@ def check_roots(container: Container) -> None:
     previous: Metadata[Root] | None = None
     for version in root_versions(container):
         name = root_name(version)
-        if previous is None:
-            previous = read_trusted_root(container[name])
-            continue
         root = read_metadata(Root, name, container[name])
-        check_successor(previous.signed, root, name)
+        if previous is None:
+            check_own(root, name)
+        else:
+            check_successor(previous.signed, root, name)
         previous = root
 
 

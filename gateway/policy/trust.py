@@ -37,7 +37,8 @@ LEAST_RSA_BITS = 3072
 """NIST SP 800-57 part 1: a security strength of 128 bits."""
 MAX_NAME = 100
 HASH = "sha256"
-NEWEST = 2**31
+NEWEST = 2**31 - 1
+"""The highest number of a release, and version of a root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +169,17 @@ def read_trusted_root(content: bytes) -> Metadata[Root]:
     """A root that is trusted because it lies with the configuration: fit, and signed by its own signers. Raises ReleaseRefused."""
     try:
         root = read_metadata(Root, "", content)
-        _fit(root.signed, "")
+        check_own(root, "")
     except ReleaseRefused as refused:
         raise ReleaseRefused("no_trusted_root", "", refused.faults[0].what) from None
-    if not _enough(root.signed, Root.type, root):
-        raise ReleaseRefused("no_trusted_root", "", "too few of its own signers signed it")
     return root
+
+
+def check_own(root: Metadata[Root], name: str) -> None:
+    """Raises ReleaseRefused unless the root in the file `name` is fit, and signed by enough of its own signers."""
+    _fit(root.signed, name)
+    if not _enough(root.signed, Root.type, root):
+        raise ReleaseRefused("root_under_threshold", name)
 
 
 def _chain(container: Container, trusted: Metadata[Root], *, taken: bool) -> list[Metadata[Root]]:
@@ -204,8 +210,7 @@ def check_successor(previous: Root, root: Metadata[Root], name: str) -> None:
     _fit(root.signed, name)
     if not _enough(previous, Root.type, root):
         raise ReleaseRefused("root_not_signed_by_old", name)
-    if not _enough(root.signed, Root.type, root):
-        raise ReleaseRefused("root_under_threshold", name)
+    check_own(root, name)
 
 
 def _fit(root: Root, name: str) -> None:

@@ -103,7 +103,7 @@ def test_a_rotation_says_who_is_missing(at: Path) -> None:
         (("--threshold", "1"), "the threshold cannot be 1"),
         (("--threshold", "3"), "3 must sign and only 2 may"),
         (("--remove", "ab"), "names no key ab"),
-        (("--key", "config/gateway.toml"), "no public key of a signer"),
+        (("--key", "config/gateway.toml"), "config/gateway.toml: this is no public key of a signer"),
         (("--key", "missing.pub"), "No such file"),
     ],
 )
@@ -115,6 +115,26 @@ def test_roots_that_would_not_do(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (at / "next").exists()
+
+
+@pytest.mark.parametrize("signatures", [0, 1])
+def test_roots_that_too_few_signed_say_so(at: Path, signatures: int) -> None:
+    """Half of a ceremony is no fault of a gateway's configuration, which has nothing to do with it."""
+    file = at / "roots" / "1.root.json"
+    root = json.loads(file.read_bytes())
+    file.write_text(json.dumps(root | {"signatures": root["signatures"][:signatures]}))
+    for words in (("new", str(at / "config"), "--roots"), ("rotate-keys", "--from")):
+        result = run(*words, str(at / "roots"), "--to", str(at / "next"))
+        assert (result.exit_code, (at / "next").exists()) == (1, False)
+        assert result.stderr.startswith("1.root.json: root_under_threshold\n")
+        assert "gateway table sign, then merge" in result.stderr
+        assert "table.root" not in result.stderr
+
+
+def test_what_is_no_release_is_named(at: Path) -> None:
+    (at / "notes.tar").write_text("no archive")
+    result = run("show", str(at / "notes.tar"))
+    assert (result.exit_code, result.stderr.startswith("notes.tar: malformed\n")) == (1, True)
 
 
 def test_a_signer_that_leaves_and_one_that_comes(at: Path) -> None:
@@ -160,8 +180,14 @@ def test_numbers_follow_the_last_release(at: Path) -> None:
     assert (late.exit_code, "the root expires before this release" in late.stderr) == (0, True)
     result = run(*words, "--number", "11", "--to", str(at / "again"))
     assert (result.exit_code, "needs a higher one" in result.stderr) == (2, True)
-    result = run(*words, "--from", "soon", "--to", str(at / "again"))
-    assert result.exit_code == 2
+    for soon in ("soon", "2027-03-28T02:30"):
+        result = run(*words, "--from", soon, "--to", str(at / "again"))
+        assert (result.exit_code, f"--from '{soon}'" in result.stderr) == (2, True)
+    assert run(*words, "--number", str(2**31), "--to", str(at / "again")).exit_code == 2
+    assert not (at / "again").exists()
+    done(*words, "--number", str(2**31 - 1), "--to", str(at / "last"))
+    result = run("new", str(at / "config"), "--roots", str(at / "last"), "--to", str(at / "again"))
+    assert (result.exit_code, "none can follow it" in result.stderr) == (2, True)
 
 
 def test_signing_says_what_it_cannot(at: Path, made: Path) -> None:
@@ -170,7 +196,7 @@ def test_signing_says_what_it_cannot(at: Path, made: Path) -> None:
     again = run(*words, given=PASSPHRASES["an"])
     assert (again.exit_code, "has signed it already" in again.stderr) == (2, True)
     wrong = run(*words, given="not the passphrase")
-    assert (wrong.exit_code, "the passphrase is wrong" in wrong.stderr) == (2, True)
+    assert (wrong.exit_code, f"{key}: the passphrase is wrong" in wrong.stderr) == (2, True)
     carla = Ksz(at / "ksz2").person("carla")
     strange = run("sign", str(at / "release-11"), "--key", str(carla / "key.pem"), given=PASSPHRASES["carla"])
     assert (strange.exit_code, "no root lets key" in strange.stderr) == (2, True)
