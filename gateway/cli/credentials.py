@@ -100,7 +100,7 @@ def credential_add(
         _make(kind, person, by, pdf, config, as_json=as_json)
         return
     if password_file is not None:
-        given = read_secret(password_file, "password")
+        given = read_secret(password_file, "password", new=True)
         record = at_desk(lambda desk: _add_password(desk, person, given, by), config, acts=True, as_json=as_json)
     else:
         given = read_secret(totp_secret_file or "", "secret")

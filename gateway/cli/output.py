@@ -181,17 +181,20 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def read_secret(source: str, what: str) -> str:
+def read_secret(source: str, what: str, *, new: bool = False) -> str:
     """A secret from a file, from standard input (`-`), or typed unseen when that is a terminal; never from an argument.
 
-    One line end at the end is not part of it. Fails with a line that says what to do.
+    A `new` one is typed twice: what nobody saw may not be what was meant, and opens nothing later. One line end at the end is not part of it. Fails with a line that says what to do.
     """
     try:
         if source != STANDARD_INPUT:
             with Path(source).open("rb") as file:
                 content = file.read(MAX_SECRET_FILE_BYTES + 1)
         elif sys.stdin.isatty():
-            return getpass.getpass(f"{what}: ")
+            typed = getpass.getpass(f"{what}: ")
+            if new and getpass.getpass(f"{what}, once more: ") != typed:
+                fail(f"the two are not the same {what}: nothing was made; begin again", WRONG_USE)
+            return typed
         else:
             content = sys.stdin.buffer.read(MAX_SECRET_FILE_BYTES + 1)
     except OSError as error:

@@ -88,7 +88,7 @@ def new_key(
         for path in made:  # before a private key is there that has no public one
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "there already", str(path))
-        secret = read_secret(passphrase, "passphrase" if token is None else "PIN")
+        secret = read_secret(passphrase, "passphrase" if token is None else "PIN", new=token is None)
         if token is None:
             private, content = signing.make_key(name, secret)
             write_new(to, private)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +71,34 @@ def test_a_passphrase_is_typed_and_never_repeated(tmp_path: Path) -> None:
     short = run("new-key", "--name", "An", "--to", str(tmp_path / "b.pem"), given="short")
     assert (short.exit_code, "12 characters" in short.stderr) == (2, True)
     assert not (tmp_path / "b.pem").exists()
+
+
+def at_a_terminal(*words: str, typed: tuple[str, ...]) -> tuple[int, str]:
+    """A command whose terminal is one of its own: what it ended with, and what stood on the screen."""
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "gateway", "table", *words]
+    child = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal
+        for line in typed:
+            while not shown.endswith(b": "):
+                shown += os.read(screen, 1024)
+            os.write(screen, f"{line}\n".encode())
+            shown += os.read(screen, 1)
+        while piece := os.read(screen, 1024):
+            shown += piece
+    os.close(screen)
+    return child.wait(), shown.decode()
+
+
+def test_a_new_passphrase_is_typed_twice(tmp_path: Path) -> None:
+    """A slip that nobody saw would make a key that nobody opens, found out at the first release that it must sign."""
+    key, words = tmp_path / "an.pem", PASSPHRASES["an"]
+    status, shown = at_a_terminal("new-key", "--name", "An", "--to", str(key), typed=(words, f"{words}."))
+    assert (status, "not the same passphrase" in shown, words in shown, key.exists()) == (2, True, False, False)
+    status, shown = at_a_terminal("new-key", "--name", "An", "--to", str(key), typed=(words, words))
+    assert (status, words in shown, key.exists()) == (0, False, True), shown
 
 
 def test_who_may_sign_is_shown(at: Path) -> None:
