@@ -15,7 +15,7 @@ from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import Authorisation
 from gateway.portal.import_words import FAULTS
-from gateway.records.importing import Bounds, Plan
+from gateway.records.importing import Bounds, Plan, namesakes_of
 from gateway.records.table_file import MOST_BYTES, Fault, read_table, write_head, write_rows
 
 PEOPLE_AT_ONCE = 400
@@ -52,22 +52,25 @@ def person_import(
     if read.faults:
         _refuse(read.faults, as_json=as_json)
 
-    async def work(desk: Desk) -> Plan:
+    async def work(desk: Desk) -> tuple[Plan, dict[int, list[str]]]:
         bounds = await _bounds(desk, kbo, on_behalf_of)
         plan = await desk.records.plan_import(read.rows, bounds, reason, desk.now)
+        alike = {} if plan.faults else await namesakes_of(plan, kbo, desk.records)
         if not plan.faults and not dry_run:
             await desk.records.apply_import(read.rows, plan.digest, bounds, by, desk.now, desk.before_commit)
-        return plan
+        return plan, alike
 
-    plan = at_desk(work, config, acts=not dry_run, as_json=as_json)
+    plan, alike = at_desk(work, config, acts=not dry_run, as_json=as_json)
     if plan.faults:
         _refuse(plan.faults, as_json=as_json)
     counts = {what: plan.count(what) for what in ("user_ids", "designations", "roles", "nothing")}
+    for line, user_ids in alike.items():
+        print(f"Note: row {line} may be the person of {', '.join(user_ids)} once more: compare them.", file=sys.stderr)
     verb = "would add" if dry_run else "added"
     done(
         f"{verb} {counts['user_ids']} user IDs, {counts['designations']} designations and {counts['roles']} roles; "
         f"{counts['nothing']} rows change nothing",
-        {"done": not dry_run, **counts},
+        {"done": not dry_run, **counts, "alike": {str(line): user_ids for line, user_ids in alike.items()}},
         as_json=as_json,
     )
 

@@ -21,6 +21,7 @@ from gateway.portal.administration import (
     NEED_REASON,
     Administrator,
     Telling,
+    address_of,
     administrator,
     line_of,
 )
@@ -31,7 +32,7 @@ from gateway.portal.import_words import FAULTS
 from gateway.portal.lists import lists_page
 from gateway.portal.person_sheet import roles_of
 from gateway.portal.words import USES
-from gateway.records.importing import Bounds, Plan, Step
+from gateway.records.importing import Bounds, Plan, Step, namesakes_of
 from gateway.records.table_file import COLUMNS, MOST_BYTES, Fault, Row, read_table
 
 KEPT_SECONDS: Final = 900.0
@@ -137,7 +138,9 @@ async def _plan_page(
     )
     if not kept:
         return lists_page(ask, who, Telling(ask.text(NO_ROOM), status=503))
-    context = {"key": key, "changed": changed, "steps": [_step(ask, step) for step in plan.steps], **_counts(plan)}
+    alike = await namesakes_of(plan, who.user.institution, ask.services.records)
+    steps = [_step(ask, step, alike.get(step.line, [])) for step in plan.steps]
+    context = {"key": key, "changed": changed, "steps": steps, **_counts(plan)}
     return ask.page("administration_plan.html", context, status=409 if changed else 200)
 
 
@@ -145,13 +148,14 @@ def _counts(plan: Plan) -> dict[str, int]:
     return {what: plan.count(what) for what in ("user_ids", "designations", "roles", "nothing")}
 
 
-def _step(ask: Ask, step: Step) -> dict[str, Any]:
+def _step(ask: Ask, step: Step, alike: list[str]) -> dict[str, Any]:
     terms = step.terms
     return {
         "line": step.line,
         "user_id": step.user_id,
         "name": step.name,
         "adds": step.adds,
+        "alike": [(each, address_of(each)) for each in alike],
         "designation": "" if terms is None else title_of(ask, step.authorisation),
         "uses": [] if terms is None else [ask.text(USES[use]) for use in sorted(terms.uses)],
         "until": None if terms is None else catalogue.last_day(ask.language, terms.validity.end),

@@ -26,6 +26,7 @@ from gateway.records.loading import effective, parse_uses, root, write_uses
 from gateway.records.narrowing import Terms, day_of, designation_terms, last_day_of, read_day, read_days
 from gateway.records.reviewing import LAPSED, standings
 from gateway.records.schema import designations, persons, roles, user_ids
+from gateway.records.search import Search
 from gateway.records.standing import Rules
 from gateway.records.store import Store, Write, said
 from gateway.records.table_file import Fault, Row
@@ -152,6 +153,14 @@ class Imports(Store):
                 )
             await _Work(write, bounds, by, now).do(plan)
         return plan
+
+
+async def namesakes_of(plan: Plan, institution: str, search: Search) -> dict[int, list[str]]:
+    """By the line of each row that adds a natural person: user IDs of the institution whose person it may be, as with one who is added by
+    hand. It is for whoever looks at the plan to say; nothing refuses the list for it."""
+    newcomers = [step for step in plan.steps if step.adds and step.person is None]
+    found = {step.line: await search.namesakes(institution, step.insz, step.name) for step in newcomers}
+    return {line: [each.user_id for each in alike] for line, alike in found.items() if alike}
 
 
 class _Checker:

@@ -23,7 +23,7 @@ def test_a_list_is_checked_and_brought_in(staffed: Shell, tmp_path: Path) -> Non
     )
     assert len(staffed.lines()) == before
     assert staffed.json("person", "import", str(file), *OF) == {
-        "done": True, "user_ids": 2, "designations": 1, "roles": 0, "nothing": 0,
+        "done": True, "user_ids": 2, "designations": 1, "roles": 0, "nothing": 0, "alike": {},
     }  # fmt: skip
     acts = [line["act"] for line in staffed.lines() if line["kind"] == "administration"][-5:]
     assert acts == ["person add", "user-id add", "designation add", "person add", "user-id add"]
@@ -34,6 +34,11 @@ def test_a_list_is_checked_and_brought_in(staffed: Shell, tmp_path: Path) -> Non
     assert "01490700185" not in exported
     again = staffed.json("person", "import", "-", *OF, given=exported)
     assert (again["user_ids"], again["designations"], again["roles"]) == (0, 0, 0)
+
+
+def test_who_may_be_there_already_is_told(staffed: Shell) -> None:
+    said = staffed.run("person", "import", "-", *OF, "--dry-run", given=LIST.replace("Bo Peeters", "An JÁNSEN"))
+    assert (said.exit_code, "Note: row 2 may be the person of jansen01 once more" in said.stderr) == (0, True)
 
 
 def test_every_fault_is_printed_and_nothing_is_done(staffed: Shell) -> None:

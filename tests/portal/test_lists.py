@@ -89,6 +89,18 @@ async def test_five_people_by_a_list(world: World, admin: Admin) -> None:
     assert "there is nothing to do" in (await send(admin, FIVE.encode())).text
 
 
+async def test_who_may_be_there_already_is_shown(world: World, admin: Admin) -> None:
+    """As with one who is added by hand: the same day of birth and a word of the name, or the same name."""
+    await add_person(world, "elsewhere", "81050003552", "An Jansen", OTHER_KBO)
+    assert "may be the same person" not in (await send(admin, FIVE.encode())).text
+    rows = "insz;name;user_id\n85073000259;Annie Jansen;annie.j\n01490700185;Bo Peeters;bo.peeters\n"
+    plan = await send(admin, rows.encode())
+    assert "Somebody of your institution may be the same person." in plan.page.words
+    assert plan.text.count("person?user_id=") == plan.text.count("person?user_id=jansen01") == 1
+    assert "elsewhere" not in plan.text
+    assert "has been brought in" in (await apply(admin, plan)).text
+
+
 async def test_what_others_do_meanwhile_is_told(world: World, admin: Admin) -> None:
     """Nobody confirms what they have not seen."""
     plan = await send(admin, FIVE.encode())
