@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.decision import Step, decide, explain
 from gateway.decision.supposing import coming_from, suppose, using
-from gateway.model import Means, Transaction, Use, UserRecords
+from gateway.model import FOR_EVER, Means, Transaction, Use, UserRecords
 from gateway.portal import catalogue
 from gateway.portal.administration import address_of, administrator
 from gateway.portal.ask import Ask
@@ -38,9 +38,11 @@ async def for_administrator(ask: Ask) -> web.StreamResponse:
         return who
     when = await then(ask, moment_asked(ask))
     user = await _known(ask, when)
-    if user is None or user.institution != who.user.institution:
+    # Somebody of theirs who was not there yet at that moment has an answer too.
+    theirs = user or await _known(ask, when._replace(known_at=FOR_EVER))
+    if theirs is None or theirs.institution != who.user.institution:
         return not_found(ask)
-    back = (address_of(user.user_id), N_("Back to the person"))
+    back = (address_of(theirs.user_id), N_("Back to the person"))
     return _page(ask, when, user, ADMINISTRATION_WHY, back)
 
 
