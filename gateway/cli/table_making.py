@@ -29,7 +29,7 @@ from gateway.policy.container import (
     write_signatures,
 )
 from gateway.policy.faults import run_checks
-from gateway.policy.files import read_files
+from gateway.policy.files import read_directory
 from gateway.policy.making import write_new
 from gateway.policy.refusals import ReleaseFaulty
 from gateway.policy.settings import load_settings
@@ -241,7 +241,7 @@ def new(
 
 def _checked_files(directory: Path, config: Path | None, at: float) -> dict[str, bytes]:
     """Raises ReleaseFaulty with every fault."""
-    found = read_files(directory)
+    found = read_directory(directory)
     table, faults = parse_table(found.files, directory, found.unread)
     faults += found.faults
     if config is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.errors import Fault
+from gateway.errors import Fault, TableError
 from gateway.policy.faults import printable
 from gateway.policy.table import DIRECTORIES, REGULATION, ROLES_FILE, belongs_to_table
 
@@ -50,6 +50,17 @@ def read_files(directory: Path) -> Found:
         found.unread.add(name)
         found.faults.append(Fault(name, "", what, mend))
     return found
+
+
+def read_directory(directory: Path) -> Found:
+    """The same of one that somebody named. Raises TableError when it is none: of a wrong path, what is missing in it is no help."""
+    if not directory.is_dir():
+        there = "this is a file, no directory" if directory.exists() else "there is no such directory"
+        holds = ", ".join(f"{name}/" for name in (*DIRECTORIES, REGULATION))
+        raise TableError(
+            [Fault(str(directory), "", there, f"Name one with the table's files in it: {holds} and {ROLES_FILE}")]
+        )
+    return read_files(directory)
 
 
 def _paths(directory: Path) -> Iterator[Path]:

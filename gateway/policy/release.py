@@ -35,7 +35,7 @@ from gateway.policy.container import (
     table_files,
 )
 from gateway.policy.faults import FileModel, run_checks
-from gateway.policy.files import Found, read_files
+from gateway.policy.files import Found, read_directory, read_files
 from gateway.policy.making import write_over
 from gateway.policy.material import inspect_origins
 from gateway.policy.memory import Memory, admit, read_memory, recall, remember
@@ -148,7 +148,7 @@ def open_release(path: Path, settings: Settings, now: float) -> Release:
     settings let a table serve that nobody signed, a directory of its files. Raises TableError.
     """
     if settings.table.unsafe_unsigned:
-        inspected = _inspect(read_files(path), settings, now)
+        inspected = _inspect(read_directory(path), settings, now)
         if inspected.faults:
             raise TableError(inspected.faults)
         return _release(inspected, settings, now)

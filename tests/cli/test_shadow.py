@@ -79,6 +79,15 @@ def test_a_table_with_faults_is_refused(at: Path) -> None:
     assert lines(at) == []
 
 
+@pytest.mark.parametrize(("name", "said"), [("nowhere", "no such directory"), ("release-12.tar", "no directory")])
+def test_a_wrong_path_is_said_to_be_one(at: Path, name: str, said: str) -> None:
+    """Not that each part of a table is missing in it."""
+    (at / "release-12.tar").write_bytes(b"")
+    result = run(at, "load", str(at / name))
+    assert (result.exit_code, said in result.stderr, result.stderr.count(str(at / name))) == (1, True, 1)
+    assert "the file is missing" not in result.stderr
+
+
 def test_files_that_somebody_wrote_over(at: Path) -> None:
     run(at, "load", str(at / "config"))
     (at / "config" / "state" / "shadow" / "release.json").write_text("[]")

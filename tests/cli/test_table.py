@@ -194,6 +194,13 @@ def test_a_table_with_faults_is_not_prepared(at: Path) -> None:
     assert not (at / "draft").exists()
 
 
+def test_a_table_that_is_not_there_is_not_prepared(at: Path) -> None:
+    result = run("new", str(at / "tabel"), "--roots", str(at / "roots"), "--to", str(at / "draft"))
+    assert (result.exit_code, (at / "draft").exists()) == (1, False)
+    assert result.stderr.startswith(f"{at / 'tabel'}\n    there is no such directory\n")
+    assert "roles.toml\n    the file is missing" not in result.stderr
+
+
 def test_what_only_the_settings_tell(at: Path) -> None:
     edit(at / "config/gateway.toml", '"portal.localhost", "dossier.localhost", ', '"portal.localhost", ')
     words = ("new", str(at / "config"), "--roots", str(at / "roots"))

@@ -102,7 +102,13 @@ async def test_a_past_moment_is_answered_by_what_was_known_then(world: World, ad
 
 async def test_only_the_own_institution(world: World, admin: Admin) -> None:
     await add_person(world, "peeters1", OTHER_INSZ, "Bo Peeters", OTHER_KBO)
-    for query in ("?user_id=peeters1&transaction=dossier", "?user_id=peeters1&at=2020-01-01T00:00", "", "?user_id=nobody01", "?user_id=%00"):
+    for query in (
+        "?user_id=peeters1&transaction=dossier",
+        "?user_id=peeters1&at=2020-01-01T00:00",
+        "",
+        "?user_id=nobody01",
+        "?user_id=%00",
+    ):
         assert (await admin.browser.get(WHY + query)).status == 404
     somebody = await signed_in(world, "jansen01")
     for page in (WHY, READ_WHY, ACCESS):
