@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import sys
@@ -44,9 +45,10 @@ DAYS: Final = 30.0
 DAY_SECONDS: Final = 86_400.0
 COLUMNS: Final = (
     "answer", "user_id", "name", "insz", "institution", "transaction", "use", "authorisation", "designation", "mandate",
-    "role", "means", "until", "first", "requests", "earliest", "latest",
+    "role", "means", "until", "first", "requests", "earliest", "latest", "at", "table", "note",
 )  # fmt: skip
-"""Of the file: `answer` is could or did."""
+"""Of the file: `answer` is could or did; or asked, of the row that says what was asked and by which table it is answered, and note, of one that
+says what is not known. A file without them would not say of which moment nobody could."""
 NOT_ATTRIBUTED: Final = "?"
 """A user ID that no record of now has a pseudonym like, as after a change of the pseudonym key."""
 
@@ -109,7 +111,7 @@ def access_command(
         asked = _Asked(transaction, person, days, keys, auditor, settings)
         found = answered(asked.answer, settings, None if at is None else moment_of(at))
         if csv_file is not None:
-            _write(csv_file, [*found.could, *found.did])
+            _write(csv_file, [*_head(asked, found), *found.could, *found.did])
     _tell(found, named=auditor is not None, as_json=as_json)
     if not found.could and not found.did:
         raise typer.Exit(ANSWER_IS_NO)
@@ -195,9 +197,14 @@ class _Asked(NamedTuple):
             "authorisation": key.authorisation,
             "means": key.means,
             "requests": used.count,
-            "earliest": used.first,
-            "latest": used.last,
+            "earliest": _moment(used.first),
+            "latest": _moment(used.last),
         }
+
+
+def _moment(time: str) -> Moment:
+    """Of a line's time, which is UTC: told as all others are."""
+    return Moment(dt.datetime.fromisoformat(time).timestamp())
 
 
 def _could(one: Could, ends: float, people: dict[str, UserRecords]) -> Row:
@@ -235,6 +242,15 @@ def _note(settings: Settings, reason: str, transaction: str | None, person: str 
                 objects={} if transaction is None else {"transaction": transaction},
             )
         )
+
+
+def _head(asked: _Asked, found: Answer) -> list[Row]:
+    """What whoever opens the file has to know of it first."""
+    known = found.known
+    about = {"at": Moment(known.at), "table": known.snapshot.hash}
+    question: Row = {"answer": "asked", "transaction": asked.transaction, "user_id": asked.person, **about}
+    notes: list[Row] = [{"answer": "note", "note": note} for note in found.notes]
+    return [question, *notes]
 
 
 def _write(path: Path, rows: Iterable[Row]) -> None:

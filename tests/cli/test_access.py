@@ -166,11 +166,24 @@ def test_a_file_for_a_spreadsheet(staffed: Shell, tmp_path: Path) -> None:
     file = tmp_path / "found.csv"
     assert run(staffed, "--transaction", "dossier", "--csv", str(file)).exit_code == 0
     assert file.stat().st_mode & 0o777 == 0o600
-    rows = list(csv.DictReader(file.read_text("utf-8-sig").splitlines(), delimiter=";"))
+    asked, note, *rows = csv.DictReader(file.read_text("utf-8-sig").splitlines(), delimiter=";")
+    assert (asked["answer"], asked["transaction"], asked["at"][:4], len(asked["table"])) == (
+        "asked",
+        "dossier",
+        str(dt.datetime.now(BRUSSELS).year),
+        64,
+    )
     assert [(row["answer"], row["user_id"], row["means"], row["name"]) for row in rows] == [
         ("could", "jansen01", "token itsme eid", "")
     ]
+    assert (note["answer"], "suspensions" in note["note"]) == ("note", True)  # no gateway ran here yet
     assert run(staffed, "--transaction", "dossier", "--csv", str(file)).exit_code == 2
+    # Of a moment at which nobody could, it says which, and what is not known of it.
+    past = tmp_path / "past.csv"
+    assert run(staffed, "--transaction", "dossier", "--at", "2026-06-15", "--csv", str(past)).exit_code == 1
+    asked, *notes = csv.DictReader(past.read_text("utf-8-sig").splitlines(), delimiter=";")
+    assert (asked["at"], {note["answer"] for note in notes}) == ("2026-06-15 00:00", {"note"})
+    assert any("cannot be known" in note["note"] for note in notes)
 
 
 def test_wrong_use(staffed: Shell, tmp_path: Path) -> None:
