@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.model import FOR_EVER, Validity
 from gateway.policy.serving import load_serving
 from gateway.policy.settings import Settings, load_settings
 from gateway.records import Act, By, Change, RecordsDesk
+from gateway.records.narrowing import day_of
 
 SHELL = "shell"
 """How an act by command line is marked (DESIGN section 5)."""
@@ -74,8 +75,31 @@ def on_word_of(reason: str, mandate: int | None, act: str | None, act_date: dt.d
         )
     if mandate is None and act is None:
         fail("give --on-behalf-of MANDATE, or the head official's written act by --act and --act-date", WRONG_USE)
+    if act_date is not None and act_date.date() > day_of(time.time()):
+        fail(f"--act-date {act_date:%Y-%m-%d} lies in the future: nothing rests on what is not written yet", WRONG_USE)
     word = None if act is None or act_date is None else Act(act, act_date.date())
     return By(SHELL, why, mandate, word)
+
+
+async def ending(desk: Desk, user_ids: Iterable[str], act: Callable[[], Awaitable[None]]) -> list[str]:
+    """Does an act that ends these user IDs; the institutions that have no administrator any more by it."""
+    held = [each for user_id in user_ids for each in await desk.records.mandates_of(user_id)]
+    managed = {each.institution for each in held if each.in_force(desk.now)}
+    await act()
+    return sorted([kbo for kbo in managed if not await is_managed(desk, kbo)])
+
+
+async def is_managed(desk: Desk, institution: str) -> bool:
+    """Whether a mandate is in force there."""
+    return any(each.in_force(desk.now) for each in await desk.records.mandates_at(institution))
+
+
+def nobody_manages(institutions: Sequence[str]) -> str:
+    """What to say, behind what was done, of institutions whose last mandate has ended by it."""
+    return "".join(
+        f"; it was the last one in force: nobody manages the people of {kbo} until its head official gives another"
+        for kbo in institutions
+    )
 
 
 def days(first: dt.datetime | None, last: dt.datetime | None, now: float) -> Validity | None:

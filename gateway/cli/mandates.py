@@ -20,6 +20,8 @@ from gateway.cli.acting import (
     UntilOption,
     at_desk,
     days,
+    is_managed,
+    nobody_manages,
     on_word_of,
 )
 from gateway.cli.listing import list_entries
@@ -138,13 +140,10 @@ def mandate_end(
         """The institution that has no administrator any more, if it is so."""
         await desk.records.end_mandate(mandate, by, desk.now, desk.before_commit)
         ended = next(each for each in await desk.records.entries("mandate", ended=True) if each.record == mandate)
-        left = await desk.records.mandates_at(ended.institution)
-        return None if any(each.in_force(desk.now) for each in left) else ended.institution
+        return None if await is_managed(desk, ended.institution) else ended.institution
 
     alone = at_desk(work, config, acts=True, as_json=as_json)
-    note = "" if alone is None else (
-        f"; it was the last one in force: nobody manages the people of {alone} until its head official gives another"
-    )  # fmt: skip
+    note = nobody_manages([] if alone is None else [alone])
     done(f"mandate {mandate} ended{note}", {"mandate": mandate, "last": alone is not None}, as_json=as_json)
 
 

@@ -22,6 +22,8 @@ from gateway.cli.acting import (
     UntilOption,
     at_desk,
     days,
+    ending,
+    nobody_manages,
     on_word_of,
 )
 from gateway.cli.listing import list_entries
@@ -128,13 +130,15 @@ def person_end(
     """
     by = on_word_of(reason, on_behalf_of, act, act_date)
 
-    async def work(desk: Desk) -> int:
+    async def work(desk: Desk) -> tuple[int, list[str]]:
         number = await desk.records.person_of(user_id=person)
-        await desk.records.end_person(number, by, desk.now, desk.before_commit)
-        return number
+        theirs = [key for one in await desk.records.persons() if one.person == number for key in one.user_ids]
+        end = desk.records.end_person
+        return number, await ending(desk, theirs, lambda: end(number, by, desk.now, desk.before_commit))
 
-    number = at_desk(work, config, acts=True, as_json=as_json)
-    done(f"person {number} ended", {"person": number}, as_json=as_json)
+    number, alone = at_desk(work, config, acts=True, as_json=as_json)
+    note = f", and their mandate{nobody_manages(alone)}" if alone else ""
+    done(f"person {number} ended{note}", {"person": number, "last": bool(alone)}, as_json=as_json)
 
 
 @user_id_app.command("add")
@@ -216,16 +220,21 @@ def _user_id_act(verb: str, done_word: str, example: str, what: str) -> None:
     ) -> None:
         by = on_word_of(reason, on_behalf_of, act, act_date)
 
-        async def work(desk: Desk) -> None:
+        async def work(desk: Desk) -> list[str]:
             acts = {
                 "block": desk.records.block_user_id,
                 "unblock": desk.records.unblock_user_id,
                 "end": desk.records.end_user_id,
             }
-            await acts[verb](user_id, by, desk.now, desk.before_commit)
+            return await ending(desk, [user_id], lambda: acts[verb](user_id, by, desk.now, desk.before_commit))
 
-        at_desk(work, config, acts=True, as_json=as_json)
-        done(f"user ID {user_id} {done_word}", {"user_id": user_id, "done": verb}, as_json=as_json)
+        alone = at_desk(work, config, acts=True, as_json=as_json)
+        note = f", and its mandate{nobody_manages(alone)}" if alone else ""
+        done(
+            f"user ID {user_id} {done_word}{note}",
+            {"user_id": user_id, "done": verb} | ({"last": bool(alone)} if verb == "end" else {}),
+            as_json=as_json,
+        )
 
     user_id_app.command(verb, help=f"{what}\n\nExample: gateway user-id {example}")(command)
 

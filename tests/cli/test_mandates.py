@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
+
+from gateway.model import BRUSSELS
 from tests.cli.conftest import ACT, NORTH, UNDER, Shell
 
 
@@ -32,6 +37,24 @@ def test_to_end_the_last_mandate_says_what_that_means(staffed: Shell) -> None:
     assert "the last one" not in staffed.ok("mandate", "end", "2", *ACT)
     said = staffed.ok("mandate", "end", "1", *ACT)
     assert f"nobody manages the people of {NORTH}" in said
+
+
+@pytest.mark.parametrize("words", [("user-id", "end", "admin01"), ("person", "end", "--person", "admin01")])
+def test_so_does_the_last_administrator_who_leaves(staffed: Shell, words: tuple[str, ...]) -> None:
+    staffed.ok("mandate", "add", "--person", "jansen01", *ACT)
+    assert "the last one" not in staffed.ok("user-id", "end", "jansen01", *ACT)
+    assert "the last one" not in staffed.ok("user-id", "block", "admin01", *ACT)
+    assert f"it was the last one in force: nobody manages the people of {NORTH}" in staffed.ok(*words, *ACT)
+
+
+def test_nothing_rests_on_a_document_of_tomorrow(staffed: Shell) -> None:
+    """As on the head official's page."""
+    today = dt.datetime.now(BRUSSELS).date()
+    for days, code in ((1, 2), (0, 0)):
+        date = str(today + dt.timedelta(days=days))
+        word = ("--act", "HO/2026/2", "--act-date", date, "--reason", "by letter")
+        done = staffed.run("mandate", "add", "--person", "jansen01", *word)
+        assert (done.exit_code, "lies in the future" in done.stderr) == (code, days == 1)
 
 
 def test_a_designation_is_confirmed_and_said_to_be_needed(staffed: Shell) -> None:
