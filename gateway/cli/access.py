@@ -13,7 +13,6 @@ from typing import Annotated, Final, NamedTuple
 import typer
 from rich.console import Console
 
-from gateway.cli.acting import SHELL
 from gateway.cli.answering import Known, answered, unknown
 from gateway.cli.output import (
     ANSWER_IS_NO,
@@ -28,12 +27,11 @@ from gateway.cli.output import (
     reporting,
     show,
 )
+from gateway.cli.revealing import AuditorKeyOption, RevealReasonOption, keys_of, reveal
 from gateway.decision.access import Could, could, unexpired, until
 from gateway.errors import ConfigurationError
-from gateway.ledger import CliLedger
-from gateway.ledger.keys import LedgerKeys, load_keys
+from gateway.ledger.keys import LedgerKeys
 from gateway.ledger.pseudonym import pseudonym
-from gateway.ledger.record import administration_record
 from gateway.ledger.unsealing import Auditor
 from gateway.ledger.using import Key, Usage, usage
 from gateway.model import UserRecords
@@ -73,13 +71,8 @@ def access_command(
     days: Annotated[
         float, typer.Option("--days", min=0, max=MOST_DAYS, help="Who did: in so many days before that moment.")
     ] = DAYS,
-    auditor_key: Annotated[
-        Path | None,
-        typer.Option(
-            "--auditor-key", metavar="FILE", help="The auditor's private key for persons: tells names and INSZ too."
-        ),
-    ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why names are told; it stays in the ledger.")] = "",
+    auditor_key: AuditorKeyOption = None,
+    reason: RevealReasonOption = "",
     csv_file: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write it to a new file for a spreadsheet as well.")
     ] = None,
@@ -104,11 +97,9 @@ def access_command(
         fail("name one: --transaction or --person", WRONG_USE, as_json=as_json)
     with reporting(as_json=as_json):
         settings = load_settings(config)
-        keys = load_keys(settings.ledger.auditor_public_key, settings.ledger.pseudonym_key)
-        auditor = None if auditor_key is None else Auditor.read(auditor_key, keys.person_seal)
-        if auditor is not None:
-            _note(settings, reason, transaction, person, as_json=as_json)
-        asked = _Asked(transaction, person, days, keys, auditor, settings)
+        about = {} if transaction is None else {"transaction": transaction}
+        auditor = None if auditor_key is None else reveal(settings, auditor_key, reason, "access reveal", about, person)
+        asked = _Asked(transaction, person, days, keys_of(settings), auditor, settings)
         found = answered(asked.answer, settings, None if at is None else moment_of(at))
         if csv_file is not None:
             _write(csv_file, [*_head(asked, found), *found.could, *found.did])
@@ -225,23 +216,6 @@ def _could(one: Could, ends: float, people: dict[str, UserRecords]) -> Row:
         "until": Moment(ends),
         "first": [reason.code for reason in one.first],
     }
-
-
-def _note(settings: Settings, reason: str, transaction: str | None, person: str | None, *, as_json: bool) -> None:
-    """The line of a reveal, before anything is told (DESIGN section 1: an auditor reveals persons with a reason)."""
-    if not reason.strip():
-        fail("--auditor-key needs --reason: why names are told stays in the ledger", WRONG_USE, as_json=as_json)
-    with CliLedger(settings.ledger_settings) as ledger:
-        ledger.write(
-            administration_record(
-                ledger.references(),
-                act="access reveal",
-                actor=SHELL,
-                person=None if person is None else ledger.sealer.person(person, None),
-                reason=reason.strip(),
-                objects={} if transaction is None else {"transaction": transaction},
-            )
-        )
 
 
 def _head(asked: _Asked, found: Answer) -> list[Row]:

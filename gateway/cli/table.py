@@ -17,6 +17,7 @@ import typer
 from gateway.cli import table_words as words
 from gateway.cli.output import ANSWER_IS_NO, MOST_DAYS, ConfigOption, JsonOption, moment_of
 from gateway.cli.replay import check_ledger
+from gateway.cli.revealing import AuditorKeyOption, RevealReasonOption, reveal
 from gateway.cli.table_making import DAY, merge, new, new_key, rotate_keys, sign
 from gateway.decision import Snapshot
 from gateway.errors import ConfigurationError
@@ -161,6 +162,8 @@ def diff(
         float,
         typer.Option("--days", min=0, max=MOST_DAYS, help="How many days of the ledger are looked at; the last ones."),
     ] = LEDGER_DAYS,
+    auditor_key: AuditorKeyOption = None,
+    reason: RevealReasonOption = "",
     config: ConfigOption = Path("config"),
     as_json: JsonOption = False,
 ) -> None:
@@ -168,14 +171,19 @@ def diff(
     that need the head official's review; with --ledger, requests of the last days that would get another verdict.
     Exit 0 when nothing, 1 when something.
 
-    Of persons their user IDs are told; names are for who is entitled, in the portal.
+    Of persons their user IDs are told; names only with the auditor's key and a reason, which are a line of the ledger first.
 
     Examples:
       gateway table diff state/releases/abe9….json release-12.tar --config /etc/gateway
       gateway table diff release-11.tar config --no-records
       gateway table diff release-11.tar release-12 --ledger state/ledger --days 7
+      gateway table diff release-11.tar release-12 --auditor-key auditor-person-private.pem --reason "review of release 12"
     """
     with words.saying(as_json=as_json):
+        if auditor_key is not None and not records:
+            raise ConfigurationError(
+                "--auditor-key tells whose user IDs those are, and --no-records that there are none"
+            )
         settings = load_settings(config)
         moment = moment_of(at)
         before, _ = open_snapshot(old, settings)
@@ -184,10 +192,14 @@ def diff(
             moment = max(moment, begins)
         users = asyncio.run(_everybody(settings)) if records else []
         found = consequences(before, after, users, moment)
+        names = None
+        if auditor_key is not None:
+            reveal(settings, auditor_key, reason, "table diff reveal", {"old": before.hash, "new": after.hash})
+            names = {user.user_id: user.name for user in users}
         if ledger is not None:
             check_ledger(ledger, settings)
         requests = None if ledger is None else _requests(ledger, ledger_days, after)
-    words.tell_consequences(found, moment, requests, with_persons=records, as_json=as_json)
+    words.tell_consequences(found, moment, requests, with_persons=records, names=names, as_json=as_json)
     if found.altered or found.persons or found.reviews or (requests is not None and requests.differences):
         raise typer.Exit(ANSWER_IS_NO)
 

@@ -187,11 +187,21 @@ def _print_verified(verified: Verified, now: float) -> None:
 
 
 def tell_consequences(
-    found: Consequences, at: float, requests: Report | None, *, with_persons: bool, as_json: bool
+    found: Consequences,
+    at: float,
+    requests: Report | None,
+    *,
+    with_persons: bool,
+    names: Mapping[str, str] | None,
+    as_json: bool,
 ) -> None:
-    """`requests` is what a replay of the ledger by the new release found; None when it was not asked for."""
+    """`requests` is what a replay of the ledger by the new release found; None when it was not asked for. `names` are those behind user IDs,
+    for whoever is entitled to them; None for everybody else."""
     if as_json:
         told = _as_object(found, at, with_persons=with_persons)
+        if names is not None:
+            for one in (*told.get("persons", ()), *told.get("reviews", ())):
+                one["name"] = names.get(one["user_id"], "")
         if requests is not None:
             told["requests"] = as_object(requests)
         print(json.dumps(told, ensure_ascii=False))
@@ -199,18 +209,19 @@ def tell_consequences(
     print(f"at {_when(at)}")
     for altered in found.altered:
         _print_altered(altered)
+    who = names or {}
     if with_persons:
         for person in found.persons:
             for word, which in (("loses", person.loses), ("gains", person.gains)):
                 if which:
-                    print(f"user ID {person.user_id} ({person.institution}) {word} {_accesses(which)}")
+                    print(f"user ID {_user(person.user_id, who)} ({person.institution}) {word} {_accesses(which)}")
         lose = sum(bool(person.loses) for person in found.persons)
         gain = sum(bool(person.gains) for person in found.persons)
         print(f"{lose} lose access, {gain} gain access")
     for review in found.reviews:
         until = "at once: nobody goes on without it" if review.until is None else f"until {_when(review.until)}"
         print(
-            f"review: user ID {review.user_id} ({review.institution}), designation {review.designation} under {review.predecessor}, "
+            f"review: user ID {_user(review.user_id, who)} ({review.institution}), designation {review.designation} under {review.predecessor}, "
             f"which {review.authorisation} supersedes; {until}"
         )
     if not (found.altered or found.persons or found.reviews):
@@ -218,6 +229,10 @@ def tell_consequences(
     if requests is not None:
         sys.stdout.flush()
         tell(requests, "by the new release")
+
+
+def _user(user_id: str, names: Mapping[str, str]) -> str:
+    return f"{user_id}, {names[user_id]}" if names.get(user_id) else user_id
 
 
 def _print_altered(altered: Altered) -> None:
