@@ -31,10 +31,14 @@ from gateway.cli.output import WRONG_USE, ConfigOption, JsonOption, Row, done, f
 from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_kbo
 from gateway.model import KSZ, LANGUAGES
+from gateway.records import By
 
 person_app = typer.Typer(help="Natural persons.", no_args_is_help=True)
 person_lists.add_to(person_app)
 user_id_app = typer.Typer(help="User IDs: one person acting for one institution.", no_args_is_help=True)
+
+HEAD = "head_official"
+"""Of roles.toml."""
 
 InszOption = Annotated[str, typer.Option("--insz-file", metavar="FILE|-", help="A file that holds the INSZ, or - .")]
 UserIdArgument = Annotated[str, typer.Argument(metavar="USER_ID")]
@@ -131,6 +135,7 @@ def person_end(
     by = on_word_of(reason, on_behalf_of, act, act_date)
 
     async def work(desk: Desk) -> tuple[int, list[str]]:
+        await _not_the_head_official(desk, by, person)
         number = await desk.records.person_of(user_id=person)
         theirs = [key for one in await desk.records.persons() if one.person == number for key in one.user_ids]
         end = desk.records.end_person
@@ -206,6 +211,21 @@ def user_id_list(
     list_entries("user-id", person, institution, ended, config, as_json=as_json)
 
 
+async def _not_the_head_official(desk: Desk, by: By, user_id: str) -> None:
+    """Raises Conflict where an administrator's mandate alone would shut out the head official who gave it, as on the administrator's pages."""
+    user = await desk.records.user(user_id)
+    if by.mandate is None or by.act is not None or user is None:
+        return
+    roles = desk.table().roles
+    held = [role for insz in await desk.records.numbers_of(user.person) for role in roles.get(insz, ())]
+    if any(
+        (role.role, role.institution) == (HEAD, user.institution) and role.validity.holds(desk.now) for role in held
+    ):
+        raise Conflict(
+            f"{user_id} is the head official's, whose mandate this is: it takes their own written act (--act), or the KSZ's word in roles.toml"
+        )
+
+
 def _user_id_act(verb: str, done_word: str, example: str, what: str) -> None:
     """Adds a command that does one thing to one user ID: they differ in nothing else."""
 
@@ -226,6 +246,8 @@ def _user_id_act(verb: str, done_word: str, example: str, what: str) -> None:
                 "unblock": desk.records.unblock_user_id,
                 "end": desk.records.end_user_id,
             }
+            if verb != "unblock":
+                await _not_the_head_official(desk, by, user_id)
             return await ending(desk, [user_id], lambda: acts[verb](user_id, by, desk.now, desk.before_commit))
 
         alone = at_desk(work, config, acts=True, as_json=as_json)

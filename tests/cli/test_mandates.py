@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from gateway.model import BRUSSELS
-from tests.cli.conftest import ACT, NORTH, UNDER, Shell
+from tests.cli.conftest import ACT, INSZ, NORTH, UNDER, Shell
 
 
 def fields(line: object, *names: str) -> tuple[object, ...]:
@@ -45,6 +45,21 @@ def test_so_does_the_last_administrator_who_leaves(staffed: Shell, words: tuple[
     assert "the last one" not in staffed.ok("user-id", "end", "jansen01", *ACT)
     assert "the last one" not in staffed.ok("user-id", "block", "admin01", *ACT)
     assert f"it was the last one in force: nobody manages the people of {NORTH}" in staffed.ok(*words, *ACT)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("user-id", "block", "jansen01"), ("user-id", "end", "jansen01"), ("person", "end", "--person", "jansen01")],
+)
+def test_a_mandate_does_not_shut_out_who_gave_it(staffed: Shell, words: tuple[str, ...]) -> None:
+    """As on the administrator's pages; the head official's own written act does."""
+    (staffed.config / "roles.toml").write_text(
+        f'[[role]]\nrole = "head_official"\ninsz = "{INSZ}"\ninstitution = "{NORTH}"\nfrom = 2024-01-01\nuntil = 2099-12-31\nact = "KSZ/1"\n'
+    )
+    refused = staffed.run(*words, *UNDER)
+    assert (refused.exit_code, "is the head official's" in refused.stderr) == (1, True), refused.output
+    assert [row["blocked"] for row in staffed.json("user-id", "list") if row["user_id"] == "jansen01"] == [False]
+    staffed.ok(*words, *ACT)
 
 
 def test_nothing_rests_on_a_document_of_tomorrow(staffed: Shell) -> None:
