@@ -92,6 +92,7 @@ def staffed_once(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An administrator with mandate 1, and a user."""
     directory = tmp_path_factory.mktemp("staffed") / "config"
     shutil.copytree(made, directory)
+    (directory / "roles.toml").write_text("")  # by the example An Jansen is the head official; here she is a user
     shell = Shell(directory)
     for name, insz, user_id in (("Ad Min", OTHER_INSZ, "admin01"), ("An Jansen", INSZ, "jansen01")):
         shell.ok("person", "add", "--name", name, "--insz-file", "-", *ACT, given=f"{insz}\n")
