@@ -70,7 +70,7 @@ async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
     if ask.session is not None and ask.user is not None:
         # A browser has one session: the one it had ends, everywhere.
         await end(ask, ask.session, cause=AGAIN, reason=AGAIN_WORDS)
-    await _end_twin(ask, session)
+    await _end_twins(ask, session)
     user = services.records.index.user(session.user_id)
     response = await way_on(ask, session, user, errand.again.get("start", ""))
     cookies.set_cookie(response, cookies.SESSION, cookie)
@@ -78,20 +78,19 @@ async def _begin(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse
     return response
 
 
-async def _end_twin(ask: Ask, session: Session) -> None:
-    """The same form was sent twice, or two tabs sent theirs at once, perhaps with two user IDs: neither knew of the other's session, and the
-    browser's cookies would be of both."""
+async def _end_twins(ask: Ask, session: Session) -> None:
+    """Two tabs sent their forms at once, with two user IDs: neither knew of the other's session, and the browser's cookies would be of both."""
     services = ask.services
-    twin = await services.records.begun(ask.holder_hash, session.id)
-    if twin is None:
-        return
+    for twin in await services.records.begun(ask.holder_hash, session):
 
-    async def write(change: Change) -> None:
-        user = None if change.user_id is None else services.sealer.person(change.user_id, change.insz)
-        line = sign_out_record(ask.handed.reference, cause=AGAIN, client=ask.handed.address, user=user, session=twin)
-        await services.admin.write(line)
+        async def write(change: Change, twin: str = twin) -> None:
+            user = None if change.user_id is None else services.sealer.person(change.user_id, change.insz)
+            line = sign_out_record(
+                ask.handed.reference, cause=AGAIN, client=ask.handed.address, user=user, session=twin
+            )
+            await services.admin.write(line)
 
-    await services.records.end_session(twin, AGAIN_WORDS, f"user:{session.user_id}", before_commit=write)
+        await services.records.end_session(twin, AGAIN_WORDS, f"user:{session.user_id}", before_commit=write)
 
 
 async def _renew(ask: Ask, proved: Proved, errand: Errand) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import orjson
 import sqlalchemy as sa
 
+from gateway.model import Session
 from gateway.records.loading import Row
 from gateway.records.schema import pending
 from gateway.records.store import Store
@@ -29,6 +30,8 @@ MOST_BYTES_OF_A_NETWORK = MOST_BYTES // 8
 """In bytes, the same of the long ones: what a person sends along is theirs to make long."""
 BEGUN_SECONDS = 300.0
 """How long it is known which session a form began: longer than a sign-in waits for its turn, and for a slow browser to hear of it."""
+MOST_BEGUN = 8
+"""Sessions that are remembered so beside the newest; nobody clicks more often."""
 ROW_BYTES = 512
 """What a row costs beside its content, rounded up, in bytes."""
 
@@ -79,22 +82,27 @@ class PendingSignIns(Store):
             row = (await write.execute(taking)).first()
         return self._unsealed(row, kind, browser_hash)
 
-    async def begun(self, holder_hash: bytes, session_id: str) -> str | None:
-        """Notes that a form of this browser or session began a session; gives the one that a form of the same began a moment before."""
+    async def begun(self, holder_hash: bytes, session: Session) -> tuple[str, ...]:
+        """Notes that a form of this browser or session began a session; gives those, by their ids, that forms of the same began a moment before
+        for another user ID. (For the same one all live: of a form that was sent by two clicks, nobody knows whose answer is shown.)"""
         now = self._clock()
-        values = {
-            "kind": "begun",
-            "browser": holder_hash,
-            "network": 0,
-            "sealed": session_id.encode(),
-            "bytes": ROW_BYTES,
-        }
         key = hashlib.sha256(b"begun " + holder_hash).digest()
         async with self._write() as write:
             noted = sa.delete(pending).where(pending.c.key == key).returning(pending.c.sealed, pending.c.expires_at)
             row = (await write.execute(noted)).first()
+            user_id, *earlier = (
+                [session.user_id] if row is None or now >= row.expires_at else row.sealed.decode().split()
+            )
+            others, mine = ((), earlier) if user_id == session.user_id else (earlier, ())
+            values = {
+                "kind": "begun",
+                "browser": holder_hash,
+                "network": 0,
+                "sealed": " ".join((session.user_id, session.id, *mine[:MOST_BEGUN])).encode(),
+                "bytes": ROW_BYTES,
+            }
             await write.execute(sa.insert(pending).values(key=key, expires_at=now + BEGUN_SECONDS, **values))
-        return None if row is None or now >= row.expires_at else row.sealed.decode()
+        return tuple(others)
 
     def _unsealed(self, row: Row | None, kind: PendingKind, browser_hash: bytes) -> dict[str, Any] | None:
         if (

@@ -443,7 +443,7 @@ async def test_ending_a_session_ends_what_is_open(demo: House) -> None:
                 pass
 
         async def line(reference: str) -> None:
-            await demo.lines.completion(reference)
+            await demo.lines.completion(reference, 60)  # from before the command has begun, which may take long
 
         waiting = [
             asyncio.create_task(ends(*one))

@@ -53,9 +53,10 @@ async def test_attempts_that_nobody_had_time_to_check_are_not_counted_against_th
 async def test_who_floods_the_sign_in_from_one_network_keeps_nobody_else_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = threading.Event()
+    go, busy = threading.Event(), threading.Semaphore(0)
 
     def slow(password: str) -> None:
+        busy.release()
         go.wait(60)
         raise CredentialError("unknown_user_id")
 
@@ -67,6 +68,8 @@ async def test_who_floods_the_sign_in_from_one_network_keeps_nobody_else_out(
     ]
     try:
         refused, _ = await asyncio.wait(flood, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        for _thread in range(SETTINGS.hashing_threads):
+            assert await asyncio.to_thread(busy.acquire, timeout=60)
         person = asyncio.create_task(world.browser().sign_in())
         await asyncio.sleep(0.5)
         assert not person.done()  # waiting for its turn: it was not sent away

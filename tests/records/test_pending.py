@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from gateway.model import Means, Session
 from gateway.records import Records, RecordsSettings, pending
 from tests.records.conftest import NOW, Clock, Opener, sql
 
@@ -70,15 +71,29 @@ async def test_which_session_a_form_began_is_known_to_the_next_one_for_a_moment(
     open_records: Opener, clock: Clock
 ) -> None:
     one, other = await open_records(), await open_records()
-    assert await one.begun(BROWSER, "first") is None
-    assert await one.begun(b"x" * 32, "elsewhere") is None
-    assert await other.begun(BROWSER, "second") == "first"
-    assert await one.begun(BROWSER, "third") == "second"
+    assert await one.begun(BROWSER, session("first", "an")) == ()
+    assert await one.begun(b"x" * 32, session("elsewhere", "bart")) == ()
+    assert await other.begun(BROWSER, session("second", "an")) == ()  # two clicks: nobody knows whose answer is shown
+    assert await one.begun(BROWSER, session("third", "bart")) == ("second", "first")
+    assert await one.begun(BROWSER, session("fourth", "an")) == ("third",)
     clock.now += pending.BEGUN_SECONDS
-    assert await one.begun(BROWSER, "fourth") is None
+    assert await one.begun(BROWSER, session("fifth", "bart")) == ()
+
+
+async def test_of_many_clicks_the_newest_are_known(open_records: Opener) -> None:
+    one = await open_records()
+    for number in range(20):
+        assert await one.begun(BROWSER, session(str(number), "an")) == ()
+    assert await one.begun(BROWSER, session("other", "bart")) == tuple(str(number) for number in range(19, 10, -1))
+
+
+def session(session_id: str, user_id: str) -> Session:
+    return Session(session_id, user_id, Means.PASSWORD, 0.0, 0.0, 1.0)
 
 
 async def test_of_sessions_that_a_form_began_at_once_each_but_the_last_is_told(open_records: Opener) -> None:
     one, other = await open_records(), await open_records()
-    told = await asyncio.gather(*((one, other)[number % 2].begun(BROWSER, str(number)) for number in range(6)))
-    assert len({each for each in told if each is not None}) == 5
+    told = await asyncio.gather(
+        *((one, other)[number % 2].begun(BROWSER, session(str(number), f"user{number}")) for number in range(6))
+    )
+    assert len({each for ended in told for each in ended}) == 5
