@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 
@@ -131,6 +131,28 @@ class Desk:
     def table(self) -> Snapshot:
         """The granted table, checked. Raises TableError."""
         return table_that_serves(self.settings, self.now)
+
+
+class HeadOfficials(NamedTuple):
+    """Whether a user ID's person is a head official of its institution, now, by roles.toml; and whether somebody else is."""
+
+    theirs: bool
+    others: bool
+
+
+async def head_officials(desk: Desk, user_id: str) -> HeadOfficials:
+    """Of the institution of a user ID; neither where nobody has it. Raises TableError."""
+    user = await desk.records.user(user_id)
+    if user is None:
+        return HeadOfficials(theirs=False, others=False)
+    own = set(await desk.records.numbers_of(user.person))
+    found = {
+        insz in own
+        for insz, held in desk.table().roles.items()
+        for role in held
+        if (role.role, role.institution) == ("head_official", user.institution) and role.validity.holds(desk.now)
+    }
+    return HeadOfficials(True in found, False in found)
 
 
 def table_that_serves(settings: Settings, now: float) -> Snapshot:

@@ -20,6 +20,7 @@ from gateway.cli.acting import (
     UntilOption,
     at_desk,
     days,
+    head_officials,
     is_managed,
     nobody_manages,
     on_word_of,
@@ -68,6 +69,7 @@ def mandate_add(
     async def work(desk: Desk) -> int:
         validity, scope = days(first, last, desk.now), authorisation or None
         user = await desk.records.user(person)
+        await _for_somebody_else(desk, person)
         for reference in scope or ():
             granted = desk.table().by_reference.get(reference)
             if granted is None or user is None or granted.institution != user.institution:
@@ -82,6 +84,15 @@ def mandate_add(
     waits = "; it is in force once they have accepted it" if to_accept else ""
     facts = {"mandate": mandate, "user_id": person, "accepted": not to_accept}
     done(f"mandate {mandate} of {person} recorded{waits}", facts, as_json=as_json)
+
+
+async def _for_somebody_else(desk: Desk, person: str) -> None:
+    """Raises Conflict where the head official's act is for themself, as their pages do; with two of them, the act can be the other one's."""
+    found = await head_officials(desk, person)
+    if found.theirs and not found.others:
+        raise Conflict(
+            f"nobody gives themself anything: {person} is the institution's only head official, whose act this is. Name somebody else"
+        )
 
 
 @mandate_app.command("accept")
@@ -167,6 +178,7 @@ def office_add(
 
     async def work(desk: Desk) -> int:
         validity = days(first, last, desk.now)
+        await _for_somebody_else(desk, person)
         return await desk.records.grant_office(person, office, by, desk.now, validity, desk.before_commit)
 
     record = at_desk(work, config, acts=True, as_json=as_json)

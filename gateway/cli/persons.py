@@ -23,6 +23,7 @@ from gateway.cli.acting import (
     at_desk,
     days,
     ending,
+    head_officials,
     nobody_manages,
     on_word_of,
 )
@@ -36,9 +37,6 @@ from gateway.records import By
 person_app = typer.Typer(help="Natural persons.", no_args_is_help=True)
 person_lists.add_to(person_app)
 user_id_app = typer.Typer(help="User IDs: one person acting for one institution.", no_args_is_help=True)
-
-HEAD = "head_official"
-"""Of roles.toml."""
 
 InszOption = Annotated[str, typer.Option("--insz-file", metavar="FILE|-", help="A file that holds the INSZ, or - .")]
 UserIdArgument = Annotated[str, typer.Argument(metavar="USER_ID")]
@@ -213,14 +211,7 @@ def user_id_list(
 
 async def _not_the_head_official(desk: Desk, by: By, user_id: str) -> None:
     """Raises Conflict where an administrator's mandate alone would shut out the head official who gave it, as on the administrator's pages."""
-    user = await desk.records.user(user_id)
-    if by.mandate is None or by.act is not None or user is None:
-        return
-    roles = desk.table().roles
-    held = [role for insz in await desk.records.numbers_of(user.person) for role in roles.get(insz, ())]
-    if any(
-        (role.role, role.institution) == (HEAD, user.institution) and role.validity.holds(desk.now) for role in held
-    ):
+    if by.mandate is not None and by.act is None and (await head_officials(desk, user_id)).theirs:
         raise Conflict(
             f"{user_id} is the head official's, whose mandate this is: it takes their own written act (--act), or the KSZ's word in roles.toml"
         )

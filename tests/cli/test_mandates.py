@@ -116,3 +116,19 @@ def test_a_mandate_for_some_authorisations_gives_and_takes_no_role_by_command_li
         refused = staffed.run(*words, *by)
         assert (refused.exit_code, "takes a mandate for all" in refused.stderr) == (1, True)
     staffed.ok("role", "end", str(role), *UNDER)
+
+
+@pytest.mark.parametrize("gift", [("mandate", "add"), ("office", "add", "--office", "dpo")])
+def test_the_only_head_official_gives_themself_nothing(staffed: Shell, gift: tuple[str, ...]) -> None:
+    """As on the head official's page. With a second one, the act is the second one's."""
+
+    def head(insz: str) -> str:
+        return f'[[role]]\nrole = "head_official"\ninsz = "{insz}"\ninstitution = "{NORTH}"\nfrom = 2024-01-01\nuntil = 2099-12-31\nact = "KSZ/1"\n'
+
+    roles = staffed.config / "roles.toml"
+    roles.write_text(head(INSZ))
+    refused = staffed.run(*gift, "--person", "jansen01", *ACT)
+    assert (refused.exit_code, "nobody gives themself anything" in refused.stderr) == (1, True), refused.output
+    staffed.ok(*gift, "--person", "admin01", *ACT)
+    roles.write_text(head(INSZ) + head("93051822361"))
+    staffed.ok(*gift, "--person", "jansen01", *ACT)
