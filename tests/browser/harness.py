@@ -182,7 +182,11 @@ async def running_demo(
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, "PYTHONFAULTHANDLER": "1"},  # so that one that hangs can be asked where
         ) as process,
     ):
         try:
@@ -203,6 +207,8 @@ async def _ready(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
     try:
         line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), READY_SECONDS)
     except TimeoutError:
+        process.send_signal(signal.SIGABRT)  # it says on stderr where each of its threads is
+        await asyncio.to_thread(process.wait, STOP_SECONDS)
         raise AssertionError(f"the demo was not ready within {READY_SECONDS} s:\n{log.read_text()}") from None
     if not line.endswith(b"\n"):
         raise AssertionError(f"the demo ended before it was ready:\n{log.read_text()}")
