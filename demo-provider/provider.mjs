@@ -11,7 +11,7 @@
 //
 // POST /control takes { fault, silent, slow, rotate, logout }: see `control`.
 
-import { createHmac, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { createServer, request as plain } from 'node:http';
 import { request as secure } from 'node:https';
 import { createInterface } from 'node:readline';
@@ -33,7 +33,11 @@ console.warn = console.info = () => {};
 const { default: Provider } = await import('oidc-provider');
 
 function newKey(kid) {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  // By way of its text: node 20 locks a key while it is exported, and a garbage collection that then takes away what generated this very
+  // key waits for the same lock, for ever.
+  const written = { type: 'pkcs8', format: 'pem' };
+  const made = generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: written, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+  const privateKey = createPrivateKey(made.privateKey);
   return { ...privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256', key: privateKey };
 }
 const published = ({ kty, n, e, kid, use, alg }) => ({ kty, n, e, kid, use, alg });
