@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from gateway.edge.sockets import listen
 from gateway.errors import GatewayError
 
 PROGRAM: Final = Path(__file__).resolve().parents[2] / "demo-provider" / "provider.mjs"
+READY_SECONDS: Final = 120.0
+"""How long it may take to begin: on a machine that is busy with much else node alone takes several."""
 
 
 class ProviderFailed(GatewayError):
-    """The provider did not start; it said why on standard error."""
+    """The provider did not start; it said why on standard error, or nothing at all."""
 
 
 def installed() -> bool:
@@ -71,6 +74,10 @@ def provider(plan: Plan, secrets: ClientSecrets, ca: Path) -> Iterator[IO[bytes]
 
 
 def wait_for(said: IO[bytes] | None) -> None:
-    """Until it is ready, where there is one."""
-    if said is not None and not said.readline():
+    """Until it is ready, where there is one. Raises ProviderFailed."""
+    if said is None:
+        return
+    if not select.select([said], [], [], READY_SECONDS)[0]:
+        raise ProviderFailed(f"the demo's provider said nothing for {READY_SECONDS:g} s. Start the demo again")
+    if not said.readline():
         raise ProviderFailed("the demo's provider did not start; it said why above")
