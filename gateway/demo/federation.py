@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,17 +16,11 @@ from typing import IO, Final
 
 from gateway.app.federation import ClientSecrets
 from gateway.demo import stories
+from gateway.demo.beside import NotStarted
 from gateway.demo.files import CLIENT, ITSME, LOOPBACK, PROVIDER_ID, Plan
 from gateway.edge.sockets import listen
-from gateway.errors import GatewayError
 
 PROGRAM: Final = Path(__file__).resolve().parents[2] / "demo-provider" / "provider.mjs"
-READY_SECONDS: Final = 120.0
-"""How long it may take to begin: on a machine that is busy with much else node alone takes several."""
-
-
-class ProviderFailed(GatewayError):
-    """The provider did not start; it said why on standard error, or nothing at all."""
 
 
 def installed() -> bool:
@@ -61,7 +54,7 @@ def provider(plan: Plan, secrets: ClientSecrets, ca: Path) -> Iterator[IO[bytes]
         ["node", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     if process.stdin is None or process.stdout is None:
-        raise ProviderFailed("the provider has no pipes")
+        raise NotStarted("the provider has no pipes")
     try:
         process.stdin.write(json.dumps(settings).encode() + b"\n")
         process.stdin.flush()
@@ -71,13 +64,3 @@ def provider(plan: Plan, secrets: ClientSecrets, ca: Path) -> Iterator[IO[bytes]
         process.stdout.close()
         process.kill()
         process.wait()
-
-
-def wait_for(said: IO[bytes] | None) -> None:
-    """Until it is ready, where there is one. Raises ProviderFailed."""
-    if said is None:
-        return
-    if not select.select([said], [], [], READY_SECONDS)[0]:
-        raise ProviderFailed(f"the demo's provider said nothing for {READY_SECONDS:g} s. Start the demo again")
-    if not said.readline():
-        raise ProviderFailed("the demo's provider did not start; it said why above")

@@ -16,21 +16,17 @@ from typing import IO, Any, Final
 
 from gateway import app
 from gateway.demo import federation
+from gateway.demo.beside import NotStarted, wait_for
 from gateway.demo.facts import demo_facts, guide_facts
 from gateway.demo.files import LOOPBACK, Plan, Ports
 from gateway.demo.people import populate
 from gateway.demo.world import Home, build, held
 from gateway.demo.write import write_whole
 from gateway.edge.sockets import listen
-from gateway.errors import GatewayError
 from gateway.policy.release import load_release
 
 STOP_SECONDS: Final = 5.0
 """The origin is asked to end, and ended by force after this."""
-
-
-class OriginFailed(GatewayError):
-    """The origin did not start; it said why on standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +59,8 @@ def run_demo(state: Path, offset: int, origin: str | None, audience: Audience, w
         ):
             audience.doing("people, passwords and designations (a few seconds the first time)")
             asyncio.run(populate(settings, snapshot, now))
-            _wait_for(started)
-            federation.wait_for(provider)
+            wait_for(started, "origin")
+            wait_for(provider, "provider")
             guide = f"http://{LOOPBACK}:{plan.ports.guide}/"
             app.serve(prepared, lambda: audience.ready(demo_facts(home, plan), guide))
 
@@ -88,7 +84,7 @@ def _origin(home: Home, ports: Ports) -> Iterator[IO[bytes]]:
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     if process.stdin is None or process.stdout is None:
-        raise OriginFailed("the origin has no pipes")
+        raise NotStarted("the origin has no pipes")
     try:
         yield process.stdout
     finally:
@@ -103,4 +99,4 @@ def _origin(home: Home, ports: Ports) -> Iterator[IO[bytes]]:
 
 def _wait_for(origin: IO[bytes]) -> None:
     if not origin.readline():
-        raise OriginFailed("the demo's origin did not start; it said why above")
+        raise NotStarted("the demo's origin did not start; it said why above")
