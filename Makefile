@@ -27,8 +27,9 @@ run: $(VENV)/.installed-run
 test: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "test: running the test suite"
-	@# Three processes: of two cores' worth of tests one waits, for a browser or a gateway.
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
+	@# Four processes on two cores: about half of the tests wait, for a browser, a gateway or a moment.
+	@scratch=$$(scripts/scratch) && trap 'rm -rf "$$scratch"' EXIT INT TERM && TMPDIR=$$scratch $(BIN)/python -m pytest --basetemp $$scratch/t \
+		--numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
 
 soak: $(VENV)/.installed-dev
 	@scripts/peers
