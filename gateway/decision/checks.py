@@ -59,33 +59,19 @@ MESSAGE_FAULTS: tuple[str, ...] = (
 
 
 class Found:
-    """What the checks found on their way; the decision carries it on."""
+    """What the checks found on their way; the decision carries it on. One is made for each decision: nothing of it is set before it is found."""
 
-    __slots__ = (
-        "authorisation",
-        "designation",
-        "grant",
-        "located",
-        "operation",
-        "regulation",
-        "role",
-        "subject",
-        "successor",
-        "suspension",
-    )
-
-    def __init__(self) -> None:
-        self.located: Located | None = None
-        self.regulation: Regulation | None = None
-        self.authorisation: Authorisation | None = None
-        self.designation: Designation | None = None
-        self.role: Role | None = None
-        self.operation: Operation | None = None
-        self.grant: UseGrant | None = None
-        self.subject: str | None = None
-        self.successor: Authorisation | None = None
-        """What rules, where the person is still under its predecessor (`authorisation`), for want of the head official's review."""
-        self.suspension: Suspended | None = None
+    located: Located | None = None
+    regulation: Regulation | None = None
+    authorisation: Authorisation | None = None
+    designation: Designation | None = None
+    role: Role | None = None
+    operation: Operation | None = None
+    grant: UseGrant | None = None
+    subject: str | None = None
+    successor: Authorisation | None = None
+    """What rules, where the person is still under its predecessor (`authorisation`), for want of the head official's review."""
+    suspension: Suspended | None = None
 
 
 Check = Callable[[Facts, Snapshot, Found], str | None]

@@ -71,16 +71,19 @@ class Snapshot:
         prefixes = self.hosts.get(host)
         if prefixes is None:
             return None
-        found = prefixes.get(path + "/")
-        if found is not None:
-            return Located(*found, "/")
-        # Nothing longer than the longest prefix can be one: a path of thousands of segments costs no more than it.
         end = self._longest[host]
-        while (end := path.rfind("/", 0, end)) >= 0:
-            found = prefixes.get(path[: end + 1])
+        if end > 1:
+            found = prefixes.get(path + "/")
             if found is not None:
-                return Located(*found, path[end:])
-        return None
+                return Located._make((*found, "/"))
+            # Nothing longer than the longest prefix can be one: a path of thousands of segments costs no more than it.
+            while (end := path.rfind("/", 0, end)) > 0:
+                found = prefixes.get(path[: end + 1])
+                if found is not None:
+                    return Located._make((*found, path[end:]))
+        # What has the whole host, as most have.
+        found = prefixes.get("/")
+        return None if found is None or path[:1] != "/" else Located._make((*found, path))
 
     def regulation(self, now: float) -> Regulation | None:
         """The version in force at `now`: the newest that is effective; of two of one day, the later by name."""
