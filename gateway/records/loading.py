@@ -30,6 +30,7 @@ from gateway.model import (
     UserRecords,
     Validity,
 )
+from gateway.records.among import among
 from gateway.records.index import CookieRow, SessionRow
 from gateway.records.schema import (
     acceptances,
@@ -60,7 +61,7 @@ from gateway.records.standing import (
 from gateway.records.switch import Suspension
 
 KEYS_AT_ONCE = 490
-"""Twice as many are below the 999 parameters that the oldest SQLite takes in one statement; and the loop turns while many are read."""
+"""The loop turns between them, while many are read."""
 _MEANS = {means.value: means for means in Means}
 _OF_A_SESSION = tuple(sessions.c[each.name] for each in fields(Session))
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -166,18 +167,16 @@ def _read_outside_roles(
     if known_at != FOR_EVER:
         return holds, {}
     table, looked = outside_roles.c, role_lookups.c
-    query = sa.select(table.user_id, table.role, table.valid_from, table.valid_to).where(
-        table.user_id.in_(_among(keys))
-    )
+    query = sa.select(table.user_id, table.role, table.valid_from, table.valid_to).where(among(table.user_id, keys))
     for user_id, name, start, end in connection.execute(query.order_by(table.role, table.valid_from)):
         _add(holds, user_id, name, Role(0, intern(name), _validity(start, end, None)))
-    when = sa.select(looked.user_id, looked.good_at).where(looked.user_id.in_(_among(keys)))
+    when = sa.select(looked.user_id, looked.good_at).where(among(looked.user_id, keys))
     return holds, {row.user_id: row.good_at for row in connection.execute(when)}
 
 
 def _read_people(connection: sa.Connection, numbers: Sequence[int], known_at: float) -> dict[int, tuple[str, str]]:
     """The INSZ and name that each natural person had. By their numbers: asked by a subselect, PostgreSQL looks at every person there is."""
-    chosen = sa.or_(persons.c.id.in_(_among(numbers)), persons.c.same_as.in_(_among(numbers)))
+    chosen = sa.or_(among(persons.c.id, numbers), among(persons.c.same_as, numbers))
     newest = sa.select(root(), persons.c.insz, persons.c.name).where(chosen).order_by(persons.c.id)
     newest = newest.where(*_recorded(persons, known_at))
     return {person: (insz, name) for person, insz, name in connection.execute(newest)}
@@ -186,7 +185,7 @@ def _read_people(connection: sa.Connection, numbers: Sequence[int], known_at: fl
 def _read_designations(
     connection: sa.Connection, keys: Sequence[str], rules: Rules, known_at: float
 ) -> dict[str, dict[str, tuple[Designation, ...]]]:
-    said = read_said(connection, confirmations.c.user_id.in_(_among(keys)), known_at)
+    said = read_said(connection, among(confirmations.c.user_id, keys), known_at)
     designated: dict[str, dict[str, tuple[Designation, ...]]] = {}
     table = designations.c
     columns = (table.mandate, table.id, table.user_id, table.authorisation, table.uses, table.recorded_at)
@@ -227,7 +226,7 @@ def read_mandates(connection: sa.Connection, numbers: Iterable[int | None]) -> d
     columns = (mandates.c.id, *_validity_of(mandates), accepted_at())
     found: dict[int | None, Mandate] = {}
     for chunk in _chunks(sorted({number for number in numbers if number is not None})):
-        query = sa.select(*columns).where(mandates.c.id.in_(_among(chunk)))
+        query = sa.select(*columns).where(among(mandates.c.id, chunk))
         for number, start, end, ended, accepted in connection.execute(query):
             found[number] = Mandate(number, mandate_validity(_validity(start, end, ended), accepted))
     return found
@@ -257,7 +256,7 @@ async def read_sessions(
         keys = (await connection.scalars(sa.select(sessions.c.id).where(recent))).all()
     found: list[SessionRow] = []
     for chunk in _chunks(keys):
-        found += await connection.run_sync(_read_sessions, sa.and_(recent, sessions.c.id.in_(_among(chunk))))
+        found += await connection.run_sync(_read_sessions, sa.and_(recent, among(sessions.c.id, chunk)))
     return found
 
 
@@ -269,7 +268,7 @@ def _read_sessions(connection: sa.Connection, chosen: sa.ColumnElement[bool]) ->
     ]
     cookies: dict[str, tuple[CookieRow, ...]] = {}
     table, numbers = session_cookies.c, [session.id for session, _, _ in rows]
-    query = sa.select(table.session, table.hash, table.host, table.family).where(table.session.in_(_among(numbers)))
+    query = sa.select(table.session, table.hash, table.host, table.family).where(among(table.session, numbers))
     for session, *cookie in connection.execute(query).all():
         cookies[session] = (*cookies.get(session, ()), CookieRow(*cookie))
     return [SessionRow(session, last_seen, renews, cookies.get(session.id, ())) for session, last_seen, renews in rows]
@@ -296,13 +295,8 @@ def _of(
     table: sa.Table, columns: Iterable[sa.ColumnElement[Any]], keys: Sequence[str], known_at: float
 ) -> sa.Select[Any]:
     """The rows of these user IDs, oldest first."""
-    rows = sa.select(*columns).where(table.c.user_id.in_(_among(keys)), *_recorded(table, known_at))
+    rows = sa.select(*columns).where(among(table.c.user_id, keys), *_recorded(table, known_at))
     return rows.order_by(table.c.id)
-
-
-def _among(keys: Sequence[Any]) -> sa.BindParameter[Any]:
-    """These keys, as one parameter of the statement: SQLAlchemy looks at each of several hundred values, and not into one."""
-    return sa.bindparam(None, keys, expanding=True)
 
 
 def _recorded(table: sa.Table, known_at: float) -> tuple[sa.ColumnElement[bool], ...]:
