@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ PURE = tuple(HERE / room for room in ("credentials", "decision", "message"))
 """Every branch of these rooms is demanded of their own tests."""
 LONG = ("browser", "end_to_end", "demo", "commands")
 """What takes longest, and waits for half of its time: for a browser, a gateway, a moment."""
+
+SHARED = {"browser": "session", "demo": "module"}
 
 # The same examples every time, so that a green suite stays green on a slow machine; `make soak` searches further, and at random.
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -78,6 +81,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that serves (`app.serving`)."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where tests share what lives in a loop, they share the loop: said before the loop is made one of their parameters."""
+    shared = next((SHARED[folder] for folder in SHARED if HERE / folder in metafunc.definition.path.parents), None)
+    if shared is not None and inspect.iscoroutinefunction(metafunc.function):
+        mark = pytest.mark.asyncio(loop_scope=shared)
+        mark(metafunc.function)
+        metafunc.definition.add_marker(mark, append=False)
 
 
 @pytest.fixture(scope="session")
