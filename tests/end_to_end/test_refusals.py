@@ -361,7 +361,8 @@ async def test_a_broken_handshake_is_a_line(demo: House, data: bytes) -> None:
 async def test_a_handshake_without_a_request_is_a_line_and_no_alarm(demo: House) -> None:
     before = len(demo.lines.decisions("no_request"))
     async with connected(demo.port, ca=demo.ca, sni=HOST):
-        await asyncio.sleep(0.05)  # the end of the handshake goes out with a turn of the loop, and an abort takes back what has not
+        # The end of the handshake goes out with a turn of the loop; an abort takes back what has not gone out.
+        await asyncio.sleep(0.05)
     (line,) = (await demo.lines.soon("no_request", before + 1))[before:]
     assert (line["kind"], line["clause"], line["sni"], line["tls_version"]) == ("connection", "B3", HOST, "TLSv1.3")
     assert line["hello"]["fingerprint"].startswith("1.3-")
