@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,6 @@ PURE = tuple(HERE / room for room in ("credentials", "decision", "message"))
 LONG = ("browser", "end_to_end", "demo", "commands")
 """What takes longest, and waits for half of its time: for a browser, a gateway, a moment."""
 
-SHARED = {"browser": "session", "demo": "module"}
-
 # The same examples every time, so that a green suite stays green on a slow machine; `make soak` searches further, and at random.
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if config.getoption("--soak") else "test")
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the loop that serves (`app.serving`)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -60,7 +58,7 @@ def _mix(items: list[pytest.Item]) -> None:
     files = dict.fromkeys(item.path for item in items)
     waiting = [file for file in files if any(HERE / folder in file.parents for folder in LONG)]
     working = [file for file in files if file not in waiting]
-    turns = {file: 0.8 * turn / len(waiting) for turn, file in enumerate(waiting)}
+    turns = {file: 0.7 * turn / len(waiting) for turn, file in enumerate(waiting)}
     turns |= {file: turn / len(working) for turn, file in enumerate(working)}
     items.sort(key=lambda item: turns[item.path])
 
@@ -76,21 +74,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         measured.start()
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that serves (`app.serving`)."""
-    return {"uvloop": uvloop.new_event_loop}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Where tests share what lives in a loop, they share the loop: said before the loop is made one of their parameters."""
-    shared = next((SHARED[folder] for folder in SHARED if HERE / folder in metafunc.definition.path.parents), None)
-    if shared is not None and inspect.iscoroutinefunction(metafunc.function):
-        mark = pytest.mark.asyncio(loop_scope=shared)
-        mark(metafunc.function)
-        metafunc.definition.add_marker(mark, append=False)
 
 
 @pytest.fixture(scope="session")
