@@ -6,8 +6,14 @@ import asyncio
 import os
 import socket
 
+import pytest
+
+from gateway.proxy import received as module
 from gateway.proxy.received import READ_BYTES, Receiver
 from tests.proxy.stage import until
+
+if not module.__file__.endswith(".py"):
+    pytest.skip("what is compiled has no subclass that is not", allow_module_level=True)
 
 
 class Collecting(Receiver):

@@ -96,7 +96,8 @@ def test_the_report_is_bounded() -> None:
 def test_a_fault_is_counted() -> None:
     shadow = Shadow(BROKEN)
     compare(shadow, WORLD)
-    assert shadow.report.not_replayable == {"a fault: RecursionError": 1}
+    (fault,) = shadow.report.not_replayable.elements()
+    assert fault in ("a fault: RecursionError", "a fault: TypeError")  # as it is, and as it is compiled
     assert shadow.counts == {"same": 0, "different": 0, "failed": 1}
 
 
