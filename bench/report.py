@@ -182,7 +182,8 @@ def _decisions(results: Results) -> str:
         "MiB then",
     )
     return (
-        "### Decision\n\n`decide(facts, snapshot)` for permits of persons drawn at random; with the look-ups of session and person "
+        "### Decision\n\n`decide(facts, snapshot)` for permits of persons drawn at random, on facts just made, as in a request (the difference to "
+        "making them alone); with the look-ups of session and person "
         f"and the making of the facts; and the start of `gateway serve` on such a database.\n\n{_table(head, rows)}"
     )
 
