@@ -75,15 +75,15 @@ class Snapshot:
         if end > 1:
             found = prefixes.get(path + "/")
             if found is not None:
-                return Located._make((*found, "/"))
+                return Located(*found, "/")
             # Nothing longer than the longest prefix can be one: a path of thousands of segments costs no more than it.
             while (end := path.rfind("/", 0, end)) > 0:
                 found = prefixes.get(path[: end + 1])
                 if found is not None:
-                    return Located._make((*found, path[end:]))
+                    return Located(*found, path[end:])
         # What has the whole host, as most have.
         found = prefixes.get("/")
-        return None if found is None or path[:1] != "/" else Located._make((*found, path))
+        return None if found is None or path[:1] != "/" else Located(*found, path)
 
     def regulation(self, now: float) -> Regulation | None:
         """The version in force at `now`: the newest that is effective; of two of one day, the later by name."""

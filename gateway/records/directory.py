@@ -15,12 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.model import FOR_EVER
+from gateway.records.among import among, chunks
 from gateway.records.schema import designations, directory, persons, user_ids
 
 LAST_CHARACTER = "\U0010ffff"
 """Behind every other one, in the order of the columns."""
-KEYS_AT_ONCE = 500
-"""Below the 999 parameters that the oldest SQLite takes in one statement."""
 MOST_LAPSED = 5_000
 """Looked at in one go: whoever writes meanwhile waits for some tenths of a second."""
 _PARTS = re.compile(r"[^\W_]+")
@@ -67,8 +66,8 @@ def fill_directory(connection: sa.Connection, keys: Iterable[str] | None = None,
     """
     if keys is None:
         keys = connection.execute(sa.select(user_ids.c.user_id).where(user_ids.c.ended_at.is_(None))).scalars().all()
-    for chunk in _chunks(list(keys)):
-        connection.execute(sa.delete(directory).where(directory.c.user_id.in_(chunk)))
+    for chunk in chunks(list(keys)):
+        connection.execute(sa.delete(directory).where(among(directory.c.user_id, chunk)))
         rows = [row for user in connection.execute(_listed(chunk)) for row in _rows(*user)]
         if rows:
             connection.execute(sa.insert(directory), rows)
@@ -83,8 +82,8 @@ def refresh_ends(connection: sa.Connection, keys: Iterable[str], now: float) -> 
     end = sa.func.coalesce(designations.c.valid_to, FOR_EVER)
     first = sa.select(sa.func.min(end)).where(theirs).scalar_subquery()
     last = sa.select(sa.func.max(end)).where(theirs).scalar_subquery()
-    for chunk in _chunks(list(keys)):
-        mine = sa.and_(directory.c.user_id.in_(chunk), directory.c.word == "")
+    for chunk in chunks(list(keys)):
+        mine = sa.and_(among(directory.c.user_id, chunk), directory.c.word == "")
         connection.execute(sa.update(directory).where(mine).values(first_end=first, last_end=last))
 
 
@@ -98,13 +97,9 @@ def _listed(keys: Sequence[str]) -> sa.Select[Any]:
     owner = user_ids.c
     theirs = sa.or_(persons.c.id == owner.person, persons.c.same_as == owner.person)
     query = sa.select(owner.institution, owner.user_id, owner.blocked, persons.c.name).join(persons, theirs)
-    return query.where(owner.user_id.in_(keys), owner.ended_at.is_(None), persons.c.ended_at.is_(None))
+    return query.where(among(owner.user_id, keys), owner.ended_at.is_(None), persons.c.ended_at.is_(None))
 
 
 def _rows(institution: str, user_id: str, blocked: bool, name: str) -> list[dict[str, object]]:
     values = {"institution": institution, "sort": folded(name), "user_id": user_id, "blocked": blocked}
     return [{"word": word, **values} for word in ("", *sorted(words_of(name, user_id)))]
-
-
-def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.model import FOR_EVER, Validity
+from gateway.records.among import among
 from gateway.records.loading import Row, parse_uses
 from gateway.records.narrowing import day_of, last_day_of
 from gateway.records.reviewing import standings
@@ -25,16 +26,18 @@ class Exports(Store):
         people: sa.Select[Any] = sa.select(
             user_ids.c.user_id, user_ids.c.language, persons.c.insz, persons.c.name
         ).join(persons, theirs)
-        people = people.where(user_ids.c.user_id.in_(keys), user_ids.c.ended_at.is_(None), persons.c.ended_at.is_(None))
+        people = people.where(
+            among(user_ids.c.user_id, keys), user_ids.c.ended_at.is_(None), persons.c.ended_at.is_(None)
+        )
         made: dict[str, list[tuple[str, ...]]] = {}
         async with self._database.reading() as connection:
             known: dict[str, Row] = {row.user_id: row for row in await connection.execute(people)}
-            named = sa.and_(designations.c.user_id.in_(keys), designations.c.ended_at.is_(None))
+            named = sa.and_(among(designations.c.user_id, keys), designations.c.ended_at.is_(None))
             for row, stands in await standings(Write(connection), named, self.rules):
                 if now < stands.over(self.rules.review):
                     made.setdefault(row.user_id, []).append(_designation(row))
             live = sa.and_(roles.c.ended_at.is_(None), sa.or_(roles.c.valid_to.is_(None), roles.c.valid_to > now))
-            query = sa.select(roles).where(roles.c.user_id.in_(keys), live).order_by(roles.c.id)
+            query = sa.select(roles).where(among(roles.c.user_id, keys), live).order_by(roles.c.id)
             for row in await connection.execute(query):
                 made.setdefault(row.user_id, []).append(_role(row))
         rows: list[tuple[str, ...]] = []

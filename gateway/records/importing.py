@@ -7,7 +7,7 @@ So a list that was exported and is brought in again does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -20,6 +20,7 @@ from gateway.errors import Conflict
 from gateway.identifiers import IdentifierError, check_insz
 from gateway.model import FOR_EVER, LANGUAGES, Authorisation, Language, Use, Validity
 from gateway.records.administration import check_mandate, recorded
+from gateway.records.among import among, chunks
 from gateway.records.directory import lasts_beyond
 from gateway.records.loading import Row as DatabaseRow
 from gateway.records.loading import effective, parse_uses, root, write_uses
@@ -34,7 +35,6 @@ from gateway.records.values import USER_ID, BeforeCommit, By, Change, Detail
 
 MOST_NAME: Final = 200
 MOST_REASON: Final = 200
-_AT_ONCE: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,30 +366,30 @@ async def _known(
     named = sorted({row.cells["user_id"] for row in rows})
     numbers = sorted({digits for row in rows if (digits := _digits(row.cells["insz"]))})
     found = _Known({}, {}, {}, {}, {}, {}, {})
-    for chunk in _chunks(named):
-        newest = sa.select(user_ids).where(user_ids.c.user_id.in_(chunk)).order_by(user_ids.c.id)
+    for chunk in chunks(named):
+        newest = sa.select(user_ids).where(among(user_ids.c.user_id, chunk)).order_by(user_ids.c.id)
         found.user_ids.update({row.user_id: row for row in await connection.execute(newest)})
-        live = sa.and_(designations.c.user_id.in_(chunk), designations.c.ended_at.is_(None), lasts_beyond(now))
+        live = sa.and_(among(designations.c.user_id, chunk), designations.c.ended_at.is_(None), lasts_beyond(now))
         for row, stands in await standings(Write(connection), live, rules):
             what = (row.user_id, row.authorisation)
             if now < stands.over(rules.review):
                 found.designated[what] = Terms(parse_uses(row.uses), effective(row))
             else:
                 found.lapsed[what] = (*found.lapsed.get(what, ()), row.id)
-        theirs = sa.select(roles).where(roles.c.user_id.in_(chunk), roles.c.ended_at.is_(None))
+        theirs = sa.select(roles).where(among(roles.c.user_id, chunk), roles.c.ended_at.is_(None))
         found.held.update({(row.user_id, row.role): effective(row) for row in await connection.execute(theirs)})
-    for chunk in _chunks(numbers):
-        known = sa.select(root().label("person"), persons.c.insz).where(persons.c.insz.in_(chunk))
+    for chunk in chunks(numbers):
+        known = sa.select(root().label("person"), persons.c.insz).where(among(persons.c.insz, chunk))
         found.people.update({row.insz: row.person for row in await connection.execute(known)})
     people = {row.person for row in found.user_ids.values()} | set(found.people.values())
-    for few in _chunks(sorted(people)):
+    for few in chunks(sorted(people)):
         all_of = sa.select(root().label("person"), persons.c.insz).where(
-            sa.or_(persons.c.id.in_(few), persons.c.same_as.in_(few))
+            sa.or_(among(persons.c.id, few), among(persons.c.same_as, few))
         )
         for row in await connection.execute(all_of):
             found.numbers.setdefault(row.person, set()).add(row.insz)
         at_work = sa.select(user_ids.c.person, user_ids.c.user_id).where(
-            user_ids.c.person.in_(few), user_ids.c.institution == institution, user_ids.c.ended_at.is_(None)
+            among(user_ids.c.person, few), user_ids.c.institution == institution, user_ids.c.ended_at.is_(None)
         )
         found.here.update({row.person: row.user_id for row in await connection.execute(at_work)})
     return found
@@ -497,7 +497,3 @@ def _same_days(validity: Validity, cells: Mapping[str, str]) -> bool:
 def _digits(text: str) -> str:
     plain = text.replace(".", "").replace("-", "").replace(" ", "")
     return plain if len(plain) == 11 and plain.isascii() and plain.isdecimal() else ""
-
-
-def _chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE))

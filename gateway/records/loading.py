@@ -30,7 +30,7 @@ from gateway.model import (
     UserRecords,
     Validity,
 )
-from gateway.records.among import among
+from gateway.records.among import among, chunks
 from gateway.records.index import CookieRow, SessionRow
 from gateway.records.schema import (
     acceptances,
@@ -60,8 +60,6 @@ from gateway.records.standing import (
 )
 from gateway.records.switch import Suspension
 
-KEYS_AT_ONCE = 490
-"""The loop turns between them, while many are read."""
 _MEANS = {means.value: means for means in Means}
 _OF_A_SESSION = tuple(sessions.c[each.name] for each in fields(Session))
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -111,7 +109,7 @@ async def read_users(
     decision at that moment does not look at.
     """
     found: dict[str, UserRecords | None] = dict.fromkeys(keys)
-    for chunk in _chunks(keys):
+    for chunk in chunks(keys):
         found.update(await connection.run_sync(_read_users, chunk, rules, known_at))
     return found
 
@@ -225,7 +223,7 @@ def read_mandates(connection: sa.Connection, numbers: Iterable[int | None]) -> d
     """These mandates, from when their holders accepted them."""
     columns = (mandates.c.id, *_validity_of(mandates), accepted_at())
     found: dict[int | None, Mandate] = {}
-    for chunk in _chunks(sorted({number for number in numbers if number is not None})):
+    for chunk in chunks(sorted({number for number in numbers if number is not None})):
         query = sa.select(*columns).where(among(mandates.c.id, chunk))
         for number, start, end, ended, accepted in connection.execute(query):
             found[number] = Mandate(number, mandate_validity(_validity(start, end, ended), accepted))
@@ -255,7 +253,7 @@ async def read_sessions(
     if keys is None:
         keys = (await connection.scalars(sa.select(sessions.c.id).where(recent))).all()
     found: list[SessionRow] = []
-    for chunk in _chunks(keys):
+    for chunk in chunks(keys):
         found += await connection.run_sync(_read_sessions, sa.and_(recent, among(sessions.c.id, chunk)))
     return found
 
@@ -307,10 +305,6 @@ def _live(table: sa.Table, known_at: float) -> sa.ColumnElement[bool]:
     if known_at == FOR_EVER:
         return table.c.ended_at.is_(None)
     return sa.or_(table.c.ended_at.is_(None), table.c.ended_at > known_at)
-
-
-def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
 
 
 async def read_suspensions(connection: AsyncConnection, known_at: float = FOR_EVER) -> tuple[Suspension, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from gateway.model import FOR_EVER, UserRecords
-from gateway.records.loading import KEYS_AT_ONCE, read_suspensions, read_users
+from gateway.records.among import among, chunks
+from gateway.records.loading import read_suspensions, read_users
 from gateway.records.schema import designations, user_ids
 from gateway.records.store import Store
 from gateway.records.switch import Suspension
@@ -32,9 +33,8 @@ class Past(Store):
         found: set[str] = set()
         named = sorted(references)
         async with self._database.reading() as connection:
-            for start in range(0, len(named), KEYS_AT_ONCE):
-                chunk = named[start : start + KEYS_AT_ONCE]
-                query = sa.select(designations.c.user_id).where(designations.c.authorisation.in_(chunk)).distinct()
+            for chunk in chunks(named):
+                query = sa.select(designations.c.user_id).where(among(designations.c.authorisation, chunk)).distinct()
                 found.update((await connection.scalars(query)).all())
         return sorted(found)
 

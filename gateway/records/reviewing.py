@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from gateway.errors import Conflict
 from gateway.model import Use, Validity
 from gateway.records.administration import check_mandate, check_not_self, live_user_id, recorded
+from gateway.records.among import among, chunks
 from gateway.records.loading import (
-    KEYS_AT_ONCE,
     Row,
     effective,
     numbers_of_mandates,
@@ -198,9 +198,8 @@ async def standings(write: Write, chosen: sa.ColumnElement[bool], rules: Rules) 
 
 def _standings_of(connection: sa.Connection, rows: list[Row], rules: Rules) -> list[tuple[Row, Standing]]:
     said: dict[int, list[Said]] = {}
-    for start in range(0, len(rows), KEYS_AT_ONCE):
-        of_these = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
-        said.update(read_said(connection, confirmations.c.subject.in_(of_these)))
+    for chunk in chunks([row.id for row in rows]):
+        said.update(read_said(connection, among(confirmations.c.subject, chunk)))
     mandate_of = read_mandates(connection, numbers_of_mandates([row.mandate for row in rows], said))
     return [
         (

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.model import FOR_EVER, Validity
+from gateway.records.among import among, chunks
 from gateway.records.directory import begins_with, folded, lasts_beyond, terms
 from gateway.records.loading import Row, effective
 from gateway.records.schema import confirmations, designations, directory, mandates, persons, user_ids
@@ -28,7 +29,6 @@ FEW: Final = 20_000
 FEW_MATCHES: Final = 2_000
 """People with a word like the longest that is looked for; of more, enough are met soon in the order of the list."""
 MOST_TERMS: Final = 8
-_AT_ONCE: Final = 500
 
 _list = directory.alias("list")
 
@@ -204,9 +204,8 @@ async def _found(connection: AsyncConnection, keys: Sequence[str]) -> list[Found
     query = sa.select(*columns, _list.c.first_end, _list.c.last_end).select_from(user_ids).join(persons, theirs)
     query = query.join(_list, sa.and_(_list.c.user_id == owner.user_id, _list.c.word == ""))
     known: dict[str, Row] = {}
-    for start in range(0, len(keys), _AT_ONCE):
-        chosen = owner.user_id.in_(keys[start : start + _AT_ONCE])
-        live = query.where(chosen, owner.ended_at.is_(None), persons.c.ended_at.is_(None))
+    for chunk in chunks(keys):
+        live = query.where(among(owner.user_id, chunk), owner.ended_at.is_(None), persons.c.ended_at.is_(None))
         known.update({row.user_id: row for row in await connection.execute(live)})
     return [
         Found(row.user_id, row.name, row.blocked, effective(row), row.first_end, row.last_end)

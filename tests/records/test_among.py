@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.records import RecordsSettings
-from gateway.records.among import among
+from gateway.records.among import among, chunks
 from gateway.records.database import Database
 from gateway.records.schema import persons, user_ids
 from tests.records.conftest import INSZ, Opener, add_user
@@ -35,11 +35,20 @@ async def connection(open_records: Opener, settings: RecordsSettings) -> AsyncIt
         ([], []),
         (["jansen01"], ["jansen01"]),
         (["dubois01", "nobody", "jansen01", "jansen01", QUOTED], ["dubois01", "jansen01"]),
+        (["jansen01\0x", "\0jansen01", "jansen01\0"], []),
     ],
 )
 async def test_the_rows_of_these_keys(connection: AsyncConnection, keys: list[str], found: list[str]) -> None:
     query = sa.select(user_ids.c.user_id).where(among(user_ids.c.user_id, keys)).order_by(user_ids.c.user_id)
     assert list(await connection.scalars(query)) == found
+
+
+async def test_more_keys_than_a_statement_takes_parameters(connection: AsyncConnection) -> None:
+    keys = [*map(str, range(100_000)), "jansen01"]
+    assert list(await connection.scalars(sa.select(user_ids.c.user_id).where(among(user_ids.c.user_id, keys)))) == [
+        "jansen01"
+    ]
+    assert [key for chunk in chunks(keys) for key in chunk] == keys
 
 
 async def test_numbers_and_other_conditions(connection: AsyncConnection) -> None:

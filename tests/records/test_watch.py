@@ -86,7 +86,7 @@ async def test_a_process_that_starts_later_has_the_same(open_records: Opener) ->
 async def test_many_changes_at_once(open_records: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a portion of changes, and more keys than one statement takes."""
     monkeypatch.setattr("gateway.records.watch._CHANGES_AT_ONCE", 3)
-    monkeypatch.setattr("gateway.records.loading.KEYS_AT_ONCE", 2)
+    monkeypatch.setattr("gateway.records.among.KEYS_AT_ONCE", 2)
     one, other = await open_records(), await open_records()
     for number, insz in enumerate(INSZ):
         await add_user(one, f"user.{number}", insz=insz)
