@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import calendar
 import re
+from typing import Final
 
 from stdnum.be import nn, ssn, vat
 from stdnum.exceptions import ValidationError
 
 from gateway.errors import GatewayError
 
-_INSZ_SHAPE = re.compile(r"[0-9]{11}|[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}")
-_KBO_SHAPE = re.compile(r"[0-9]{10}|[0-9]{4}\.[0-9]{3}\.[0-9]{3}")
-_BIS_MONTH = 20
+_INSZ_SHAPE: Final = re.compile(r"[0-9]{11}|[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}")
+_KBO_SHAPE: Final = re.compile(r"[0-9]{10}|[0-9]{4}\.[0-9]{3}\.[0-9]{3}")
+_BIS_MONTH: Final = 20
 _FIRST_COUNTER, _LAST_COUNTER = 1, 998
 
 
@@ -58,12 +59,12 @@ def check_kbo(text: str) -> str:
         raise IdentifierError("the first or the check digits of this KBO number are wrong") from None
 
 
-INSZ_MASK = "{insz}"
-_DIGIT = r"(?:[0-9]|%3[0-9])"
-_FORM_OF_INSZ = re.compile(
+INSZ_MASK: Final = "{insz}"
+_DIGIT: Final = r"(?:[0-9]|%3[0-9])"
+_FORM_OF_INSZ: Final = re.compile(
     rf"(?<![0-9])(?:{_DIGIT}{{2}}\.?){{2}}{_DIGIT}{{2}}(?:\.|-|%2[dD])?{_DIGIT}{{3}}\.?{_DIGIT}{{2}}(?![0-9])"
 )
-_MAY_BE_INSZ = re.compile(r"[0-9%][0-9.%Dd-]{10}")
+_MAY_BE_INSZ: Final = re.compile(r"[0-9%][0-9.%Dd-]{10}")
 """A quick look, for the many paths without one."""
 
 

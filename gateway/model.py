@@ -11,16 +11,16 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal, Protocol, cast
+from typing import Final, Literal, Protocol, cast
 from zoneinfo import ZoneInfo
 
-BRUSSELS = ZoneInfo("Europe/Brussels")
-YEARS = (2000, 9998)
+BRUSSELS: Final = ZoneInfo("Europe/Brussels")
+YEARS: Final = (2000, 9998)
 """The first and the last year that may be asked about: none of this is older, and days before and after can be reckoned."""
 Language = Literal["nl", "fr", "de", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
-FOR_EVER = float("inf")
-KSZ = "ksz"
+FOR_EVER: Final = float("inf")
+KSZ: Final = "ksz"
 """The institution of the KSZ's own people, in roles.toml and in their user IDs."""
 Network = IPv4Network | IPv6Network
 
@@ -55,7 +55,7 @@ class Means(enum.StrEnum):
         return _LEVELS[self]
 
 
-_LEVELS = {Means.PASSWORD: 1, Means.TOKEN: 2, Means.ITSME: 3, Means.EID: 4}
+_LEVELS: Final = {Means.PASSWORD: 1, Means.TOKEN: 2, Means.ITSME: 3, Means.EID: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,10 @@ class Origin:
     connect_timeout: float = 5.0
     response_timeout: float = 60.0
     idle_timeout: float = 300.0
+
+    def __hash__(self) -> int:
+        """By the address alone, whose hash is kept: each request asks for its origin's connections."""
+        return hash(self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ what an earlier one should have found refuses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.decision.context import outside
 from gateway.decision.facts import SAFE_METHODS, Agent, Facts, PageOrigin
@@ -37,14 +38,14 @@ from gateway.model import (
 
 PLAIN, EID = Channel.PLAIN, Channel.EID
 """Asked of every request; until Python 3.12, to look a member up in its enum is a call."""
-AGENTS = {
+AGENTS: Final = {
     Agent.ABSENT: "user_agent_missing",
     Agent.PROGRAM: "machine_client",
     Agent.AUTOMATION: "automated_browser",
 }
 """What a client says it is, and is refused for."""
 
-ROLES_SLACK_SECONDS = 5.0
+ROLES_SLACK_SECONDS: Final = 5.0
 """One machine asks the source of roles for all: their clocks may differ by so much."""
 
 MESSAGE_FAULTS: tuple[str, ...] = (

@@ -7,7 +7,7 @@ so that nobody is led to a stronger means only to hear that it is the wrong hour
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.decision import checks
 from gateway.decision.places import Place
@@ -33,15 +33,15 @@ class Criterion:
     needs: tuple[Need, ...] = ()
 
 
-EVERYWHERE = frozenset(Place)
-NOT_MACHINE = EVERYWHERE - {Place.MACHINE}
-SESSION_NEEDED = frozenset({Place.SIGNED_IN, Place.ACCEPTED, Place.TRANSACTION})
-ACCEPTANCE_NEEDED = frozenset({Place.ACCEPTED, Place.TRANSACTION})
-TRANSACTIONS = frozenset({Place.TRANSACTION})
-ANY = frozenset(Channel)
-USER = frozenset({Channel.USER})
-EID = frozenset({Channel.EID})
-CLOSED = ANY - USER - EID
+EVERYWHERE: Final = frozenset(Place)
+NOT_MACHINE: Final = EVERYWHERE - {Place.MACHINE}
+SESSION_NEEDED: Final = frozenset({Place.SIGNED_IN, Place.ACCEPTED, Place.TRANSACTION})
+ACCEPTANCE_NEEDED: Final = frozenset({Place.ACCEPTED, Place.TRANSACTION})
+TRANSACTIONS: Final = frozenset({Place.TRANSACTION})
+ANY: Final = frozenset(Channel)
+USER: Final = frozenset({Channel.USER})
+EID: Final = frozenset({Channel.EID})
+CLOSED: Final = ANY - USER - EID
 """Channels that no decision permits anything on: a new one is closed until its rows are written (default deny)."""
 
 CRITERIA: tuple[Criterion, ...] = (

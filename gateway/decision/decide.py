@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from gateway.decision.checks import EID, Found, may_be_told
 from gateway.decision.criteria import BY_PLACE, CHECKS, Criterion, Need
@@ -58,7 +58,7 @@ class Decision(NamedTuple):
         return self.reason.text if self.disclosed else NOT_FOR_YOU
 
 
-PERMITTED = REASONS["permitted"]
+PERMITTED: Final = REASONS["permitted"]
 
 
 class Step(NamedTuple):

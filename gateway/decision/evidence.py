@@ -19,17 +19,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MIN_POINTS = 1.0
+MIN_POINTS: Final = 1.0
 """What has faded to less is not worth a word."""
-NAVIGATIONS = 21
+NAVIGATIONS: Final = 21
 """As many navigations as it takes for 20 intervals (CLIENTS)."""
-STEADY_VARIATION = 0.2
+STEADY_VARIATION: Final = 0.2
 """A coefficient of variation below which intervals are a timer's: fixed timers 100 %, humans 0 %, simulated (CLIENTS)."""
-SHORTEST_MEAN_SECONDS = 1.0
+SHORTEST_MEAN_SECONDS: Final = 1.0
 """Navigations that are closer together are the browser's own: it opens many tabs again after a restart."""
-MANY_CONNECTIONS = 20
+MANY_CONNECTIONS: Final = 20
 """Parallel connections of one session to one worker: Chromium uses at most 6 to a host (CLIENTS)."""
 
 

@@ -6,13 +6,13 @@ Named tuples, because a request makes one and a frozen dataclass costs four time
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.decision.evidence import ClientEvidence
 from gateway.decision.suspensions import NOTHING_SUSPENDED, Suspensions
 from gateway.model import Channel, Session, UserRecords
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """RFC 9110 section 9.2.1, without TRACE, which nothing here answers."""
 
 

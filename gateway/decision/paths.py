@@ -11,11 +11,12 @@ Patterns meet canonical paths only (`message.target`): no dot segment, no encode
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.errors import GatewayError
 
-_NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}\Z")
-_LITERAL = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()+,=:@]|%[0-9A-F]{2})*\Z")
+_NAME: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}\Z")
+_LITERAL: Final = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()+,=:@]|%[0-9A-F]{2})*\Z")
 
 
 class PatternError(GatewayError):

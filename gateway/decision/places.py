@@ -6,18 +6,19 @@ On the portal host everything is ours; on a transaction host only what is below 
 from __future__ import annotations
 
 import enum
+from typing import Final
 
-OWN_PREFIX = "/.gateway/"
-FORM_PAGE = "/.gateway/form"
+OWN_PREFIX: Final = "/.gateway/"
+FORM_PAGE: Final = "/.gateway/form"
 """On a transaction host: a form that was kept, shown before it is sent; a POST there sends it on (docs/adr/0009)."""
-FORM_DISCARDED = "/.gateway/form/discard"
+FORM_DISCARDED: Final = "/.gateway/form/discard"
 
-CLEARED_PAGE = "/.gateway/signed-out"
+CLEARED_PAGE: Final = "/.gateway/signed-out"
 """On a transaction host: clears what the host left in a browser that has just signed out."""
 
-EID_ENTER = "/.gateway/eid"
+EID_ENTER: Final = "/.gateway/eid"
 """On a host of the eID listener: where the portal sends somebody who wants to show a card."""
-EID_REFUSED = "/.gateway/eid/refused"
+EID_REFUSED: Final = "/.gateway/eid/refused"
 """On such a host: why the card, or its absence, signs nobody in."""
 
 
@@ -109,8 +110,8 @@ _PORTAL: dict[str, Place] = {
     "/.well-known/security.txt": Place.OPEN,
     "/.well-known/jwks.json": Place.MACHINE,
 }
-_PORTAL_OPEN_BELOW = ("/static/", "/oidc/start/", "/oidc/callback/")
-_PORTAL_MACHINE_BELOW = "/oidc/logout/"
+_PORTAL_OPEN_BELOW: Final = ("/static/", "/oidc/start/", "/oidc/callback/")
+_PORTAL_MACHINE_BELOW: Final = "/oidc/logout/"
 """Where a provider of the federation ends sessions: its machine proves itself by a signed token, and has no cookie."""
 
 _HAND_OVER: dict[str, Place] = {
@@ -121,8 +122,8 @@ _HAND_OVER: dict[str, Place] = {
     FORM_PAGE: Place.ACCEPTED,
     FORM_DISCARDED: Place.SIGNED_IN,
 }
-_HOST_STATIC = "/.gateway/static/"
-_TRANSACTION = Place.TRANSACTION
+_HOST_STATIC: Final = "/.gateway/static/"
+_TRANSACTION: Final = Place.TRANSACTION
 """Of almost every request; until Python 3.12, to look a member up in its enum is a call."""
 
 

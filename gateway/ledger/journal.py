@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
@@ -48,11 +47,16 @@ OnDurable = Callable[[LedgerError | None], None]
 _log = structlog.get_logger("gateway.ledger")
 
 
-class _Entry(NamedTuple):
-    stamp: str
-    record: str
-    kind: str
-    on_durable: OnDurable
+class _Entry:
+    """A line that waits: its moment, what it says, and who is told."""
+
+    __slots__ = ("kind", "on_durable", "record", "stamp")
+
+    def __init__(self, stamp: str, record: str, kind: str, on_durable: OnDurable) -> None:
+        self.stamp = stamp
+        self.record = record
+        self.kind = kind
+        self.on_durable = on_durable
 
 
 @dataclass(slots=True)
@@ -215,7 +219,8 @@ class Stream:
         if second != self._second:
             self._second = second
             self._second_text = moment(second)[:-7]
-        return f"{self._second_text}{int((now - second) * 1_000_000):06d}Z"
+        # Six digits by a seventh in front: cheaper than a format, and each line has its moment.
+        return f"{self._second_text}{str(1_000_000 + int((now - second) * 1_000_000))[1:]}Z"
 
     def _launch_soon(self) -> None:
         """Sets when the next batch goes; a launch that only patient lines await is put forward when somebody waits."""

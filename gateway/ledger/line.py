@@ -14,31 +14,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
+from typing import Final
 from zlib import crc32
 
 import orjson
 
-VERSION = 1
-ZERO_LEAF = "0" * 64
+VERSION: Final = 1
+ZERO_LEAF: Final = "0" * 64
 """The `prev` of a stream's first line."""
-TYPICAL_BYTES = 2048
+TYPICAL_BYTES: Final = 2048
 """What a record takes as a rule."""
-UNCUT_BYTES = 2 * TYPICAL_BYTES
+UNCUT_BYTES: Final = 2 * TYPICAL_BYTES
 """A record up to this size is written as it is; above it, over-long values are cut."""
-MAX_LINE_BYTES = 8192
-_ENVELOPE_BYTES = 512
+MAX_LINE_BYTES: Final = 8192
+_ENVELOPE_BYTES: Final = 512
 """More than `v stream n prev time crc` with their keys ever take."""
-MAX_RECORD_BYTES = MAX_LINE_BYTES - _ENVELOPE_BYTES
-_VALUE_LIMITS = (1024, 256, 64)
+MAX_RECORD_BYTES: Final = MAX_LINE_BYTES - _ENVELOPE_BYTES
+_VALUE_LIMITS: Final = (1024, 256, 64)
 """Characters kept of a value: tried in turn until the record fits."""
-_MAX_DEPTH = 6
-_INT64 = 1 << 63
+_MAX_DEPTH: Final = 6
+_INT64: Final = 1 << 63
 
-ENVELOPE_KEYS = frozenset({"v", "stream", "n", "prev", "time", "crc"})
+ENVELOPE_KEYS: Final = frozenset({"v", "stream", "n", "prev", "time", "crc"})
 
 Record = Mapping[str, object]
 
-_LINE = re.compile(
+_LINE: Final = re.compile(
     rb'\{"v":1,"stream":"(?P<stream>[a-z]+-[0-9A-Za-z-]+)","n":(?P<n>0|[1-9][0-9]{0,19}),"prev":"(?P<prev>[0-9a-f]{64})",'
     rb'"time":"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)",'
     rb'"kind":"(?P<kind>[a-z-]+)"(?:,[ -~]*)?,"crc":"(?P<crc>[0-9a-f]{8})"\}'
@@ -70,7 +71,7 @@ def leaf(line: bytes) -> str:
 def compose(stream: str, n: int, prev: str, time: str, record: str) -> bytes:
     """The line, without its LF, of a record that `serialise` made."""
     covered = f'{{"v":{VERSION},"stream":"{stream}","n":{n},"prev":"{prev}","time":"{time}",{record}'.encode("ascii")
-    return b'%b,"crc":"%08x"}' % (covered, crc32(covered))
+    return covered + b',"crc":"' + crc32(covered).to_bytes(4).hex().encode("ascii") + b'"}'
 
 
 def is_whole(line: bytes) -> bool:
@@ -109,11 +110,11 @@ def serialise(record: Record) -> str:
         return _serialise_with_care(record)
     if (
         len(data) > UNCUT_BYTES
-        or b"\\" in data
-        or b"\x7f" in data
+        or data.find(b"\\") >= 0  # `in` would first try whether bytes are a number
+        or data.find(b"\x7f") >= 0
         or not data.isascii()
         or not data.startswith(b'{"kind":"')
-        or not ENVELOPE_KEYS.isdisjoint(record)
+        or not record.keys().isdisjoint(ENVELOPE_KEYS)
     ):
         return _serialise_with_care(record)
     return data[1:-1].decode("ascii")

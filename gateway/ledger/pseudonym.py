@@ -12,6 +12,7 @@ from base64 import b32encode, urlsafe_b64encode
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 import orjson
 from cryptography.hazmat.primitives import hpke
@@ -22,17 +23,17 @@ from gateway.ledger.line import fragment
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_128_GCM)
-INFO = {"person": b"gateway ledger 1 person", "address": b"gateway ledger 1 address"}
+SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_128_GCM)
+INFO: Final = {"person": b"gateway ledger 1 person", "address": b"gateway ledger 1 address"}
 """HPKE's `info`: a value that was sealed for one purpose opens for no other."""
-_PADDING_BYTES = 48
+_PADDING_BYTES: Final = 48
 """Sealed values are filled up to a multiple of this, so that their length tells nothing."""
-_SEALED_CHARACTERS = 96
+_SEALED_CHARACTERS: Final = 96
 """Of a user ID that somebody typed: far more than any has, and sealed it is no over-long value, whatever the characters."""
-_PSEUDONYM_BYTES = 16
-NETWORK_PREFIX = {4: 24, 6: 48}
+_PSEUDONYM_BYTES: Final = 16
+NETWORK_PREFIX: Final = {4: 24, 6: 48}
 """A client network: what one site usually has (RFC 6177 for IPv6)."""
-REMEMBERED = 4096
+REMEMBERED: Final = 4096
 """Identities kept of each sort, about 0.5 KiB each."""
 
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import orjson
 
@@ -34,10 +34,10 @@ from gateway.model import (
     Validity,
 )
 
-MAX_RECORDS = 8
+MAX_RECORDS: Final = 8
 """Designations or roles of one person for one thing that a line lists; the newest ones."""
-_PURPOSE_CHARACTERS = 256
-REMEMBERED = 4096
+_PURPOSE_CHARACTERS: Final = 256
+REMEMBERED: Final = 4096
 """Fragments of sessions and of users' records that are kept, each under 1 KiB."""
 
 

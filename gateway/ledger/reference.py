@@ -11,19 +11,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Final
 
 from gateway.errors import GatewayError
 
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base32: no I, L, O, U."""
-PAYLOAD_CHARACTERS = 16
-REFERENCE_CHARACTERS = PAYLOAD_CHARACTERS + 1
-RANDOM_BYTES = 10
+PAYLOAD_CHARACTERS: Final = 16
+REFERENCE_CHARACTERS: Final = PAYLOAD_CHARACTERS + 1
+RANDOM_BYTES: Final = 10
 """80 bits: at 10^10 lines the chance of any collision is about 4·10^-5."""
-_BATCH = 256
+_BATCH: Final = 256
 """References made at once by a `ReferenceSource`; 4 KiB of randomness."""
 
-_GENERATOR_POLYNOMIAL = 0b100101
+_GENERATOR_POLYNOMIAL: Final = 0b100101
 """x⁵ + x² + 1, primitive over GF(2)."""
 
 
@@ -49,15 +50,24 @@ def _powers() -> list[int]:
     return powers
 
 
-_WEIGHTS = _powers()
-_INVERSE_OF_LAST = next(value for value in range(1, 32) if _multiply(value, _WEIGHTS[-1]) == 1)
-_TO_CHECK = [[_multiply(_multiply(weight, value), _INVERSE_OF_LAST) for value in range(32)] for weight in _WEIGHTS[:-1]]
+_WEIGHTS: Final = _powers()
+_INVERSE_OF_LAST: Final = next(value for value in range(1, 32) if _multiply(value, _WEIGHTS[-1]) == 1)
+_TO_CHECK: Final = [
+    [_multiply(_multiply(weight, value), _INVERSE_OF_LAST) for value in range(32)] for weight in _WEIGHTS[:-1]
+]
 """What a character value adds to the check value, by position."""
-_VALUES = {character: value for value, character in enumerate(ALPHABET)}
-_READINGS = _VALUES | {character.lower(): value for character, value in _VALUES.items()}
-_READINGS |= {"O": 0, "o": 0, "I": 1, "i": 1, "L": 1, "l": 1}
-_CHARACTER_OF_BYTE = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
-_CHECK_OF_BYTE = [bytes(row[byte & 31] for byte in range(256)) for row in _TO_CHECK]
+_VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
+_READINGS: Final = (
+    _VALUES
+    | {character.lower(): value for character, value in _VALUES.items()}
+    | {"O": 0, "o": 0, "I": 1, "i": 1, "L": 1, "l": 1}
+)
+_CHARACTER_OF_BYTE: Final = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
+_CHECK_OF_BYTE: Final = [bytes(row[byte & 31] for byte in range(256)) for row in _TO_CHECK]
+
+
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit that marks the variant (RFC 9562 section 4.1), for the digit in its place."""
 
 
 def _with_check(values: list[int]) -> str:
@@ -109,7 +119,7 @@ def trace_id(reference: str) -> str:
     So the one value serves as W3C `traceparent` trace id and, with hyphens, as `BelGov-Trace-Id`.
     """
     digits = sha256(reference.encode("ascii")).hexdigest()
-    return f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) & 3]}{digits[17:32]}"
+    return f"{digits[:12]}8{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
 
 
 class ReferenceSource:

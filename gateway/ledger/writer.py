@@ -13,17 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import LedgerError
 from gateway.ledger.disk import Disk, FileState, Space
 from gateway.ledger.line import compose, leaf
 from gateway.ledger.segments import Cause, Fence, Head, class_of, resume, segment_name, segments_of, tail_leaf
 
-SEGMENT_SECONDS = 86_400
+SEGMENT_SECONDS: Final = 86_400
 """A segment is at most a day old, so that retention by whole segments is at most a day late."""
-PROBE_BYTES = 65_536
+PROBE_BYTES: Final = 65_536
 """Room that must be writable before a stream is tried again: eight lines of the greatest size."""
-_MAX_TAKEN_NAMES = 16
+_MAX_TAKEN_NAMES: Final = 16
 
 Opening = Callable[[tuple[Fence, ...]], tuple[str, str]]
 """Makes the first line of a segment after trouble or a start, given the fences to declare: (time, serialised record)."""

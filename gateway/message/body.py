@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.errors import MessageError
 from gateway.message.buffer import Buffer, blame
@@ -19,10 +19,10 @@ from gateway.message.hygiene import trailer_changes_meaning
 from gateway.message.limits import Limits
 from gateway.message.syntax import excerpt, read_fields
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
 # RFC 9112 section 7.1 without the white space that section 7.1.1 calls bad. 15 digits stay below 2^63.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:;%b(?:=(?:%b|%b))?)*+)\r\n" % (_TOKEN, _TOKEN, _QUOTED))
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})((?:;%b(?:=(?:%b|%b))?)*+)\r\n" % (_TOKEN, _TOKEN, _QUOTED))
 
 
 class Body(Protocol):
@@ -56,7 +56,7 @@ class EmptyBody:
         return END_OF_MESSAGE
 
 
-EMPTY = EmptyBody()
+EMPTY: Final = EmptyBody()
 
 
 class LengthBody:

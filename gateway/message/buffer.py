@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.errors import MessageError
 
 # RFC 9112 section 2.2: a CR belongs to a CRLF; section 5: no other control but HTAB. A CR at the very end may still get its LF.
-STRAY_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?![\n]|\Z)|(?<!\r)\n")
-_STRAY = "a control byte, a bare CR or a bare LF in the start line or the fields"
+STRAY_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?![\n]|\Z)|(?<!\r)\n")
+_STRAY: Final = "a control byte, a bare CR or a bare LF in the start line or the fields"
 
 
 class Buffer:

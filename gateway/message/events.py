@@ -6,7 +6,7 @@ A head is a value; nothing in it refers to the connection it came on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.message.fields import Fields
 from gateway.message.host import Authority
@@ -37,9 +37,9 @@ class UntilClose:
 
 Framing = NoBody | ContentLength | Chunked | UntilClose
 
-NO_BODY = NoBody()
-CHUNKED = Chunked()
-UNTIL_CLOSE = UntilClose()
+NO_BODY: Final = NoBody()
+CHUNKED: Final = Chunked()
+UNTIL_CLOSE: Final = UntilClose()
 
 
 class RequestHead(NamedTuple):
@@ -94,4 +94,4 @@ class EndOfMessage:
     """The message is whole. Trailer fields were checked and dropped."""
 
 
-END_OF_MESSAGE = EndOfMessage()
+END_OF_MESSAGE: Final = EndOfMessage()

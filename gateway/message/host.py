@@ -10,18 +10,18 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import RequestError
 
-NAME_CHARACTERS = 253
+NAME_CHARACTERS: Final = 253
 """Longest DNS name in characters (RFC 1035 section 2.3.4, less the length octets)."""
-PORT_MAX = 65535
-CACHED_AUTHORITIES = 1024
+PORT_MAX: Final = 65535
+CACHED_AUTHORITIES: Final = 1024
 """Authorities remembered: a gateway serves tens of names, and what does not parse is never remembered."""
 
-_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_AUTHORITY = re.compile(rf"(?:({_LABEL}(?:\.{_LABEL})*)\.?|\[([0-9a-f:.]+)\])(?::([1-9][0-9]{{0,4}}))?")
+_LABEL: Final = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_AUTHORITY: Final = re.compile(rf"(?:({_LABEL}(?:\.{_LABEL})*)\.?|\[([0-9a-f:.]+)\])(?::([1-9][0-9]{{0,4}}))?")
 
 
 class Authority(NamedTuple):

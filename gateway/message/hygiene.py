@@ -31,11 +31,12 @@ Set-Cookie, Location and whatever else bears a URL or a cookie path pass here; t
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from gateway.message.events import InformationalHead, NoBody, RequestHead, ResponseHead
 from gateway.message.fields import Fields, Pair
 
-CACHED_NAMES = 2048
+CACHED_NAMES: Final = 2048
 """Field names whose verdict is remembered, as spelt: browsers and applications use some hundreds."""
 
 
@@ -47,14 +48,14 @@ def _families(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_HOP_BY_HOP = _names(
+_HOP_BY_HOP: Final = _names(
     "connection keep-alive proxy-connection te trailer transfer-encoding content-length upgrade http2-settings"
     " proxy-authenticate proxy-authorization proxy-authentication-info"
 )
-_DECIDED_BY_PROXY = frozenset({"host", "cookie", "authorization"})
-_WEBSOCKET = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+_DECIDED_BY_PROXY: Final = frozenset({"host", "cookie", "authorization"})
+_WEBSOCKET: Final = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
-_FORGEABLE_FAMILIES = _families(
+_FORGEABLE_FAMILIES: Final = _families(
     # ours
     "x-gateway- x-subject- belgov-"
     # where from
@@ -69,7 +70,7 @@ _FORGEABLE_FAMILIES = _families(
     " x-jwt- shib- x-shib- iv- sm- cas- x-cas- x-sso- tailscale- impersonate- x-impersonate-"
     " client-cert x-client-cert x-client-verify x-client-dn x-client-subject x-client-san ssl-"
 )
-_FORGEABLE = _names(
+_FORGEABLE: Final = _names(
     # ours
     "x-gateway x-subject x-request-id x-correlation-id x-trace-id traceparent tracestate baggage"
     # where from
@@ -88,14 +89,14 @@ _FORGEABLE = _names(
     " x-principal x-login x-email x-groups x-roles x-auth-email x-auth-name x-auth-groups x-auth-roles x-auth-subject"
     " x-authenticated x-id-token x-access-token smuser"
 )
-_KEPT_FAMILIES = ("x-gateway-", "x-subject-", "belgov-", "public-key-pins")
-_KEPT_FROM_CLIENT = _names(
+_KEPT_FAMILIES: Final = ("x-gateway-", "x-subject-", "belgov-", "public-key-pins")
+_KEPT_FROM_CLIENT: Final = _names(
     "strict-transport-security expect-ct nel alt-svc clear-site-data service-worker-allowed x-gateway x-subject"
     " x-request-id traceparent tracestate server via x-powered-by x-aspnet-version x-aspnetmvc-version"
 )
 # RFC 9110 section 6.5.1: framing, routing, authentication, modifiers, control data and content format are never trailers.
-_NEVER_A_TRAILER_FAMILIES = ("accept", "access-control-", "if-", "sec-", "content-security-policy")
-_NEVER_A_TRAILER = _names(
+_NEVER_A_TRAILER_FAMILIES: Final = ("accept", "access-control-", "if-", "sec-", "content-security-policy")
+_NEVER_A_TRAILER: Final = _names(
     "set-cookie www-authenticate expect max-forwards range cache-control pragma age date expires location retry-after vary"
     " origin referer refresh user-agent content-encoding content-type content-range content-location content-language"
     " content-disposition"

@@ -15,6 +15,7 @@ Nothing is lenient but what the grammar allows: optional white space around valu
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.errors import GatewayError, MessageError, RequestError, ResponseError
 from gateway.message.body import EMPTY, Body, ReadAhead, body_of
@@ -33,12 +34,12 @@ from gateway.message.request import Seen, read_request_head, read_request_line
 from gateway.message.response import START, SWITCHING_PROTOCOLS, Known, read_response_head
 from gateway.message.syntax import REQUEST_FIELDS, RESPONSE_FIELDS
 
-EXCERPT_BYTES = 120
+EXCERPT_BYTES: Final = 120
 """Longest excerpt of a refused start line: a line of the ledger stays short."""
 # What stands behind a path may be secret (a query, path parameters, a fragment), and so may all of a "request line" that is a
 # misplaced body: a form, JSON, a field line. User information stands before its "@". A number that was cut cannot be masked.
-_SECRETS = re.compile(rb"//[^/?#]*(?:@|\Z)|[?#;=&\"'{<].*|:(?!//).*", re.DOTALL)
-_CUT_NUMBER = re.compile(rb"[0-9%.-]+\Z")
+_SECRETS: Final = re.compile(rb"//[^/?#]*(?:@|\Z)|[?#;=&\"'{<].*|:(?!//).*", re.DOTALL)
+_CUT_NUMBER: Final = re.compile(rb"[0-9%.-]+\Z")
 
 __all__ = ["Limits", "RequestReader", "ResponseReader"]
 

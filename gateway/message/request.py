@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.errors import RequestError
 from gateway.message.events import NO_BODY, ContentLength, Framing, RequestHead
@@ -14,13 +15,13 @@ from gateway.message.target import HTTPS_PORT, Target, parse_target
 
 # RFC 9110 section 9.1 has any token; every registered method is upper case with hyphens, and "get" or "tRACE" means GET
 # or TRACE to some frameworks and nothing to others. The longest registered one, UPDATEREDIRECTREF, has 17 letters.
-_METHOD = r"[A-Z][A-Z-]{0,23}"
-_REQUEST_LINE = re.compile(rf"({_METHOD}) ([!-~]++) HTTP/(1\.[01])\r\n")
-_METHOD_ALONE = re.compile(_METHOD)
+_METHOD: Final = r"[A-Z][A-Z-]{0,23}"
+_REQUEST_LINE: Final = re.compile(rf"({_METHOD}) ([!-~]++) HTTP/(1\.[01])\r\n")
+_METHOD_ALONE: Final = re.compile(_METHOD)
 # RFC 6455 section 4.1: the base64 of 16 bytes.
-_WEBSOCKET_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
+_WEBSOCKET_KEY: Final = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 # Fields that hold one value and on which the gateway or an origin decides: of two lines each could believe another one.
-_SINGLE = frozenset(
+_SINGLE: Final = frozenset(
     {
         "authorization",
         "content-type",

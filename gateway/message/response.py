@@ -6,6 +6,7 @@ Origins are held to the same strictness as clients; what breaks it becomes a Res
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.errors import MessageError
 from gateway.message.events import NO_BODY, UNTIL_CLOSE, ContentLength, InformationalHead, ResponseHead
@@ -13,13 +14,13 @@ from gateway.message.fields import Fields
 from gateway.message.limits import Limits
 from gateway.message.syntax import RESPONSE_FIELDS, persists, read_fields, read_framing
 
-START = b"HTTP/1."
+START: Final = b"HTTP/1."
 """How every response begins; anything else (HTTP/0.9, TLS, another protocol) is refused with its first bytes."""
-SWITCHING_PROTOCOLS = 101
+SWITCHING_PROTOCOLS: Final = 101
 
 # Status codes are 100 to 599 (RFC 9110 section 15). The space before an empty reason is required of servers (RFC 9112
 # section 4), but some leave it out, and nothing can be read two ways then.
-_STATUS_LINE = re.compile(r"HTTP/(1\.[01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*+))?\r\n")
+_STATUS_LINE: Final = re.compile(r"HTTP/(1\.[01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*+))?\r\n")
 
 
 class Known:

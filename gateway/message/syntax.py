@@ -7,23 +7,24 @@ Only a block that fails is looked at line by line, to say why.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.errors import MessageError
 from gateway.message.events import CHUNKED, NO_BODY, ContentLength, Framing
 from gateway.message.fields import Fields
 
-EXCERPT_CHARACTERS = 40
+EXCERPT_CHARACTERS: Final = 40
 """Longest piece of a message that a detail repeats, in characters: enough to recognise a field name."""
 
 # RFC 9110 section 5.5: visible ASCII, SP, HTAB and obs-text, which stays opaque (browsers put UTF-8 into cookies).
-_VALUE = r"[\t -~\x80-\xff]*+"
+_VALUE: Final = r"[\t -~\x80-\xff]*+"
 # Narrower than a token (THREATS row 2): CGI, WSGI and PHP fold "_" and "." into "-", so X_Remote_User becomes X-Remote-User.
-REQUEST_FIELDS = re.compile(rf"(?:[A-Za-z0-9-]++:{_VALUE}\r\n)*+")
+REQUEST_FIELDS: Final = re.compile(rf"(?:[A-Za-z0-9-]++:{_VALUE}\r\n)*+")
 # RFC 9110 section 5.1: any token. Names of responses reach browsers only, which know no aliases.
-RESPONSE_FIELDS = re.compile(rf"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:{_VALUE}\r\n)*+")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+RESPONSE_FIELDS: Final = re.compile(rf"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:{_VALUE}\r\n)*+")
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110 section 8.6 has 1*DIGIT. No leading zeros (octal for some readers), below 2^63 (signed for others).
-_LENGTH = re.compile(r"0|[1-9][0-9]{0,17}")
+_LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def read_fields(block: str, grammar: re.Pattern[str], limit: int) -> Fields:

@@ -20,29 +20,29 @@ gateway never decides on it. Controls, space, `#` and non-ASCII are refused ther
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import RequestError
 from gateway.message.host import Authority, parse_authority
 
-HTTPS_PORT = 443
+HTTPS_PORT: Final = 443
 
-_REFUSED_METHODS = {
+_REFUSED_METHODS: Final = {
     "CONNECT": "CONNECT asks for a tunnel, and the gateway is no forward proxy",
     "TRACE": "TRACE would echo the fields that the gateway adds",
 }
-_PCHAR = r"[A-Za-z0-9\-._~!$&'()*+,=:@]"  # RFC 3986 section 3.3 without ";"
-_QUERY_OCTETS = r"[!\"$-~]*+"  # visible ASCII without "#"
+_PCHAR: Final = r"[A-Za-z0-9\-._~!$&'()*+,=:@]"  # RFC 3986 section 3.3 without ";"
+_QUERY_OCTETS: Final = r"[!\"$-~]*+"  # visible ASCII without "#"
 # The everyday target: already canonical, nothing to decode. The long way below gives the same result for it.
-_CANONICAL = re.compile(rf"((?:/(?!\.\.?(?:[/?]|\Z)){_PCHAR}++)*+/?)(?:\?({_QUERY_OCTETS}))?")
-_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
-_PATH_OCTETS = re.compile(rf"(?:{_PCHAR}|[/%\[\]|^])*")
-_QUERY = re.compile(_QUERY_OCTETS)
-_TO_NORMALISE = re.compile(r"%([0-9A-Fa-f]{2})?|[\[\]|^]")
-_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
-_ENCODED_TWICE = re.compile(r"%25[0-9A-Fa-f]{2}")
-_DOT_SEGMENT = re.compile(r"/\.\.?(?:/|%[0-7]|\Z)")
+_CANONICAL: Final = re.compile(rf"((?:/(?!\.\.?(?:[/?]|\Z)){_PCHAR}++)*+/?)(?:\?({_QUERY_OCTETS}))?")
+_ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
+_PATH_OCTETS: Final = re.compile(rf"(?:{_PCHAR}|[/%\[\]|^])*")
+_QUERY: Final = re.compile(_QUERY_OCTETS)
+_TO_NORMALISE: Final = re.compile(r"%([0-9A-Fa-f]{2})?|[\[\]|^]")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9\-._~]")
+_ENCODED_TWICE: Final = re.compile(r"%25[0-9A-Fa-f]{2}")
+_DOT_SEGMENT: Final = re.compile(r"/\.\.?(?:/|%[0-7]|\Z)")
 
 
 class Target(NamedTuple):

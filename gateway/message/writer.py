@@ -9,20 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
 from gateway.errors import WriteError
 from gateway.message.events import Chunked, ContentLength, Framing, NoBody, UntilClose
 from gateway.message.fields import Pair
 from gateway.message.syntax import RESPONSE_FIELDS
 
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 """The end of a chunked body, without trailers."""
 
-_REQUEST_START = re.compile(r"[A-Z-]+ [!-~]+")
-CACHED_NAMES = 2048
+_REQUEST_START: Final = re.compile(r"[A-Z-]+ [!-~]+")
+CACHED_NAMES: Final = 2048
 """Field names whose verdict is remembered, as spelt: browsers and applications use some hundreds."""
-_FRAMING_NAMES = frozenset({"content-length", "transfer-encoding"})
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_FRAMING_NAMES: Final = frozenset({"content-length", "transfer-encoding"})
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
 class FieldBlock:
@@ -34,7 +35,7 @@ class FieldBlock:
         self.lines = lines
 
 
-NO_FIELDS = FieldBlock("")
+NO_FIELDS: Final = FieldBlock("")
 
 
 def field_block(fields: Iterable[Pair]) -> FieldBlock:

@@ -6,14 +6,14 @@ knows that.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.decision.facts import SAFE_METHODS
 from gateway.message import Fields
 from gateway.proxy.agent import Named
 
-FRAMES = frozenset({"iframe", "frame", "object", "embed"})
-TELLS_THE_USER = frozenset({"chrome", "edge", "opera", "vivaldi", "yandex", "samsung", "firefox"})
+FRAMES: Final = frozenset({"iframe", "frame", "object", "embed"})
+TELLS_THE_USER: Final = frozenset({"chrome", "edge", "opera", "vivaldi", "yandex", "samsung", "firefox"})
 """Families that mark a navigation by a person's hand with Sec-Fetch-User. Safari never does, and what comes after a script's long wait
 does not either (CLIENTS): so its absence alone says nothing."""
 

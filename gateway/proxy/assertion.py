@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.errors import ConfigurationError
 from gateway.model import Authorisation, Session, Transaction, UseGrant
 
-LIFETIME_SECONDS = 60
-REUSE_SECONDS = 30.0
+LIFETIME_SECONDS: Final = 60
+REUSE_SECONDS: Final = 30.0
 """An assertion is handed out again for at most this long, so that every origin gets one that is good for 30 s more."""
-CACHED = 10_000
+CACHED: Final = 10_000
 """Assertions kept; the oldest goes first. Each costs about 1 kB, signing one about 50 µs."""
 
 

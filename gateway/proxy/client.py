@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
-from typing import cast
+from typing import Final, cast
 
 from gateway.decision import Connection, Hello
 from gateway.errors import RequestError
@@ -27,18 +27,18 @@ from gateway.proxy.kernel import half_close, keep_probing, reset_on_close, unack
 from gateway.proxy.received import Receiver
 from gateway.proxy.wheel import NEVER
 
-HIGH_WATER_BYTES = 64 * 1024
+HIGH_WATER_BYTES: Final = 64 * 1024
 """Unread bytes of a client above which its socket is not read: one TLS record is 16 KiB, four keep a fast upload flowing."""
-WRITE_HIGH_BYTES = 128 * 1024
+WRITE_HIGH_BYTES: Final = 128 * 1024
 """Unsent bytes towards a client above which the origin is not read."""
-CARD_KEEP_ALIVE_SECONDS = 3.0
+CARD_KEEP_ALIVE_SECONDS: Final = 3.0
 """How long a connection of the eID door stays open between two requests: a page with its style sheet. The card was shown to the
 connection; who tries again with another one must come by a new one, and a browser takes what is open."""
 CARD_LIFE_SECONDS = 15.0
 """How old a connection of the eID door gets, however busy it is: what a card proves there is believed to be of now. Long enough to ask
 whether it was revoked, and for a page with its style sheet."""
-LINGER_SECONDS = 1.0
-LINGER_BYTES = 64 * 1024
+LINGER_SECONDS: Final = 1.0
+LINGER_BYTES: Final = 64 * 1024
 """How long, and how much, a refused client may go on sending before its connection is closed: a close on unread bytes resets
 the connection, and the browser drops our page (RFC 9112 section 9.6)."""
 

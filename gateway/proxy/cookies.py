@@ -10,21 +10,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
 
-SESSION_COOKIE = "__Host-gw-session"
-START_COOKIE = "__Host-gw-start"
-KEPT_COOKIE = "__Host-gw-kept"
+SESSION_COOKIE: Final = "__Host-gw-session"
+START_COOKIE: Final = "__Host-gw-start"
+KEPT_COOKIE: Final = "__Host-gw-kept"
 """Ties a kept form to the browser that sent it (docs/adr/0009)."""
-LANGUAGE_COOKIE = "__Host-gw-language"
-NOTE_PREFIX = "__Host-gw-path-"
+LANGUAGE_COOKIE: Final = "__Host-gw-language"
+NOTE_PREFIX: Final = "__Host-gw-path-"
 """Of cookies that tell the path and the name of an origin's (`note_of`)."""
-OWN_PREFIXES = ("__host-gw-", "__secure-gw-")
+OWN_PREFIXES: Final = ("__host-gw-", "__secure-gw-")
 """Lower case: browsers compare the prefixes of cookie names without regard to case (RFC 6265bis section 4.1.3)."""
 
-ORIGIN_PREFIX = "__Secure-gw-"
-REMEMBERED = 4096
+ORIGIN_PREFIX: Final = "__Secure-gw-"
+REMEMBERED: Final = 4096
 """Scopes kept: one for each sign-in and transaction that is in use."""
 
 Pair = tuple[str, str]

@@ -8,6 +8,7 @@ comes to is `decision.evidence`, which is pure.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from gateway.decision import ClientEvidence, Connection, Decision, Facts, Rules, Signal
 from gateway.decision.evidence import MANY_CONNECTIONS, NAVIGATIONS, assess, steady
@@ -17,11 +18,11 @@ from gateway.proxy.activity import Acting
 from gateway.proxy.agent import Named
 from gateway.records.values import SessionEntry
 
-TOGETHER_SECONDS = 0.5
+TOGETHER_SECONDS: Final = 0.5
 """Navigations that are closer are one act: a browser that opens its tabs again, or a request that was decided twice."""
-ASSESSED_SECONDS = 1.0
+ASSESSED_SECONDS: Final = 1.0
 """How long what the signals come to holds while no new one is seen: they fade over minutes, and requests come many a second."""
-MAX_TRANSACTIONS = 256
+MAX_TRANSACTIONS: Final = 256
 """Of which one session's pace is kept; a person who opens more within a minute begins them anew."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.decision import Connection, Facts, PageOrigin, Rules, Signal
 from gateway.decision.suspensions import Suspensions
@@ -16,8 +16,8 @@ from gateway.proxy.evidence import look, observed, read_traits
 from gateway.records.index import Index
 from gateway.records.values import SessionEntry
 
-HTTPS_PORT = 443
-CREDENTIAL_FIELDS = (
+HTTPS_PORT: Final = 443
+CREDENTIAL_FIELDS: Final = (
     "proxy-authorization",
     "dpop",
     "x-api-key",
@@ -36,11 +36,14 @@ API keys, and the draft of OAuth client attestation. No browser sends one before
 holds opens nothing either, and is not looked at."""
 
 
-class Evidence(NamedTuple):
+class Evidence:
     """Facts, and the session that they were read from: needed again when an open exchange is decided anew."""
 
-    facts: Facts
-    entry: SessionEntry | None
+    __slots__ = ("entry", "facts")
+
+    def __init__(self, facts: Facts, entry: SessionEntry | None) -> None:
+        self.facts = facts
+        self.entry = entry
 
 
 class Sent(NamedTuple):
@@ -157,7 +160,7 @@ def renewed(evidence: Evidence, index: Index, suspensions: Suspensions, now: flo
     A `lasting` exchange (a websocket, a stream) keeps being measured by idle time and the age of the authentication. An
     answer that is merely long is not: it began in time, and counts as old as it was then. The session's own end ends both.
     """
-    facts, entry = evidence
+    facts, entry = evidence.facts, evidence.entry
     # The entry lives on through a step-up, which gives this host's cookie up: what is open keeps its session.
     session = None if entry is None else entry.session
     last_seen = 0.0 if entry is None else entry.last_seen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.decision import Decision, Facts, Located, Place
 from gateway.ledger.reference import trace_id
@@ -28,21 +28,33 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 
-PORTAL_METHODS = frozenset({"GET", "HEAD", "POST"})
+PORTAL_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 """What our own pages know. Every other method gets the same page as OPTIONS: what aiohttp itself does not know, it answers itself,
 and repeats the request line with its query in the answer and in its log."""
 
 
-class Route(NamedTuple):
+class Route:
     """Where an exchange goes: the origin, method, target and fields there (`first`, then `fields`), and how to map what comes back."""
 
-    origin: Origin
-    method: str
-    target: str
-    first: FieldBlock
-    fields: list[Pair]
-    mount: mapping.Mount | None
-    scope: cookies.CookieScope | None
+    __slots__ = ("fields", "first", "method", "mount", "origin", "scope", "target")
+
+    def __init__(
+        self,
+        origin: Origin,
+        method: str,
+        target: str,
+        first: FieldBlock,
+        fields: list[Pair],
+        mount: mapping.Mount | None,
+        scope: cookies.CookieScope | None,
+    ) -> None:
+        self.origin = origin
+        self.method = method
+        self.target = target
+        self.first = first
+        self.fields = fields
+        self.mount = mount
+        self.scope = scope
 
 
 def route(

@@ -7,7 +7,7 @@ no line: how it ended it reports to its `Exchange`.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.exchange import Exchange
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2: what may be sent again when a kept connection turns out to be dead."""
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LOOK_SECONDS = 15.0
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LOOK_SECONDS: Final = 15.0
 """How often a forwarding is looked at when it waits for nothing in particular."""
-CONTINUE_AFTER_SECONDS = 1.0
+CONTINUE_AFTER_SECONDS: Final = 1.0
 """How long the origin may take to say 100 before we do: clients wait about as long (curl: 1 s)."""
-EVENT_STREAM = "text/event-stream"
+EVENT_STREAM: Final = "text/event-stream"
 """What never ends by itself (WHATWG HTML section 9.2): silence is no fault of it, and like a websocket it lasts with the session."""
 
 _log = structlog.get_logger("gateway.proxy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.decision import Snapshot
 
@@ -55,11 +56,11 @@ def _places(snapshot: Snapshot, host: str) -> dict[str, str]:
 
 
 TableKey = Transactions | Grants | Institutions | Hosts
-BY_KEY = frozenset({"transactions", "authorisations", "by_reference", "institutions", "hosts"})
+BY_KEY: Final = frozenset({"transactions", "authorisations", "by_reference", "institutions", "hosts"})
 """Fields of the snapshot that are looked up by a key that the exchange hangs on (`by_reference` holds the same authorisations)."""
-_WITHOUT_MEANING = frozenset({"hash", "_longest"})
+_WITHOUT_MEANING: Final = frozenset({"hash", "_longest"})
 """What follows from the other fields."""
-WHOLE = tuple(field.name for field in dc.fields(Snapshot) if field.name not in BY_KEY | _WITHOUT_MEANING)
+WHOLE: Final = tuple(field.name for field in dc.fields(Snapshot) if field.name not in BY_KEY | _WITHOUT_MEANING)
 
 
 @dataclass(frozen=True, slots=True)

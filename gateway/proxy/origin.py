@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from gateway.errors import OriginError, ResponseError, WriteError
@@ -19,12 +19,12 @@ from gateway.model import Origin
 from gateway.proxy.kernel import keep_probing
 from gateway.proxy.received import Receiver
 
-IDLE_KEPT = 64
+IDLE_KEPT: Final = 64
 """Idle connections kept for one origin; more than a worker's parallel requests to one origin are rarely under way."""
 
-UNIX_SCHEME = "unix:"
-WEBSOCKET_ACCEPTED = 101
-LEAVE_SECONDS = 1.0
+UNIX_SCHEME: Final = "unix:"
+WEBSOCKET_ACCEPTED: Final = 101
+LEAVE_SECONDS: Final = 1.0
 """How long an origin that was told why has for its own goodbye."""
 
 
@@ -288,7 +288,9 @@ class Pool:
         return context
 
     def give_back(self, connection: OriginConnection) -> None:
-        idle = self._idle.setdefault(connection.origin, deque())
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = deque()
         if len(idle) >= IDLE_KEPT:
             idle.popleft().close()
         connection.idle_since = self.loop.time()

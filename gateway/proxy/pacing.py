@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
-LOOKS = 4
+LOOKS: Final = 4
 """How often an allowance is looked at while it runs out: it ends at most a quarter late."""
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

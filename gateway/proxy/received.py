@@ -8,8 +8,9 @@ request of 1 KiB. Measured: a third of all processor time of small requests. Her
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
-READ_BYTES = 7 * 16 * 1024
+READ_BYTES: Final = 7 * 16 * 1024
 """The most that one read brings: seven TLS records, the most that is allocated from the heap, below `edge.memory`'s threshold."""
 
 # Filled and emptied within one callback of one loop; nobody keeps a view of it.

@@ -19,7 +19,7 @@ between its decision and now, and is hung up then. And should this page have ove
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gateway.decision import Decision, Facts, Snapshot, decide
 from gateway.decision.until import stands_until
@@ -31,11 +31,11 @@ from gateway.records.values import SessionEntry
 if TYPE_CHECKING:
     from gateway.proxy.gate import Gate
 
-RECHECK_SECONDS = 0.4
+RECHECK_SECONDS: Final = 0.4
 """An exchange older than this is hung up; a shorter one is over before a revocation could reach it."""
-BACKSTOP_SECONDS = 300.0
+BACKSTOP_SECONDS: Final = 300.0
 """Each exchange is decided anew this often, whatever happens: 10,000 open websockets are 33 decisions a second."""
-AT_ONCE = 100
+AT_ONCE: Final = 100
 """Exchanges decided anew in one turn of the loop: a millisecond, or some ten when all of them end."""
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-SLOT_SECONDS = 0.25
+SLOT_SECONDS: Final = 0.25
 """Width of a bucket. Nobody is looked at before its moment, and at most this and the time between two turns after it."""
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 
 class Timed(Protocol):

@@ -9,6 +9,7 @@ import asyncio
 import dataclasses as dc
 import hashlib
 import json
+import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -27,6 +29,7 @@ from gateway.edge.accept import Acceptor
 from gateway.edge.admission import Admission
 from gateway.edge.sockets import listen
 from gateway.edge.tls import ServerContexts, read_certificates
+from gateway.ledger.disk import Disk
 from gateway.ledger.keys import make_keys
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.reference import ReferenceSource
@@ -299,6 +302,16 @@ async def stage(
             writer.transport.abort()
         await asyncio.sleep(0)
         await ledger.close()
+
+
+def slow_disk(monkeypatch: pytest.MonkeyPatch, wait: Callable[[], object]) -> None:
+    """From now on a line is not durable before `wait` has come back, in the thread that writes it."""
+
+    def sync(disk: Disk, descriptor: int) -> None:
+        wait()
+        os.fdatasync(descriptor)
+
+    monkeypatch.setattr(Disk, "sync", sync)
 
 
 async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from gateway.ledger.journal import OnDurable
-from gateway.ledger.line import Record
+from gateway.ledger.disk import Disk, Space
 from gateway.proxy.client import ClientConnection
-from tests.proxy.stage import HOST, Stage, answering, stage, until
+from tests.proxy.stage import HOST, Stage, answering, slow_disk, stage, until
 
 WEBSOCKET = (
     "Upgrade: websocket",
@@ -115,10 +116,9 @@ async def test_our_open_pages_leave_the_reserve_of_space_to_persons(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger's permits could fill the disk to its end, and so turn everybody away."""
+    monkeypatch.setattr(Disk, "space", lambda disk, directory: Space(1, 10**12))
     async with stage(tmp_path) as it:
-        stream = it.gate.ledger.user
-        stream.spare_space(low=True)
-        monkeypatch.setattr(stream, "spare_space", lambda low: None)  # the disk of the test has room
+        await until(lambda: it.gate.ledger.free_bytes == 1)
         answer = await it.ask(it.request("GET /.gateway/language HTTP/1.1", signed_in=False))
         assert answer.startswith(b"HTTP/1.1 503 "), answer
         assert it.gate.decisions["ledger_unavailable"] == 1
@@ -131,14 +131,13 @@ async def test_what_waits_for_its_line_at_a_stop_is_forwarded_no_more(
     async with stage(tmp_path) as it:
         _, writer = await it.connect()
         connection = await only_connection(it)
-        stream, held = it.gate.ledger.user, []
-        with monkeypatch.context() as slow_disk:
-            slow_disk.setattr(stream, "append", lambda *line: held.append(line))
-            writer.write(it.request())
-            await until(lambda: held)
-            it.gate.draining = True
-            connection.stop()
-        stream.append(*held[0])
+        let_go = threading.Event()
+        slow_disk(monkeypatch, lambda: let_go.wait(5))
+        writer.write(it.request())
+        await until(lambda: it.gate.decisions["permitted"] == 1)
+        it.gate.draining = True
+        connection.stop()
+        let_go.set()
         completion = await it.completion()
         assert completion["outcome"] == "draining"
         assert not it.seen
@@ -149,13 +148,7 @@ async def test_who_was_revoked_while_a_slow_disk_wrote_the_line_reaches_no_origi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(tmp_path) as it:
-        stream, loop = it.gate.ledger.user, asyncio.get_running_loop()
-        append = stream.append
-
-        def slow(record: Record, on_durable: OnDurable, expendable: bool = False, patient: bool = False) -> None:
-            append(record, lambda error: loop.call_later(0.6, on_durable, error) and None, expendable)
-
-        monkeypatch.setattr(stream, "append", slow)
+        slow_disk(monkeypatch, lambda: time.sleep(0.6))
         asked = asyncio.create_task(it.ask(it.request()))
         await until(lambda: it.gate.decisions["permitted"] == 1)
         it.records.users.clear()

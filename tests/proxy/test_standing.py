@@ -9,6 +9,7 @@ import asyncio
 import dataclasses as dc
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_network
@@ -25,7 +26,7 @@ from gateway.proxy.keys import Grants, Hosts, Institutions, Transactions
 from gateway.proxy.wheel import SLOT_SECONDS
 from gateway.records.index import SessionRow
 from tests.decision import world
-from tests.proxy.stage import HOST, TOKEN, Stage, stage, until
+from tests.proxy.stage import HOST, TOKEN, Stage, slow_disk, stage, until
 
 SLOW = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 SESSION = dc.replace(world.SESSION, means=Means.EID)
@@ -201,15 +202,7 @@ async def test_one_that_was_decided_on_just_before_is_found_when_it_is_forwarded
 ) -> None:
     """The change comes while its line is on the way to the disk: nothing of it is in any set then."""
     async with stage(tmp_path, never_ends) as it:
-        stream, append = it.gate.ledger.user, it.gate.ledger.user.append
-        loop = asyncio.get_running_loop()
-        monkeypatch.setattr(
-            stream,
-            "append",
-            lambda record, done, *more, **and_more: append(
-                record, lambda e: loop.call_later(0.2, done, e) and None, *more, **and_more
-            ),
-        )
+        slow_disk(monkeypatch, lambda: time.sleep(0.2))
         reader, writer = await it.connect()
         writer.write(it.request())
         await until(lambda: it.gate.decisions["permitted"] == 1)
