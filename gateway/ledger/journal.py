@@ -1,7 +1,8 @@
 """A stream of the ledger as the event loop sees it: lines go in, and each caller learns when its line is on the disk.
 
-Natural batching: what is appended while one batch is written and synced by the stream's thread is the next batch; and a stream that
-wrote a moment ago gathers for that moment, because a sync costs the processor as much as ten lines. A line that nobody waits
+Natural batching: what is appended while one batch is written and synced by the stream's thread is the next batch; a stream that
+wrote a moment ago gathers for that moment, because a sync costs the processor as much as ten lines; and a batch goes only when the
+loop has come to rest, or has been busy for too long. A line that nobody waits
 for (`patient`) goes with the next one that somebody waits for, or by itself a little later. All state lives on the loop; the
 thread runs one job at a time and reports with one `call_soon_threadsafe`. So a line costs no lock, no task, and a timer at
 most once a batch.
@@ -36,6 +37,8 @@ WRITE_DEADLINE_SECONDS = 5.0
 """How long a request waits for its line before it is refused."""
 GATHER_SECONDS = 0.002
 """Least time between two batches: the first line after a pause waits for nothing, and under load a sync is shared by more lines."""
+GATHER_MOST_SECONDS = 0.005
+"""How long a loop that always has something to do goes on gathering: a sync costs as much as two or three whole requests."""
 PATIENT_SECONDS = 0.02
 """How long a line that nobody waits for lets others join it: on a quiet gateway a request then costs one sync instead of two."""
 RETRY_SECONDS = 1.0
@@ -109,6 +112,7 @@ class Stream:
         self._launching: asyncio.Handle | None = None
         self._launch_is_prompt = False
         self._launched_at = 0.0
+        self._gathered = 0
         self._watch: asyncio.TimerHandle | None = None
         self._outage: _Outage | None = None
         self._space_is_low = False
@@ -230,12 +234,23 @@ class Stream:
         gathered = self._launched_at + GATHER_SECONDS - self._loop.time()
         wait = gathered if self._awaited else max(gathered, PATIENT_SECONDS)
         if wait > 0:
-            self._launching = self._loop.call_later(wait, self._launch)
+            self._launching = self._loop.call_later(wait, self._gather)
         else:
-            self._launching = self._loop.call_soon(self._launch)
+            self._launching = self._loop.call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """The batch goes when a turn of the loop brought no more lines. While it brings some, it has work all the same: nothing is idle
+        for want of this sync, and who comes next shares it."""
+        lines = len(self._pending)
+        if lines > self._gathered and self._loop.time() < self._pending_since + GATHER_MOST_SECONDS:
+            self._gathered = lines
+            self._launching = self._loop.call_soon(self._gather)
+        else:
+            self._launch()
 
     def _launch(self) -> None:
         self._launching = None
+        self._gathered = 0
         if self._pending and self._flying is None:
             self._awaited = False
             self._flying = self._pending
