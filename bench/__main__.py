@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+import sysconfig
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -53,8 +54,16 @@ def _machine() -> tuple[str, ...]:
     )
 
 
+def _interpreter() -> str:
+    """Which Python, and how it was built: the same version is a tenth to a sixth slower without these two."""
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    built = [name for name, option in (("PGO", "--enable-optimizations"), ("LTO", "--with-lto")) if option in options]
+    how = f"built with {' and '.join(built)}" if built else "built without PGO and LTO"
+    return f"{platform.python_implementation()} {platform.python_version()}, {how}"
+
+
 def _versions() -> dict[str, str]:
-    found = {"gateway": f"this tree, {platform.python_implementation()} {platform.python_version()}"}
+    found = {"gateway": f"this tree, {_interpreter()}"}
     return found | {name: programs.version(name) for name in ("nginx", "envoy", "caddy", "haproxy", "wrk", "curl")}
 
 
