@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import sys
-import sysconfig
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -55,11 +54,9 @@ def _machine() -> tuple[str, ...]:
 
 
 def _interpreter() -> str:
-    """Which Python, and how it was built: the same version is a tenth to a sixth slower without these two."""
-    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    built = [name for name, option in (("PGO", "--enable-optimizations"), ("LTO", "--with-lto")) if option in options]
-    how = f"built with {' and '.join(built)}" if built else "built without PGO and LTO"
-    return f"{platform.python_implementation()} {platform.python_version()}, {how}"
+    """Which Python. Debian's is built with PGO and LTO; the same version without them is a tenth slower."""
+    whose = "Debian's" if Path(sys.executable).resolve().parent == Path("/usr/bin") else "not Debian's"
+    return f"{platform.python_implementation()} {platform.python_version()}, {whose}"
 
 
 def _versions() -> dict[str, str]:
