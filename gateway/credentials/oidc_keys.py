@@ -65,7 +65,7 @@ def _read_key(raw: object) -> Key | None:
     try:
         found = jwt.PyJWK(raw).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm, NotImplementedError):
-        return None
+        return None  # no key that we can use: what it signed has no key here, and is refused
     if not isinstance(kid, str) or not isinstance(algorithm, str | None):
         return None
     algorithms = _fitting(found) & ({algorithm} if algorithm else ALGORITHMS)

@@ -2,10 +2,9 @@
 
 Natural batching: what is appended while one batch is written and synced by the stream's thread is the next batch; a stream that
 wrote a moment ago gathers for that moment, because a sync costs the processor as much as ten lines; and a batch goes only when the
-loop has come to rest, or has been busy for too long. A line that nobody waits
-for (`patient`) goes with the next one that somebody waits for, or by itself a little later. All state lives on the loop; the
-thread runs one job at a time and reports with one `call_soon_threadsafe`. So a line costs no lock, no task, and a timer at
-most once a batch.
+loop has come to rest, or has been busy for too long. A line that nobody waits for (`patient`) goes with the next one that somebody
+waits for, or by itself a little later. All state lives on the loop; the thread runs one job at a time and reports with one
+`call_soon_threadsafe`. So a line costs no lock, no task, and a timer at most once a batch.
 
 When a batch cannot be made durable, even in a new segment, or not in time, the stream is *down*: everything that waits
 and everything that comes is refused at once, and the disk is tried every second until a `gap` line can be written.
@@ -41,6 +40,8 @@ GATHER_MOST_SECONDS = 0.005
 """How long a loop that always has something to do goes on gathering: a sync costs as much as two or three whole requests."""
 PATIENT_SECONDS = 0.02
 """How long a line that nobody waits for lets others join it: on a quiet gateway a request then costs one sync instead of two."""
+IDLE_TURN_SECONDS = 50e-6
+"""A turn of the loop that took longer had something to do: one without takes some microseconds."""
 RETRY_SECONDS = 1.0
 MAX_PENDING_LINES = 65_536
 """Lines that wait for one batch: at 2 KiB each 128 MiB, some 100 times what arrives in a second."""
@@ -113,6 +114,7 @@ class Stream:
         self._launch_is_prompt = False
         self._launched_at = 0.0
         self._gathered = 0
+        self._turned_at = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._outage: _Outage | None = None
         self._space_is_low = False
@@ -239,11 +241,12 @@ class Stream:
             self._launching = self._loop.call_soon(self._gather)
 
     def _gather(self) -> None:
-        """The batch goes when a turn of the loop brought no more lines. While it brings some, it has work all the same: nothing is idle
-        for want of this sync, and who comes next shares it."""
-        lines = len(self._pending)
-        if lines > self._gathered and self._loop.time() < self._pending_since + GATHER_MOST_SECONDS:
-            self._gathered = lines
+        """The batch goes when the loop had a turn with nothing to do. Until then nothing is idle for want of this sync, and who comes
+        next shares it."""
+        lines, now = len(self._pending), time.monotonic()
+        busy = lines > self._gathered or now - self._turned_at > IDLE_TURN_SECONDS
+        if busy and self._loop.time() < self._pending_since + GATHER_MOST_SECONDS:
+            self._gathered, self._turned_at = lines, now
             self._launching = self._loop.call_soon(self._gather)
         else:
             self._launch()

@@ -120,6 +120,28 @@ async def test_a_line_that_nobody_waits_for_goes_by_itself_a_little_later(
     assert (numbers(tmp_path), disk.syncs - before) == ([0, 1, 2], 1)
 
 
+@pytest.mark.parametrize(("most", "shared"), [(60.0, True), (0.0, False)])
+async def test_lines_that_each_turn_of_a_busy_loop_brings_share_a_sync_for_so_long(
+    tmp_path: Path,
+    make_stream: Callable[..., Stream],
+    disk: FaultyDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    most: float,
+    shared: bool,
+) -> None:
+    monkeypatch.setattr("gateway.ledger.journal.GATHER_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.ledger.journal.GATHER_MOST_SECONDS", most)
+    stream = make_stream()
+    await stream.write(record(0))
+    before, told = disk.syncs, list[LedgerError | None]()
+    for number in range(1, 21):
+        stream.append(record(number), told.append)
+        await asyncio.sleep(0)
+    await until(lambda: len(told) == 20)
+    assert numbers(tmp_path) == list(range(21))
+    assert (disk.syncs - before == 1) is shared
+
+
 async def test_many_waiters_get_their_own_answer_in_order(tmp_path: Path, make_stream: Callable[..., Stream]) -> None:
     stream = make_stream()
     await asyncio.gather(*(stream.write(record(number)) for number in range(500)))
