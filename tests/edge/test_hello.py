@@ -192,6 +192,7 @@ def test_openssl_says_what_it_was_told() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         context.maximum_version = context.minimum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
+    context.check_hostname = False  # without a name there is none to check, and Debian's ssl says so
     assert read(openssl_hello(None, context)).newest_version == "TLSv1.1"
 
 
