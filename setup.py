@@ -17,7 +17,7 @@ from setuptools import setup
 HOT_PATH = {
     ".": ("identifiers", "model"),
     "decision": ("checks", "criteria", "decide", "evidence", "facts", "paths", "places", "ruling", "snapshot"),
-    "ledger": ("journal", "line", "pseudonym", "record", "reference", "writer"),
+    "ledger": ("journal", "line", "pseudonym", "record", "reference", "repeated", "writer"),
     "message": (
         "body", "buffer", "events", "fields", "host", "hygiene", "reader", "request", "response", "syntax", "target", "writer",
     ),

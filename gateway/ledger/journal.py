@@ -158,22 +158,28 @@ class Stream:
         `expendable`: an unauthenticated refusal or a connection, for which the reserve of space is not touched.
         `patient`: nothing happens only when it is durable, so it may share the next batch.
         """
+        self.append_text(str(record.get("kind")), serialise(record), on_durable, expendable, patient)
+
+    def append_text(
+        self, kind: str, text: str, on_durable: OnDurable, expendable: bool = False, patient: bool = False
+    ) -> None:
+        """The same for the text of a record of that kind, as `serialise` makes it."""
         if self._outage is not None or self._closed:
-            self._refuse(record, on_durable, self._outage)
+            self._refuse(kind, on_durable, self._outage)
             return
         if len(self._pending) >= MAX_PENDING_LINES:
             self._overflow = self._overflow or _Outage(self._clock(), "too many lines wait for the disk")
-            self._refuse(record, on_durable, self._overflow)
+            self._refuse(kind, on_durable, self._overflow)
             return
         if expendable and self._space_is_low:
             self._squeeze = self._squeeze or _Outage(self._clock(), "the rest of the disk is kept for permits")
-            self._refuse(record, on_durable, self._squeeze)
+            self._refuse(kind, on_durable, self._squeeze)
             return
         if not self._pending:
             self._pending_since = self._loop.time()
             if self._watch is None:
                 self._watch = self._loop.call_at(self._pending_since + self._deadline, self._look_at_deadline)
-        self._pending.append(_Entry(self._stamp(), serialise(record), str(record.get("kind")), on_durable))
+        self._pending.append(_Entry(self._stamp(), text, kind, on_durable))
         if not patient:
             self._awaited = True
         if self._flying is None and (self._launching is None or self._awaited is not self._launch_is_prompt):
@@ -321,10 +327,10 @@ class Stream:
         self._loop.call_later(RETRY_SECONDS, self._retry)
         self._tell(waiting, LedgerError(f"{self.name}: {cause}"))
 
-    def _refuse(self, record: Record, on_durable: OnDurable, outage: _Outage | None) -> None:
+    def _refuse(self, kind: str, on_durable: OnDurable, outage: _Outage | None) -> None:
         """Counts it for the gap line, unless the stream is closed and there will be none."""
         if outage is not None:
-            outage.refused[str(record.get("kind"))] += 1
+            outage.refused[kind] += 1
         cause = "closed" if outage is None else outage.cause
         self._loop.call_soon(on_durable, LedgerError(f"{self.name}: {cause}"))
 

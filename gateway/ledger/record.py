@@ -98,7 +98,7 @@ def decision_record(
         record["last_seen"] = facts.last_seen
         record["session"] = _session(session)
         if session.certificate is not None:
-            record["certificate"] = _certificate(session.certificate_good_at, facts.now, snapshot)
+            record["certificate"] = _certificate(session.certificate_good_at, stale=card_is_stale(facts, snapshot))
     if records is not None:
         record["user"] = None if user is None else user.fragment
         record["institution"] = records.institution
@@ -282,9 +282,17 @@ def _add_designations(
     members["designations"] = listed
 
 
-def _certificate(good_at: float | None, now: float, snapshot: Snapshot) -> dict[str, object]:
+def card_is_stale(facts: Facts, snapshot: Snapshot) -> bool:
+    """Whether the card that the session was opened with was not known to be good for too long."""
+    session = facts.session
+    if session is None or session.certificate is None:
+        return False
+    good_at = session.certificate_good_at
+    return good_at is None or facts.now - good_at > snapshot.card_fresh_seconds
+
+
+def _certificate(good_at: float | None, *, stale: bool) -> dict[str, object]:
     """When the card was last known to be good; that it is long ago, where the transaction goes on all the same. Not which card it is."""
-    stale = good_at is None or now - good_at > snapshot.card_fresh_seconds
     return {"good_at": good_at, "stale": True} if stale else {"good_at": good_at}
 
 
@@ -317,6 +325,11 @@ def _designation(entry: Designation) -> dict[str, object]:
     }
 
 
+def to_microsecond(seconds: float) -> float:
+    """Rounded to what a line tells of a duration. `round` prints the number and reads it again, which takes longer than to write it."""
+    return int(seconds * 1_000_000 + 0.5) / 1_000_000
+
+
 def completion_record(
     reference: str,
     reason: Reason,
@@ -345,8 +358,8 @@ def completion_record(
         "user": None if user is None else user.fragment,
         "request_bytes": request_bytes,
         "response_bytes": response_bytes,
-        "seconds": round(seconds, 6),
-        "first_byte_seconds": None if first_byte_seconds is None else round(first_byte_seconds, 6),
+        "seconds": to_microsecond(seconds),
+        "first_byte_seconds": None if first_byte_seconds is None else to_microsecond(first_byte_seconds),
         "detail": detail,
     }
     if subject is not None:

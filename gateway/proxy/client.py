@@ -14,6 +14,7 @@ from typing import Final, cast
 from gateway.decision import Connection, Hello
 from gateway.errors import RequestError
 from gateway.ledger.pseudonym import Identity
+from gateway.ledger.repeated import Lines
 from gateway.message import CHUNKED, RequestHead, RequestReader
 from gateway.message.frames import FrameFollower
 from gateway.model import Channel
@@ -48,7 +49,7 @@ class ClientConnection(Receiver):
 
     __slots__ = (
         "_discarded", "_farewell", "_given", "_keep_alive", "_last_at", "_left", "_lingering", "_observed", "_reading_paused", "_requests", "_sent", "_transport", "_waiting_since",
-        "address", "answered", "due", "exchange", "facts", "gate", "ip", "lasting", "public_port", "reader", "remote", "write_paused",
+        "address", "answered", "due", "exchange", "facts", "gate", "ip", "lasting", "lines", "public_port", "reader", "remote", "write_paused",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +88,7 @@ class ClientConnection(Receiver):
         self._waiting_since = 0.0
         self._sent: Sent | None = None
         self._observed: Observed | None = None
+        self.lines = Lines()
         self.answered: Answered | None = None
         self.lasting: Lasting | None = None
         """What the last request to an origin leaves for the next one."""

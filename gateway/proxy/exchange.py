@@ -14,7 +14,7 @@ import structlog
 from gateway.decision import REASONS, Decision, Facts, Kind, Place, decide
 from gateway.errors import LedgerError, RequestError, WriteError
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import completion_record, decision_record
+from gateway.ledger.record import decision_record
 from gateway.message import ContentLength, NoBody, RequestHead
 from gateway.proxy import forward
 from gateway.proxy.answers import Asked, answer, status_of
@@ -146,21 +146,37 @@ class Exchange:
                 if not self._over:
                     self._act()
                 return
-        record = decision_record(
+        client, user = self._client.address, self._person()
+        subject = None if decision.subject is None else gate.ledger.sealer.subject(decision.subject)
+        if head is None or self._kept is not None:
+            record = decision_record(
+                self.reference,
+                facts,
+                decision,
+                gate.snapshot,
+                client=client,
+                user=user,
+                subject=subject,
+                user_agent=None if head is None else head.fields.get("user-agent"),
+                status=self._status,
+                detail=None if self._fault is None else self._fault.detail,
+                excerpt=None if self._fault is None else self._client.reader.excerpt,
+                form_kept=self._kept is not None and bool(self._kept.key),
+            )
+            gate.ledger.user.append(record, self._durable, expendable)
+            return
+        text = self._client.lines.decision(
             self.reference,
             facts,
             decision,
             gate.snapshot,
-            client=self._client.address,
-            user=self._person(),
-            subject=None if decision.subject is None else gate.ledger.sealer.subject(decision.subject),
-            user_agent=None if head is None else head.fields.get("user-agent"),
+            client=client,
+            user=user,
+            subject=subject,
+            user_agent=head.fields.get("user-agent"),
             status=self._status,
-            detail=None if self._fault is None else self._fault.detail,
-            excerpt=None if self._fault is None else self._client.reader.excerpt,
-            form_kept=self._kept is not None and bool(self._kept.key),
         )
-        gate.ledger.user.append(record, self._durable, expendable)
+        gate.ledger.user.append_text("decision", text, self._durable, expendable)
 
     def _person(self) -> Identity | None:
         """The sealed identity of the session's user: made once for a session, the same bytes in each of its lines."""
@@ -386,7 +402,7 @@ class Exchange:
             gate.unhand(self.reference)
         first = 0.0 if carrier is None else carrier.first_byte_at
         subject = None if carrier is None else carrier.subject
-        record = completion_record(
+        text = self._client.lines.completion(
             self.reference,
             REASONS[reason],
             client=self._client.address,
@@ -399,7 +415,7 @@ class Exchange:
             detail=cause,
             subject=None if subject is None else gate.ledger.sealer.subject(subject),
         )
-        gate.ledger.user.append(record, _follow, patient=True)
+        gate.ledger.user.append_text("completion", text, _follow, patient=True)
         # The two refer to each other: without this every request would be left to the garbage collector.
         self._carrier = self.relay = None
 

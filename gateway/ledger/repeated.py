@@ -1,0 +1,196 @@
+"""Lines that say what the connection's last one said, but for a few values. Pure.
+
+The requests of one connection mostly have the same client, session, permit and records; another id, moment and path. What stays the
+same makes up nine tenths of a line, and to make and serialise it again was a quarter of a small request's work. So it is kept as
+text with gaps for the few values: a `Template`. Two things keep that honest. Whatever else a line is made of must be the very same
+object as before: nothing is taken to be equal, and what is new in `Facts` counts from its first day. And a template is only used
+when, with its own values, it gave back to the letter the line that it was made of.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Final
+
+import orjson
+
+from gateway.decision import Decision, Facts, Reason, Snapshot
+from gateway.identifiers import mask_insz
+from gateway.ledger.line import UNCUT_BYTES, Record, serialise
+from gateway.ledger.pseudonym import Identity
+from gateway.ledger.record import card_is_stale, completion_record, decision_record, to_microsecond
+
+_DECISION_GAPS: Final = ("id", "now", "method", "path", "last_seen", "subject")
+_COMPLETION_GAPS: Final = ("id", "request_bytes", "response_bytes", "seconds", "first_byte_seconds", "subject")
+_same_facts: Final = itemgetter(*(n for n, name in enumerate(Facts._fields) if name not in _DECISION_GAPS))
+_same_found: Final = itemgetter(*(n for n, name in enumerate(Decision._fields) if name not in ("located", "subject")))
+"""What was located holds the path; the transaction, which a line has of it, is looked at by itself."""
+
+
+class Template:
+    """The text of a record around the values of some of its keys."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, record: Record, gaps: tuple[str, ...]) -> None:
+        """Gaps for those of the keys that the record has, in its own order."""
+        self._pieces: list[str] = []
+        piece = ""
+        for key, value in record.items():
+            if key in gaps:
+                quote = '"' if isinstance(value, str) else ""
+                self._pieces.append(f'{piece},"{key}":{quote}')
+                piece = quote
+            else:
+                piece += f",{orjson.dumps({key: value})[1:-1].decode()}"
+        self._pieces.append(piece)
+        self._pieces[0] = self._pieces[0][1:]
+
+    def fill(self, values: list[str]) -> str:
+        """The text with a value in each gap, as it stands in JSON (texts without their quotes)."""
+        pieces = self._pieces
+        parts = [pieces[0]]
+        for place, value in enumerate(values):
+            parts.append(value)
+            parts.append(pieces[place + 1])
+        return "".join(parts)
+
+
+class _Last:
+    """What the last line of its kind was made of besides the values in its gaps, and its template once it has come twice."""
+
+    __slots__ = ("_parts", "_status", "template")
+
+    def __init__(self) -> None:
+        self._parts: tuple[object, ...] = ()
+        self._status: int | None = None
+        self.template: Template | None = None
+
+    def comes_again(self, parts: tuple[object, ...], status: int | None) -> bool:
+        """Whether a line is made of the same again; if it is not, it is the last one from now on."""
+        if status == self._status and _same(parts, self._parts):
+            return True
+        self._parts, self._status, self.template = parts, status, None
+        return False
+
+
+def _same(parts: tuple[object, ...], last: tuple[object, ...]) -> bool:
+    if len(parts) != len(last):
+        return False
+    for place in range(len(parts)):  # noqa: SIM110 - a generator costs more than what it looks at
+        if parts[place] is not last[place]:
+            return False
+    return True
+
+
+class Lines:
+    """The lines of one connection's requests, as `serialise` writes their records."""
+
+    __slots__ = ("_completion", "_decision")
+
+    def __init__(self) -> None:
+        self._decision = _Last()
+        self._completion = _Last()
+
+    def decision(
+        self,
+        reference: str,
+        facts: Facts,
+        decision: Decision,
+        snapshot: Snapshot,
+        *,
+        client: Identity,
+        user: Identity | None,
+        subject: Identity | None,
+        user_agent: str | None,
+        status: int | None,
+    ) -> str:
+        """The text of the `decision_record` of these values."""
+        last, stale = self._decision, card_is_stale(facts, snapshot)
+        of_subject = subject is not None
+        parts = (snapshot, client, user, of_subject, user_agent, stale, decision.transaction, *_same_facts(facts), *_same_found(decision))  # fmt: skip
+        again = last.comes_again(parts, status)
+        if last.template is not None:
+            text = _filled(last.template, reference, facts, decision, subject)
+            if text is not None:
+                return text
+        record = decision_record(
+            reference, facts, decision, snapshot,
+            client=client, user=user, subject=subject, user_agent=user_agent, status=status,
+        )  # fmt: skip
+        text = serialise(record)
+        # What comes once is not worth a template; and whether a context holds, hangs on the time as well.
+        if again and last.template is None and (decision.grant is None or decision.grant.context is None):
+            template = _template_of(record, _DECISION_GAPS)
+            if template is not None and _filled(template, reference, facts, decision, subject) == text:
+                last.template = template
+        return text
+
+    def completion(
+        self,
+        reference: str,
+        reason: Reason,
+        *,
+        client: Identity,
+        user: Identity | None,
+        status: int,
+        request_bytes: int,
+        response_bytes: int,
+        seconds: float,
+        first_byte_seconds: float | None,
+        detail: str | None,
+        subject: Identity | None,
+    ) -> str:
+        """The text of the `completion_record` of these values."""
+        last = self._completion
+        parts = (reason, client, user, detail, first_byte_seconds is None, subject is None)
+        again = last.comes_again(parts, status)
+        values = [reference, str(request_bytes), str(response_bytes), _json(to_microsecond(seconds))]
+        if first_byte_seconds is not None:
+            values.append(_json(to_microsecond(first_byte_seconds)))
+        if subject is not None:
+            values.append(_json(subject.fragment))
+        if last.template is not None:
+            return last.template.fill(values)
+        record = completion_record(
+            reference, reason, client=client, user=user, status=status, request_bytes=request_bytes, response_bytes=response_bytes,
+            seconds=seconds, first_byte_seconds=first_byte_seconds, detail=detail, subject=subject,
+        )  # fmt: skip
+        text = serialise(record)
+        if again:
+            template = _template_of(record, _COMPLETION_GAPS)
+            if template is not None and template.fill(values) == text:
+                last.template = template
+        return text
+
+
+def _template_of(record: Record, gaps: tuple[str, ...]) -> Template | None:
+    """None for a record that can only be written with care (`line.serialise`)."""
+    try:
+        return Template(record, gaps)
+    except TypeError:
+        return None
+
+
+def _filled(
+    template: Template, reference: str, facts: Facts, decision: Decision, subject: Identity | None
+) -> str | None:
+    """The line of a decision, or None where a value cannot stand in it as it is."""
+    path = mask_insz(facts.path, decision.subject)
+    if not (_stands_as_it_is(facts.method) and _stands_as_it_is(path)):
+        return None
+    values = [reference, _json(facts.now), facts.method, path]
+    if facts.session is not None:
+        values.append(_json(facts.last_seen))
+    if subject is not None:
+        values.append(_json(subject.fragment))
+    text = template.fill(values)
+    return text if len(text) <= UNCUT_BYTES else None
+
+
+def _stands_as_it_is(text: str) -> bool:
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode("ascii")

@@ -1,0 +1,135 @@
+"""Lines that repeat: whatever came before on the connection, each is to the letter what its record alone would be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.decision import REASONS, Agent, Facts, PageOrigin
+from gateway.ledger.line import serialise
+from gateway.ledger.record import completion_record, decision_record
+from gateway.ledger.repeated import Lines, Template
+from gateway.model import Context
+from tests.ledger import samples
+
+CARD = replace(samples.SESSION, certificate="ab" * 32, certificate_good_at=samples.NOW - 899)
+SOMEWHERE = replace(samples.GRANT, context=Context((ip_network("192.0.2.0/24"),), hours=(0, 720)))
+OTHER_TABLE = replace(samples.SNAPSHOT, hash="cd" * 32)
+FACTS: dict[str, list[Any]] = {
+    "now": [samples.NOW, samples.NOW + 0.000001, samples.NOW + 2, samples.NOW + 50_000, 1.8e9],
+    "method": ["GET", "POST", 'G"T', "G\\ET", "GÉT"],
+    "path": ["/dossiers/85073003328", "/x", "/x/85.07.30-033.28", '/"', "/\\", "/é", "/\x7f", "/\ud800", "/" + "a" * 5000],
+    "last_seen": [0.0, samples.NOW, 1.5e-7, 1e22],
+    "host": [samples.FACTS.host, None, "elders.example"],
+    "agent": [Agent.BROWSER, Agent.PROGRAM],
+    "page_origin": [PageOrigin.NONE, PageOrigin.FOREIGN],
+    "navigation": [False, True],
+    "session": [samples.SESSION, CARD, replace(CARD, certificate_good_at=None), replace(samples.SESSION), None],
+    "user": [samples.FACTS.user, None],
+    "records_age": [None, 0.25, 0.125],
+    "too_fast": [(), ("dossier",)],
+}  # fmt: skip
+OTHERS: dict[str, list[Any]] = {
+    "decision": [
+        samples.PERMIT,
+        samples.PERMIT._replace(subject="85073003328"),
+        samples.PERMIT._replace(grant=SOMEWHERE),
+        samples.PERMIT._replace(operation=None, located=None),
+        samples.PERMIT._replace(reason=REASONS["not_designated"], disclosed=False),
+    ],
+    "snapshot": [samples.SNAPSHOT, OTHER_TABLE],
+    "client": [samples.CLIENT, samples.NETWORK],
+    "user": [samples.USER, None],
+    "subject": [None, samples.SUBJECT],
+    "user_agent": ["Mozilla/5.0", None, "a\\b", "é", "\ud800"],
+    "status": [None, 200, 404],
+}
+
+
+def variations(usual: dict[str, list[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """The first value of each, but for a few: so that what stays the same comes again often."""
+    chosen = st.dictionaries(st.sampled_from(sorted(usual)), st.integers(0, 9), max_size=2)
+    return chosen.map(lambda odd: {key: values[odd.get(key, 0) % len(values)] for key, values in usual.items()})
+
+
+requests = st.tuples(variations(FACTS), variations(OTHERS))
+
+
+@given(st.lists(requests, min_size=1, max_size=4).flatmap(lambda few: st.lists(st.sampled_from(few), min_size=3, max_size=12)))  # fmt: skip
+def test_each_line_of_a_decision_is_what_its_record_alone_would_be(made: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    lines = Lines()
+    for changed, others in made:
+        facts = samples.FACTS._replace(**changed)
+        alone = decision_record(samples.REFERENCE, facts, **others)
+        assert lines.decision(samples.REFERENCE, facts, **others) == serialise(alone)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "reason": st.sampled_from([REASONS["completed"], REASONS["client_closed"]]),
+                "client": st.sampled_from([samples.CLIENT, samples.NETWORK]),
+                "user": st.sampled_from([samples.USER, None]),
+                "status": st.sampled_from([200, 404]),
+                "request_bytes": st.integers(0, 2**62),
+                "response_bytes": st.integers(0, 2**62),
+                "seconds": st.floats(0, 1e6),
+                "first_byte_seconds": st.none() | st.floats(0, 1e6),
+                "detail": st.sampled_from([None, None, None, "a\\b", "\ud800"]),
+                "subject": st.sampled_from([None, samples.SUBJECT]),
+            }
+        ),
+        min_size=1,
+        max_size=3,
+    ).flatmap(lambda few: st.lists(st.sampled_from(few), min_size=3, max_size=12))
+)
+def test_each_line_of_a_completion_is_what_its_record_alone_would_be(made: list[dict[str, Any]]) -> None:
+    lines = Lines()
+    for values in made:
+        assert lines.completion(samples.REFERENCE, **values) == serialise(completion_record(samples.REFERENCE, **values))
+
+
+def usual(facts: Facts = samples.FACTS) -> tuple[Facts, dict[str, Any]]:
+    return facts, {key: values[0] for key, values in OTHERS.items()}
+
+
+def test_what_comes_again_is_not_made_again() -> None:
+    """Else nothing is gained. Seen by what must never be: records that change behind the line's back."""
+    lines = Lines()
+    facts, others = usual()
+    for _ in range(2):
+        first = lines.decision("000G40R40M30E2099", facts, **others)
+    assert facts.session is not None
+    means = facts.session.means
+    try:
+        object.__setattr__(facts.session, "means", "changed")
+        later = facts._replace(now=facts.now + 1, path="/elders", method="POST", last_seen=facts.now)
+        third = lines.decision("000G40R40M30E2099", later, **others)
+    finally:
+        object.__setattr__(facts.session, "means", means)
+    assert "changed" not in third
+    read, before = orjson.loads("{" + third + "}"), orjson.loads("{" + first + "}")
+    assert {key for key in read if read[key] != before[key]} == {"now", "path", "method", "last_seen"}
+
+
+def test_an_equal_session_that_is_another_object_makes_the_line_anew() -> None:
+    lines = Lines()
+    facts, others = usual()
+    for _ in range(3):
+        lines.decision("000G40R40M30E2099", facts, **others)
+    assert facts.session is not None
+    ended = replace(facts.session, ended_at=5.0, ended_reason="expired")
+    assert '"ended_reason":"expired"' in lines.decision("000G40R40M30E2099", facts._replace(session=ended), **others)
+
+
+def test_a_template_has_gaps_for_the_keys_that_are_there_and_for_no_others() -> None:
+    record = {"kind": "decision", "id": "A", "now": 1.5, "inner": {"id": "A", "now": 1.5}, "path": "/"}
+    template = Template(record, ("id", "now", "path", "subject"))
+    assert template.fill(["B", "2.5", "/x"]) == '"kind":"decision","id":"B","now":2.5,"inner":{"id":"A","now":1.5},"path":"/x"'
+    assert Template({"id": 1}, ("id",)).fill(["2"]) == '"id":2'
