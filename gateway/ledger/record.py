@@ -37,6 +37,8 @@ from gateway.model import (
 MAX_RECORDS: Final = 8
 """Designations or roles of one person for one thing that a line lists; the newest ones."""
 _PURPOSE_CHARACTERS: Final = 256
+MILLI: Final = 1_000
+MICRO: Final = 1_000_000
 REMEMBERED: Final = 4096
 """Fragments of sessions and of users' records that are kept, each under 1 KiB."""
 
@@ -147,7 +149,7 @@ def _add_exceptions(record: dict[str, object], facts: Facts, decision: Decision)
     if not facts.records_current:
         record["records_current"] = False
     if facts.records_age is not None:
-        record["records_age"] = round(facts.records_age, 3)
+        record["records_age"] = rounded(facts.records_age, MILLI)
     if facts.session is not None and facts.user is not None and facts.session.user_id != facts.user.user_id:
         record["records_of_another"] = True
     if not decision.disclosed:
@@ -325,9 +327,10 @@ def _designation(entry: Designation) -> dict[str, object]:
     }
 
 
-def to_microsecond(seconds: float) -> float:
-    """Rounded to what a line tells of a duration. `round` prints the number and reads it again, which takes longer than to write it."""
-    return int(seconds * 1_000_000 + 0.5) / 1_000_000
+def rounded(seconds: float, parts: int) -> float:
+    """A duration (not negative) to so many parts of a second. `round` prints the number and reads it again, which takes longer than
+    to write it."""
+    return int(seconds * parts + 0.5) / parts
 
 
 def completion_record(
@@ -358,8 +361,8 @@ def completion_record(
         "user": None if user is None else user.fragment,
         "request_bytes": request_bytes,
         "response_bytes": response_bytes,
-        "seconds": to_microsecond(seconds),
-        "first_byte_seconds": None if first_byte_seconds is None else to_microsecond(first_byte_seconds),
+        "seconds": rounded(seconds, MICRO),
+        "first_byte_seconds": None if first_byte_seconds is None else rounded(first_byte_seconds, MICRO),
         "detail": detail,
     }
     if subject is not None:

@@ -18,9 +18,9 @@ from gateway.decision import Decision, Facts, Reason, Snapshot
 from gateway.identifiers import mask_insz
 from gateway.ledger.line import UNCUT_BYTES, Record, serialise
 from gateway.ledger.pseudonym import Identity
-from gateway.ledger.record import card_is_stale, completion_record, decision_record, to_microsecond
+from gateway.ledger.record import MICRO, MILLI, card_is_stale, completion_record, decision_record, rounded
 
-_DECISION_GAPS: Final = ("id", "now", "method", "path", "last_seen", "subject")
+_DECISION_GAPS: Final = ("id", "now", "method", "path", "records_age", "last_seen", "subject")
 _COMPLETION_GAPS: Final = ("id", "request_bytes", "response_bytes", "seconds", "first_byte_seconds", "subject")
 _same_facts: Final = itemgetter(*(n for n, name in enumerate(Facts._fields) if name not in _DECISION_GAPS))
 _same_found: Final = itemgetter(*(n for n, name in enumerate(Decision._fields) if name not in ("located", "subject")))
@@ -106,9 +106,11 @@ class Lines:
         status: int | None,
     ) -> str:
         """The text of the `decision_record` of these values."""
-        last, stale = self._decision, card_is_stale(facts, snapshot)
-        of_subject = subject is not None
-        parts = (snapshot, client, user, of_subject, user_agent, stale, decision.transaction, *_same_facts(facts), *_same_found(decision))  # fmt: skip
+        last = self._decision
+        parts = (
+            snapshot, client, user, user_agent, decision.transaction, card_is_stale(facts, snapshot),
+            subject is None, facts.records_age is None, *_same_facts(facts), *_same_found(decision),
+        )  # fmt: skip
         again = last.comes_again(parts, status)
         if last.template is not None:
             text = _filled(last.template, reference, facts, decision, subject)
@@ -145,9 +147,9 @@ class Lines:
         last = self._completion
         parts = (reason, client, user, detail, first_byte_seconds is None, subject is None)
         again = last.comes_again(parts, status)
-        values = [reference, str(request_bytes), str(response_bytes), _json(to_microsecond(seconds))]
+        values = [reference, str(request_bytes), str(response_bytes), _json(rounded(seconds, MICRO))]
         if first_byte_seconds is not None:
-            values.append(_json(to_microsecond(first_byte_seconds)))
+            values.append(_json(rounded(first_byte_seconds, MICRO)))
         if subject is not None:
             values.append(_json(subject.fragment))
         if last.template is not None:
@@ -180,6 +182,8 @@ def _filled(
     if not (_stands_as_it_is(facts.method) and _stands_as_it_is(path)):
         return None
     values = [reference, _json(facts.now), facts.method, path]
+    if facts.records_age is not None:
+        values.append(_json(rounded(facts.records_age, MILLI)))
     if facts.session is not None:
         values.append(_json(facts.last_seen))
     if subject is not None:

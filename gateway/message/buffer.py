@@ -54,11 +54,12 @@ class Buffer:
         """Drop `size` bytes that `peek` has shown."""
         self._position += size
 
-    def skip_same(self, block: bytes) -> bool:
-        """Take the next bytes if they are `block`; whether they were."""
-        same = self._data.startswith(block, self._position)
+    def skip_same(self, block: bytes, rest: bytes = b"") -> bool:
+        """Take the next bytes if they are `block` and then `rest`; whether they were."""
+        data, middle = self._data, self._position + len(block)
+        same = data.startswith(block, self._position) and data.startswith(rest, middle)
         if same:
-            self._position += len(block)
+            self._position = middle + len(rest)
         return same
 
     def take(self, size: int) -> bytes:

@@ -147,7 +147,10 @@ class RequestReader(_Reader):
         return self._error
 
     def _head(self) -> RequestHead | None:
-        buffer = self._buffer
+        buffer, seen = self._buffer, self._seen
+        if seen.head is not None and buffer.skip_same(seen.line, seen.section):
+            self._body = EMPTY
+            return seen.head
         if not self._skipped and buffer.peek(2) == b"\r\n":
             buffer.skip(2)
             self._skipped = True
@@ -161,7 +164,7 @@ class RequestReader(_Reader):
                     raise MessageError("malformed", "the connection ended within the head")
                 return None
             try:
-                head = read_request_head(block, self._limits, self._seen)
+                head = read_request_head(block, self._limits, seen)
             except MessageError as error:
                 self._check_line(block[: block.index(b"\n") + 1])
                 raise blame(block, error) from None
@@ -208,7 +211,7 @@ class ResponseReader(_Reader):
         limits: Limits = DEFAULT_LIMITS,
         known: Known | None = None,
     ) -> None:
-        """`websocket`: whether the request asked for one, so that a 101 is an answer to it. `known` is the connection's."""
+        """`websocket`: whether the request asked for one, so that a 101 is an answer to it. `known` is the origin's."""
         super().__init__(limits)
         self._known = known or Known()
         self._method = request_method

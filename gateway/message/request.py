@@ -43,21 +43,21 @@ _SINGLE: Final = frozenset(
 
 
 class Seen:
-    """The field section of a connection's last plain request, and what was read from it.
+    """A connection's last plain request: its line, its field section with the empty line, and what was read from them.
 
-    Browsers send the same fields again and again on one connection. A section that is the same to the byte has the same
-    reading, so it is read once; whatever depends on the request line, or has a body, an upgrade or an expectation, is read anew.
+    Browsers send the same fields again and again on one connection, and pages that look after something the same request. What is
+    the same to the byte has the same reading, so it is read once; whatever has a body, an upgrade or an expectation is read anew.
     """
 
-    __slots__ = ("head", "section")
+    __slots__ = ("head", "line", "section")
 
     def __init__(self) -> None:
-        self.section: str | None = None
+        self.line = self.section = b""
         self.head: RequestHead | None = None
 
-    def keep(self, section: str, head: RequestHead) -> None:
+    def keep(self, line: bytes, section: bytes, head: RequestHead) -> None:
         plain = head.framing == NO_BODY and "expect" not in head.fields and "upgrade" not in head.fields
-        self.section, self.head = (section, head) if plain else (None, None)
+        self.line, self.section, self.head = (line, section, head) if plain else (b"", b"", None)
 
 
 def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) -> RequestHead:
@@ -65,13 +65,15 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
 
     Raises RequestError, or MessageError where the grammar is that of responses too. Of several faults one is reported.
     """
-    text = block.decode("latin-1")
-    method, target, version, end = read_request_line(text, limits)
-    section = text[end:-2]
+    end = block.index(b"\n") + 1
+    line, section = block[:end], block[end:]
+    method, target, version = read_request_line(line.decode("latin-1"), limits)
     known = None if seen is None or section != seen.section else seen.head
-    if known is not None and version == known.version and target.authority is None:
-        return RequestHead(method, target, version, known.fields, known.host, NO_BODY, known.keep_alive, False, False)
-    fields = read_fields(section, REQUEST_FIELDS, limits.field_count)
+    if seen is not None and known is not None and version == known.version and target.authority is None:
+        head = RequestHead(method, target, version, known.fields, known.host, NO_BODY, known.keep_alive, False, False)
+        seen.line, seen.head = line, head
+        return head
+    fields = read_fields(section[:-2].decode("latin-1"), REQUEST_FIELDS, limits.field_count)
     repeated = fields.repeated() & _SINGLE
     if repeated:
         raise RequestError("malformed", f"more than one {min(repeated)} field")
@@ -94,19 +96,19 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
         upgrade_websocket="upgrade" in fields and _is_handshake(method, fields, version, framing),
     )
     if seen is not None:
-        seen.keep(section, head)
+        seen.keep(line, section, head)
     return head
 
 
-def read_request_line(text: str, limits: Limits) -> tuple[str, Target, str, int]:
-    """Method, target and version of the request line that `text` begins with, and where the line ends. Raises RequestError."""
-    line = _REQUEST_LINE.match(text)
-    if line is None:
-        raise _request_line_fault(text.partition("\r\n")[0])
-    method, raw, version = line.groups()
+def read_request_line(line: str, limits: Limits) -> tuple[str, Target, str]:
+    """Method, target and version of a request line with its end. Raises RequestError."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise _request_line_fault(line.partition("\r\n")[0])
+    method, raw, version = match.groups()
     if len(raw) > limits.target_bytes:
         raise RequestError("too_large", f"the target is longer than {limits.target_bytes} bytes", 414)
-    return method, parse_target(method, raw), version, line.end()
+    return method, parse_target(method, raw), version
 
 
 def _request_line_fault(line: str) -> RequestError:

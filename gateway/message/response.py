@@ -24,7 +24,7 @@ _STATUS_LINE: Final = re.compile(r"HTTP/(1\.[01]) ([1-5][0-9]{2})(?: ([\t -~\x80
 
 
 class Known:
-    """The head of a connection's last answer, and what was read from it.
+    """The head of an origin's last answer, and what was read from it.
 
     An application says much the same each time. A head that is the same to the byte, in answer to the same kind of request, has the
     same reading: so it is read once.

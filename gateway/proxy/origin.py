@@ -67,7 +67,7 @@ class OriginConnection(Receiver):
         self._reader: ResponseReader | None = None
         self._relay: OriginRelay | None = None
         self._ended = self._leaving = False
-        self._known = Known()
+        self._known = pool.known(origin)
 
     # --- the user's side ----------------------------------------------------------------------------------------------
 
@@ -228,8 +228,16 @@ class Pool:
         self.loop = loop
         self._idle_seconds = idle_seconds
         self._idle: dict[Origin, deque[OriginConnection]] = {}
+        self._known: dict[Origin, Known] = {}
         self._contexts: dict[Origin, ssl.SSLContext] = {}
         self._connecting: set[asyncio.Task[None]] = set()
+
+    def known(self, origin: Origin) -> Known:
+        """The origin's last answer, whichever connection it came on."""
+        known = self._known.get(origin)
+        if known is None:
+            known = self._known[origin] = Known()
+        return known
 
     def take(self, origin: Origin) -> OriginConnection | None:
         """An idle connection, the one used last (the others may die of age); None when there is none."""
@@ -310,6 +318,7 @@ class Pool:
             while idle:
                 idle.pop().close()
         self._idle.clear()
+        self._known.clear()
 
     def tick(self, now: float) -> None:
         """Close what lay idle for too long; `now` is the loop's time."""

@@ -31,7 +31,7 @@ FACTS: dict[str, list[Any]] = {
     "navigation": [False, True],
     "session": [samples.SESSION, CARD, replace(CARD, certificate_good_at=None), replace(samples.SESSION), None],
     "user": [samples.FACTS.user, None],
-    "records_age": [None, 0.25, 0.125],
+    "records_age": [0.25, 0.125, 3.0004, None],
     "too_fast": [(), ("dossier",)],
 }  # fmt: skip
 OTHERS: dict[str, list[Any]] = {
@@ -61,7 +61,9 @@ requests = st.tuples(variations(FACTS), variations(OTHERS))
 
 
 @given(st.lists(requests, min_size=1, max_size=4).flatmap(lambda few: st.lists(st.sampled_from(few), min_size=3, max_size=12)))  # fmt: skip
-def test_each_line_of_a_decision_is_what_its_record_alone_would_be(made: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+def test_each_line_of_a_decision_is_what_its_record_alone_would_be(
+    made: list[tuple[dict[str, Any], dict[str, Any]]],
+) -> None:
     lines = Lines()
     for changed, others in made:
         facts = samples.FACTS._replace(**changed)
@@ -92,7 +94,9 @@ def test_each_line_of_a_decision_is_what_its_record_alone_would_be(made: list[tu
 def test_each_line_of_a_completion_is_what_its_record_alone_would_be(made: list[dict[str, Any]]) -> None:
     lines = Lines()
     for values in made:
-        assert lines.completion(samples.REFERENCE, **values) == serialise(completion_record(samples.REFERENCE, **values))
+        assert lines.completion(samples.REFERENCE, **values) == serialise(
+            completion_record(samples.REFERENCE, **values)
+        )
 
 
 def usual(facts: Facts = samples.FACTS) -> tuple[Facts, dict[str, Any]]:
@@ -131,5 +135,8 @@ def test_an_equal_session_that_is_another_object_makes_the_line_anew() -> None:
 def test_a_template_has_gaps_for_the_keys_that_are_there_and_for_no_others() -> None:
     record = {"kind": "decision", "id": "A", "now": 1.5, "inner": {"id": "A", "now": 1.5}, "path": "/"}
     template = Template(record, ("id", "now", "path", "subject"))
-    assert template.fill(["B", "2.5", "/x"]) == '"kind":"decision","id":"B","now":2.5,"inner":{"id":"A","now":1.5},"path":"/x"'
+    assert (
+        template.fill(["B", "2.5", "/x"])
+        == '"kind":"decision","id":"B","now":2.5,"inner":{"id":"A","now":1.5},"path":"/x"'
+    )
     assert Template({"id": 1}, ("id",)).fill(["2"]) == '"id":2'

@@ -1,4 +1,4 @@
-"""An answer's head that is known from the connection's last answer reads as if it were read anew."""
+"""An answer's head that is known from the origin's last answer reads as if it were read anew."""
 
 from __future__ import annotations
 

@@ -48,6 +48,50 @@ def test_a_repeated_section_is_read_once() -> None:
     assert (first.target.path, second.target.path) == ("/a", "/b")
 
 
+def test_a_repeated_request_is_read_once() -> None:
+    reader = RequestReader()
+    heads = []
+    for line in ("GET /a HTTP/1.1", "GET /a HTTP/1.1", "GET /b HTTP/1.1", "GET /b HTTP/1.1"):
+        reader.feed(f"{line}\r\n{FIELDS}\r\n".encode())
+        heads.append(reader.next_event())
+        reader.next_event()
+        reader.start_next()
+    assert heads[1] is heads[0]
+    assert heads[3] is heads[2]
+    assert [head.target.path for head in heads if isinstance(head, RequestHead)] == ["/a", "/a", "/b", "/b"]
+
+
+def events(reader: RequestReader, data: bytes, size: int) -> list[object]:
+    """What a reader makes of one message that comes in pieces of that size, or the fault in its place."""
+    found: list[object] = []
+    try:
+        for at in range(0, len(data), size):
+            reader.feed(data[at : at + size])
+            while (event := reader.next_event()) is not None:
+                found.append(event)
+    except MessageError as error:
+        found.append((error.reason, error.detail, reader.excerpt))
+    return found
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(LINES), st.sampled_from(SECTIONS[:2]), st.sampled_from((1, 7, 9999)), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_connection_of_requests_reads_as_if_each_came_alone(requests: list[tuple[str, str, int, bool]]) -> None:
+    reader = RequestReader()
+    for line, section, size, empty_line in requests:
+        data = ("\r\n" * empty_line + f"{line}\r\n{section}\r\n").encode()
+        found = events(reader, data, size)
+        assert found == events(RequestReader(), data, size)
+        if isinstance(found[-1], tuple) and not isinstance(found[-1], RequestHead):
+            return
+        reader.start_next()
+
+
 @pytest.mark.parametrize("section", SECTIONS[3:7])
 def test_what_has_a_body_an_upgrade_or_an_expectation_is_always_read_anew(section: str) -> None:
     seen = Seen()
