@@ -27,12 +27,16 @@ _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\
 
 
 class FieldBlock:
-    """Field lines that were checked once, to be written many times. Made by `field_block` alone."""
+    """Field lines that were checked once, to be written many times. Made by `field_block` alone, and by `and_ours` of one."""
 
     __slots__ = ("lines",)
 
     def __init__(self, lines: str) -> None:
         self.lines = lines
+
+    def and_ours(self, lines: str) -> FieldBlock:
+        """With field lines that are the gateway's own to the last character, and of which nobody else has a say."""
+        return FieldBlock(self.lines + lines)
 
 
 NO_FIELDS: Final = FieldBlock("")

@@ -97,14 +97,13 @@ def to_origin(
             gate, client, head, sent, session, user, located, authorisation, grant, facts.now
         )
     trace = trace_id(reference)
-    fields = [
-        ("X-Request-Id", reference),
-        ("BelGov-Trace-Id", f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"),
-        ("traceparent", f"00-{trace}-{trace[:16]}-01"),
-    ]
+    hyphened = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
+    block = lasting.block.and_ours(
+        f"X-Request-Id: {reference}\r\nBelGov-Trace-Id: {hyphened}\r\ntraceparent: 00-{trace}-{trace[:16]}-01\r\n"
+    )
     mount = lasting.mount
     target = mapping.origin_target(located.rest, head.target.query, mount)
-    return Route(located.transaction.origin, head.method, target, lasting.block, fields, mount, lasting.scope)
+    return Route(located.transaction.origin, head.method, target, block, [], mount, lasting.scope)
 
 
 class Lasting(NamedTuple):

@@ -253,10 +253,8 @@ class Forwarding:
         if "date" not in head.fields:
             # Whoever passes an answer on dates it where its origin has no clock (RFC 9110 section 6.6.1).
             pairs.append(("Date", http_date(int(self._gate.clock()))))
-        pairs += (
-            ("X-Request-Id", self._exchange.reference),
-            ("Connection", "close" if self._close else "keep-alive"),
-        )
+        connection = "close" if self._close else "keep-alive"
+        first = first.and_ours(f"X-Request-Id: {self._exchange.reference}\r\nConnection: {connection}\r\n")
         self._out.append(
             write_response_head(head.status, pairs, framing, to_head=self._head.method == "HEAD", first=first)
         )
