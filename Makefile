@@ -38,7 +38,7 @@ soak: $(VENV)/.installed-dev
 
 # The hot path compiled as well (setup.py): Python files and extensions side by side in build/compiled. Needs gcc and Python's headers.
 COMPILED := build/compiled
-HOT := gateway/model.py $(wildcard gateway/decision/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py)
+HOT := gateway/model.py $(wildcard gateway/decision/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py gateway/records/*.py)
 
 compiled: $(COMPILED)/.built
 

@@ -17,14 +17,15 @@ from setuptools import setup
 HOT_PATH = {
     ".": ("identifiers", "model"),
     "decision": ("checks", "criteria", "decide", "evidence", "facts", "paths", "places", "ruling", "snapshot"),
-    "ledger": ("journal", "line", "pseudonym", "record", "reference", "repeated", "writer"),
+    "ledger": ("journal", "ledger", "line", "pseudonym", "record", "reference", "repeated", "writer"),
     "message": (
         "body", "buffer", "events", "fields", "host", "hygiene", "reader", "request", "response", "syntax", "target", "writer",
     ),
     "proxy": (
         "activity", "assertion", "client", "cookies", "evidence", "exchange", "facts", "forward", "forwarding", "gate", "keys", "mapping",
-        "origin", "pacing", "progress", "received", "standing", "wheel",
+        "keeping", "moved", "origin", "pacing", "progress", "received", "standing", "wheel",
     ),
+    "records": ("index", "values"),
 }  # fmt: skip
 
 extensions = []

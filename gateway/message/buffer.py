@@ -54,12 +54,12 @@ class Buffer:
         """Drop `size` bytes that `peek` has shown."""
         self._position += size
 
-    def skip_same(self, block: bytes, rest: bytes = b"") -> bool:
-        """Take the next bytes if they are `block` and then `rest`; whether they were."""
-        data, middle = self._data, self._position + len(block)
-        same = data.startswith(block, self._position) and data.startswith(rest, middle)
+    def skip_same(self, block: bytes) -> bool:
+        """Take the next bytes if they are `block`; whether they were."""
+        end = self._position + len(block)
+        same = self._data[self._position : end] == block
         if same:
-            self._position = middle + len(rest)
+            self._position = end
         return same
 
     def take(self, size: int) -> bytes:

@@ -82,11 +82,25 @@ class ResponseHead(NamedTuple):
     """Whether the origin lets the connection persist; never with `UntilClose`."""
 
 
-@dataclass(frozen=True, slots=True)
 class Data:
-    """A piece of the body, never empty. Pieces follow the wire, not the chunks: only their concatenation means something."""
+    """A piece of the body, never empty. Pieces follow the wire, not the chunks: only their concatenation means something.
 
-    data: bytes
+    Written out, because each answer makes one, and a dataclass is made by a function that is not compiled.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Data) and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)
+
+    def __repr__(self) -> str:
+        return f"Data({self.data!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class RequestReader(_Reader):
 
     def _head(self) -> RequestHead | None:
         buffer, seen = self._buffer, self._seen
-        if seen.head is not None and buffer.skip_same(seen.line, seen.section):
+        if seen.head is not None and buffer.skip_same(seen.block):
             self._body = EMPTY
             return seen.head
         if not self._skipped and buffer.peek(2) == b"\r\n":

@@ -43,21 +43,22 @@ _SINGLE: Final = frozenset(
 
 
 class Seen:
-    """A connection's last plain request: its line, its field section with the empty line, and what was read from them.
+    """The head of a connection's last plain request as it came, where its fields begin, and what was read from it.
 
     Browsers send the same fields again and again on one connection, and pages that look after something the same request. What is
     the same to the byte has the same reading, so it is read once; whatever has a body, an upgrade or an expectation is read anew.
     """
 
-    __slots__ = ("head", "line", "section")
+    __slots__ = ("block", "fields_at", "head")
 
     def __init__(self) -> None:
-        self.line = self.section = b""
+        self.block = b""
+        self.fields_at = 0
         self.head: RequestHead | None = None
 
-    def keep(self, line: bytes, section: bytes, head: RequestHead) -> None:
+    def keep(self, block: bytes, fields_at: int, head: RequestHead) -> None:
         plain = head.framing == NO_BODY and "expect" not in head.fields and "upgrade" not in head.fields
-        self.line, self.section, self.head = (line, section, head) if plain else (b"", b"", None)
+        self.block, self.fields_at, self.head = (block, fields_at, head) if plain else (b"", 0, None)
 
 
 def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) -> RequestHead:
@@ -66,12 +67,12 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
     Raises RequestError, or MessageError where the grammar is that of responses too. Of several faults one is reported.
     """
     end = block.index(b"\n") + 1
-    line, section = block[:end], block[end:]
-    method, target, version = read_request_line(line.decode("latin-1"), limits)
-    known = None if seen is None or section != seen.section else seen.head
+    section = block[end:]
+    method, target, version = read_request_line(block[:end].decode("latin-1"), limits)
+    known = None if seen is None or section != seen.block[seen.fields_at :] else seen.head
     if seen is not None and known is not None and version == known.version and target.authority is None:
         head = RequestHead(method, target, version, known.fields, known.host, NO_BODY, known.keep_alive, False, False)
-        seen.line, seen.head = line, head
+        seen.block, seen.fields_at, seen.head = block, end, head
         return head
     fields = read_fields(section[:-2].decode("latin-1"), REQUEST_FIELDS, limits.field_count)
     repeated = fields.repeated() & _SINGLE
@@ -96,7 +97,7 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
         upgrade_websocket="upgrade" in fields and _is_handshake(method, fields, version, framing),
     )
     if seen is not None:
-        seen.keep(line, section, head)
+        seen.keep(block, end, head)
     return head
 
 

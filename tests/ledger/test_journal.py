@@ -131,6 +131,7 @@ async def test_lines_that_each_turn_of_a_busy_loop_brings_share_a_sync_for_so_lo
 ) -> None:
     monkeypatch.setattr("gateway.ledger.journal.GATHER_SECONDS", 0.0)
     monkeypatch.setattr("gateway.ledger.journal.GATHER_MOST_SECONDS", most)
+    monkeypatch.setattr("gateway.ledger.journal.CROWD_LEAST", 100)
     stream = make_stream()
     await stream.write(record(0))
     before, told = disk.syncs, list[LedgerError | None]()
@@ -140,6 +141,31 @@ async def test_lines_that_each_turn_of_a_busy_loop_brings_share_a_sync_for_so_lo
     await until(lambda: len(told) == 20)
     assert numbers(tmp_path) == list(range(21))
     assert (disk.syncs - before == 1) is shared
+
+
+async def test_of_a_crowd_three_of_four_do_not_wait_for_the_rest(
+    tmp_path: Path, make_stream: Callable[..., Stream], disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However busy the loop is, and however little time has passed: the disk works while the others are served."""
+    monkeypatch.setattr("gateway.ledger.journal.GATHER_SECONDS", 60.0)
+    monkeypatch.setattr("gateway.ledger.journal.GATHER_MOST_SECONDS", 60.0)
+    stream = make_stream()
+    told = list[LedgerError | None]()
+    for number in range(40):
+        stream.append(record(number), told.append)
+    await until(lambda: len(told) == 40)
+    before = disk.syncs
+    for number in range(40, 69):
+        stream.append(record(number), told.append)
+        await asyncio.sleep(0.001)
+    assert (len(told), disk.syncs - before) == (40, 0)
+    stream.append(record(69), told.append)
+    await until(lambda: len(told) == 70)
+    assert disk.syncs - before == 1
+    for number in range(70, 92):  # thirty came lately: fewer are enough now
+        stream.append(record(number), told.append)
+    await until(lambda: len(told) == 92)
+    assert numbers(tmp_path) == list(range(92))
 
 
 async def test_many_waiters_get_their_own_answer_in_order(tmp_path: Path, make_stream: Callable[..., Stream]) -> None:

@@ -79,21 +79,21 @@ class Users(dict[str, UserRecords]):
         self._index.put_users(gone)
 
 
-class Records(Index):
+class Records:
     """The index of the records, without a database behind it."""
 
     def __init__(self) -> None:
-        super().__init__(30.0)
-        self.read_at(world.NOW)
-        self.users = Users(self)
+        self.index = Index(30.0)
+        self.index.read_at(world.NOW)
+        self.users = Users(self.index)
         self.users[world.USER.user_id] = world.USER
         self.signed_in(dc.replace(world.SESSION, means=Means.EID), TOKEN)
 
     def signed_in(self, session: Session, token: str) -> SessionEntry:
         """A session, or what has become of it."""
         token_hash = hashlib.sha256(token.encode()).digest()
-        self.put_sessions([SessionRow(session, world.NOW, None, (CookieRow(token_hash, HOST),))])
-        entry = self.session(token_hash, HOST)
+        self.index.put_sessions([SessionRow(session, world.NOW, None, (CookieRow(token_hash, HOST),))])
+        entry = self.index.session(token_hash, HOST)
         assert entry is not None
         return entry
 
@@ -261,7 +261,7 @@ async def stage(
         random=secrets.token_bytes,
         new_reference=ReferenceSource(),
         snapshot=table,
-        index=records,
+        index=records.index,
         ledger=ledger,
         signer=Signer(_key(), f"https://portal.localhost:{port}", secrets.token_bytes),
         start_tokens=StartTokens(bytes(32)),

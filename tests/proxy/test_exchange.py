@@ -324,7 +324,7 @@ async def test_what_an_operation_marks_background_never_resets_the_idle_time(
     tmp_path: Path, path: str, kept_alive: bool
 ) -> None:
     async with stage(tmp_path) as it:
-        entry = it.records.session(hashlib.sha256(TOKEN.encode()).digest(), HOST)
+        entry = it.records.index.session(hashlib.sha256(TOKEN.encode()).digest(), HOST)
         assert entry is not None
         entry.last_seen = before = world.NOW - 100
         fields = (

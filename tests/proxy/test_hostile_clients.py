@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.decision.suspensions import Scope, Suspended, Suspensions
 from gateway.ledger.disk import Disk, Space
+from gateway.model import UserRecords
 from gateway.proxy.client import ClientConnection
 from tests.proxy.stage import HOST, Stage, answering, slow_disk, stage, until
 
@@ -59,16 +61,18 @@ async def test_a_fault_in_one_connection_leaves_the_others_their_limits_and_revo
         for reader, writer in connections:
             writer.write(handshake(it))
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
-        user, asked = it.records.user, 0
+        asked = 0
 
-        def faulty(user_id: str) -> object:
-            nonlocal asked
-            asked += 1
-            if asked == 1:
-                raise RuntimeError("a fault of ours")
-            return user(user_id)
+        class Faulty(Suspensions):
+            def of_person(self, user: UserRecords) -> Suspended | None:
+                nonlocal asked
+                asked += 1
+                if asked == 1:
+                    raise RuntimeError("a fault of ours")
+                return super().of_person(user)
 
-        it.records.user = faulty  # type: ignore[method-assign, assignment]  # one look-up of the first tick fails
+        # Of another transaction: every decision looks at them, and the first fails.
+        it.gate.suspensions = Faulty([Suspended("20260615-00000001", Scope.TRANSACTION, "pension")])
         await until(lambda: asked >= 2)
         assert told == ["deciding anew failed"]
         await until(lambda: len(it.gate.connections) == 1)

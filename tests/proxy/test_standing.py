@@ -173,15 +173,15 @@ async def test_a_step_up_leaves_what_is_open_and_the_new_session_can_end_it(tmp_
     async with opened(tmp_path) as now:
         new = dc.replace(SESSION, id="new", user_id=user_id(1), auth_time=world.NOW)
         old = dc.replace(SESSION, id="s1", user_id=user_id(1), ended_at=world.NOW, ended_reason="renewed")
-        now.it.records.put_sessions([SessionRow(old, world.NOW, None, ()), SessionRow(new, world.NOW, "s1", ())])
+        now.it.records.index.put_sessions([SessionRow(old, world.NOW, None, ()), SessionRow(new, world.NOW, "s1", ())])
         assert await now.ended() == []
-        now.it.records.put_sessions([SessionRow(dc.replace(new, ended_at=world.NOW), world.NOW, None, ())])
+        now.it.records.index.put_sessions([SessionRow(dc.replace(new, ended_at=world.NOW), world.NOW, None, ())])
         assert await now.ended() == [1]
 
 
 async def test_records_that_turn_stale_end_all(tmp_path: Path) -> None:
     async with opened(tmp_path) as now:
-        now.it.records.out_of_date()
+        now.it.records.index.out_of_date()
         assert await now.ended() == list(range(PERSONS))
         assert now.reason() == {"records_unavailable"}
 
@@ -311,7 +311,7 @@ async def test_what_the_clock_alone_ends(
         await now.settle()
         before = now.decided
         now.clock.now += moment - 5
-        now.it.records.read_at(now.clock.now)
+        now.it.records.index.read_at(now.clock.now)
         assert await now.ended() == []
         assert now.decided == before
         now.clock.now += 5 + SLOT_SECONDS
@@ -342,7 +342,7 @@ async def test_the_end_of_the_hours_ends_what_is_open(tmp_path: Path, line: str,
         )
         assert await now.ended() == []
         now.clock.now += 120 - 5
-        now.it.records.read_at(now.clock.now)
+        now.it.records.index.read_at(now.clock.now)
         assert await now.ended() == []
         now.clock.now += 5 + SLOT_SECONDS
         assert await now.ended() == list(range(PERSONS))
@@ -379,16 +379,16 @@ async def test_idle_time_ends_what_lasts_and_no_download(
 ) -> None:
     """An event stream lasts whether the operation was declared background or not; a person's act keeps it alive."""
     async with opened(tmp_path, *_with_origin(line, fields)) as now:
-        entry = now.it.records.session(_hash(token(1)), HOST)
+        entry = now.it.records.index.session(_hash(token(1)), HOST)
         assert entry is not None
-        now.it.records.touch(entry, world.NOW + 1000)
+        now.it.records.index.touch(entry, world.NOW + 1000)
         now.clock.now += 1799
-        now.it.records.read_at(now.clock.now)
+        now.it.records.index.read_at(now.clock.now)
         assert await now.ended() == []
         now.clock.now += 1 + SLOT_SECONDS
         assert await now.ended() == ([0, 2, 3, 4] if lasting else [])
         now.clock.now += 1000
-        now.it.records.read_at(now.clock.now)
+        now.it.records.index.read_at(now.clock.now)
         assert await now.ended() == ([0, 1, 2, 3, 4] if lasting else [])
         assert now.reason() == ({"session_expired"} if lasting else set())
 
@@ -408,17 +408,17 @@ async def test_a_suspension_ends_what_it_is_for(tmp_path: Path) -> None:
 async def test_a_clock_that_is_put_back_asks_about_all(tmp_path: Path) -> None:
     async with opened(tmp_path) as now:
         now.clock.now -= 700
-        now.it.records.read_at(now.clock.now)
+        now.it.records.index.read_at(now.clock.now)
         assert await now.ended() == list(range(PERSONS))
 
 
 async def test_the_net_below(tmp_path: Path) -> None:
     """A change that nobody told of is found all the same, in BACKSTOP_SECONDS."""
     async with opened(tmp_path) as now:
-        now.it.records._users[user_id(1)] = dc.replace(world.USER, user_id=user_id(1), blocked=True)
+        now.it.records.index._users[user_id(1)] = dc.replace(world.USER, user_id=user_id(1), blocked=True)
         assert await now.ended() == []
         now.clock.now += standing.BACKSTOP_SECONDS + SLOT_SECONDS
-        now.it.records.read_at(now.clock.now)
+        now.it.records.index.read_at(now.clock.now)
         assert await now.ended() == [1]
 
 
