@@ -15,14 +15,15 @@ from setuptools import setup
 # What every request goes through. The rest is not worth a compiler. Compiled, a small class with slots is made for a fraction of what a
 # named tuple costs, and a constant that is Final is read without a look-up; what tests set to another value cannot be Final.
 HOT_PATH = {
-    ".": ("identifiers", "model"),
+    ".": ("address", "identifiers", "model"),
     "decision": ("checks", "criteria", "decide", "evidence", "facts", "paths", "places", "ruling", "snapshot"),
+    "edge": ("accept", "admission", "hello", "opening", "peek"),
     "ledger": ("journal", "ledger", "line", "pseudonym", "record", "reference", "repeated", "writer"),
     "message": (
         "body", "buffer", "events", "fields", "host", "hygiene", "reader", "request", "response", "syntax", "target", "writer",
     ),
     "proxy": (
-        "activity", "assertion", "client", "cookies", "evidence", "exchange", "facts", "forward", "forwarding", "gate", "keys", "mapping",
+        "activity", "assertion", "client", "cookies", "doorman", "evidence", "exchange", "facts", "forward", "forwarding", "gate", "keys", "mapping",
         "keeping", "moved", "origin", "pacing", "progress", "received", "standing", "wheel",
     ),
     "records": ("index", "values"),

@@ -9,17 +9,30 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from gateway.model import FOR_EVER, Authorisation, GrantedRole, Institution, Match, Regulation, Transaction
 
 
-class Located(NamedTuple):
+class Located:
     """A transaction, the match it was found by, and the path below that match (starting with '/')."""
 
-    transaction: Transaction
-    match: Match
-    rest: str
+    __slots__ = ("match", "rest", "transaction")
+
+    def __init__(self, transaction: Transaction, match: Match, rest: str) -> None:
+        self.transaction = transaction
+        self.match = match
+        self.rest = rest
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Located)
+            and self.transaction == other.transaction
+            and self.match == other.match
+            and self.rest == other.rest
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.match, self.rest))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,15 +88,15 @@ class Snapshot:
         if end > 1:
             found = prefixes.get(path + "/")
             if found is not None:
-                return Located(*found, "/")
+                return Located(found[0], found[1], "/")
             # Nothing longer than the longest prefix can be one: a path of thousands of segments costs no more than it.
             while (end := path.rfind("/", 0, end)) > 0:
                 found = prefixes.get(path[: end + 1])
                 if found is not None:
-                    return Located(*found, path[end:])
+                    return Located(found[0], found[1], path[end:])
         # What has the whole host, as most have.
         found = prefixes.get("/")
-        return None if found is None or path[:1] != "/" else Located(*found, path)
+        return None if found is None or path[:1] != "/" else Located(found[0], found[1], path)
 
     def regulation(self, now: float) -> Regulation | None:
         """The version in force at `now`: the newest that is effective; of two of one day, the later by name."""

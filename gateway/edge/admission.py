@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
 import structlog
 
+from gateway.address import client_ip
 from gateway.edge.share import Share
 from gateway.policy.sections import Connections
 
@@ -65,7 +66,7 @@ class Admission:
 
     def claim(self, address: str) -> _Network | None:
         """Count one more of the network of `address`; None when it has as many as it may. Raises ValueError for what is no address."""
-        network, limit = self._network(ip_address(address.partition("%")[0]))
+        network, limit = self._network(client_ip(address))
         count = self._seats.get(network, 0)
         if count >= limit:
             return None
@@ -131,7 +132,7 @@ class Networks:
         return bool(self._networks)
 
     def __contains__(self, address: str) -> bool:
-        found = ip_address(address.partition("%")[0])
+        found = client_ip(address)
         return any(found in network for network in self._networks)
 
 

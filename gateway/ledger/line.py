@@ -20,6 +20,7 @@ from zlib import crc32
 import orjson
 
 VERSION: Final = 1
+_BEGINNING: Final = f'{{"v":{VERSION},"stream":"'
 ZERO_LEAF: Final = "0" * 64
 """The `prev` of a stream's first line."""
 TYPICAL_BYTES: Final = 2048
@@ -70,8 +71,8 @@ def leaf(line: bytes) -> str:
 
 def compose(stream: str, n: int, prev: str, time: str, record: str) -> bytes:
     """The line, without its LF, of a record that `serialise` made."""
-    covered = f'{{"v":{VERSION},"stream":"{stream}","n":{n},"prev":"{prev}","time":"{time}",{record}'.encode("ascii")
-    return covered + b',"crc":"' + crc32(covered).to_bytes(4).hex().encode("ascii") + b'"}'
+    covered = f'{_BEGINNING}{stream}","n":{n},"prev":"{prev}","time":"{time}",{record}'.encode("ascii")
+    return b"".join((covered, b',"crc":"', crc32(covered).to_bytes(4).hex().encode("ascii"), b'"}'))
 
 
 def is_whole(line: bytes) -> bool:

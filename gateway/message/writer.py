@@ -94,7 +94,7 @@ def write_chunk(data: bytes) -> tuple[bytes, ...]:
 
 
 def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: bool) -> bytes:
-    lines = _lines(fields, length_allowed=length_allowed)
+    lines = _lines(fields, length_allowed=length_allowed) if fields else ""
     match framing:
         case ContentLength(length):
             lines += f"Content-Length: {length}\r\n"

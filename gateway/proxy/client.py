@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, cast
 
+from gateway.address import client_ip
 from gateway.decision import Connection, Hello
 from gateway.errors import RequestError
 from gateway.ledger.pseudonym import Identity
@@ -18,7 +19,7 @@ from gateway.ledger.repeated import Lines
 from gateway.message import CHUNKED, RequestHead, RequestReader
 from gateway.message.frames import FrameFollower
 from gateway.model import Channel
-from gateway.proxy.doorman import client_ip, leave_no_request_line
+from gateway.proxy.doorman import leave_no_request_line
 from gateway.proxy.evidence import Observed
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.facts import Sent, read_sent

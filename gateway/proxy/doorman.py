@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from gateway.address import client_ip
 from gateway.decision import REASONS, Connection, Decision, Facts, Hello, Place, decide
 from gateway.errors import LedgerError
 from gateway.ledger.pseudonym import Identity
@@ -19,11 +20,6 @@ from gateway.proxy.gate import Gate
 
 CLEAR_TEXT_STATUS: Final = 400
 """What a TLS port answers to HTTP in the clear, as other servers do; the plain port's page is a 403."""
-
-
-def client_ip(text: str) -> IPv4Address | IPv6Address:
-    """A socket's peer address, without the zone of a link-local one."""
-    return ip_address(text.partition("%")[0])
 
 
 class Doorman:

@@ -102,7 +102,7 @@ class Exchange:
         if gate.shadow is not None:  # on a turn of the loop that is nobody's: nothing here waits for it, or can see it
             gate.loop.call_soon(gate.shadow.compare, self.reference, facts, decision, self._person)
         framing = None if head is None else head.framing
-        if decision.permitted and type(framing) is ContentLength and framing.length > gate.most_body_bytes(decision):
+        if type(framing) is ContentLength and decision.permitted and framing.length > gate.most_body_bytes(decision):
             decision = decision._replace(reason=REASONS["too_large"])
         self._decision = decision
         gate.decisions[decision.reason.code] += 1
@@ -122,7 +122,9 @@ class Exchange:
         if self._head is None or self._client.sent(self._head).token_hash is None:
             return False
         entry = None if self._evidence is None else self._evidence.entry
-        return entry is None or decision.kind is Kind.CHALLENGE or self._gate.index.asked_each_time
+        if entry is None or self._gate.index.asked_each_time:
+            return True
+        return not decision.permitted and decision.kind is Kind.CHALLENGE
 
     def _keeping_over(self, kept: Kept | None) -> None:
         """A form that met the challenge was read and kept, or it could not be: now there is something to tell."""

@@ -53,7 +53,8 @@ def keepable(client: ClientConnection, head: RequestHead, facts: Facts, decision
     """Whether this is a form to be kept, as far as its head says."""
     gate = client.gate
     if (
-        decision.kind is not Kind.CHALLENGE
+        decision.permitted
+        or decision.kind is not Kind.CHALLENGE
         or not facts.navigation
         or head.method != "POST"
         or facts.session is None

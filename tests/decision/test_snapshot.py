@@ -27,7 +27,8 @@ paths = st.builds(
 @given(st.lists(matches, max_size=6, unique=True), st.sampled_from([*HOSTS, "c.test"]), paths)
 def test_it_agrees_with_a_naive_longest_prefix(where: list[Match], host: str, path: str) -> None:
     transactions = [dc.replace(TRANSACTION, id=f"t{number}", matches=(one,)) for number, one in enumerate(where)]
-    assert build_snapshot(tuple(transactions), ()).locate(host, path) == oracle.locate(transactions, host, path)
+    located = build_snapshot(tuple(transactions), ()).locate(host, path)
+    assert (located and (located.transaction, located.match, located.rest)) == oracle.locate(transactions, host, path)
 
 
 @pytest.mark.parametrize(("path", "found"), [
