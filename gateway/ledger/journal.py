@@ -44,8 +44,8 @@ PATIENT_SECONDS = 0.02
 CROWD_SHARE = 0.75
 """Of those who come, such a share does not wait for the rest: with 32 connections the loop is then busy for 94 % of the time instead of
 80 %, for 2 % more processor time a request."""
-CROWD_LEAST = 8
-"""Fewer lines that somebody waits for are no crowd: for them a sync would cost more than it saves."""
+CROWD_LEAST = 16
+"""Fewer lines that somebody waits for are no crowd: for them a sync would cost more than it saves. (Two workers share the crowd of one.)"""
 IDLE_TURN_SECONDS = 50e-6
 """A turn of the loop that took longer had something to do: one without takes some microseconds."""
 RETRY_SECONDS = 1.0
