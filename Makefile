@@ -38,7 +38,7 @@ soak: $(VENV)/.installed-dev
 
 # The hot path compiled as well (setup.py): Python files and extensions side by side in build/compiled. Needs gcc and Python's headers.
 COMPILED := build/compiled
-HOT := gateway/model.py $(wildcard gateway/decision/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py gateway/records/*.py)
+HOT := $(wildcard gateway/*.py gateway/decision/*.py gateway/edge/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py gateway/records/*.py)
 
 compiled: $(COMPILED)/.built
 
@@ -52,7 +52,7 @@ test-compiled: $(COMPILED)/.built
 	@ln -sfn ../../fuzz $(COMPILED)/fuzz
 	@ln -sfn ../../docs $(COMPILED)/docs
 	@cd $(COMPILED) && ../../$(BIN)/python -m pytest --rootdir . --override-ini pythonpath=. --override-ini cache_dir=/tmp \
-		--numprocesses 2 --dist loadfile tests/decision tests/ledger tests/message tests/proxy
+		--numprocesses 2 --dist loadfile tests/decision tests/edge tests/ledger tests/message tests/proxy tests/records
 
 # docs/fuzzing.md. In an environment of its own, which sees the packages of ours; `make fuzz SECONDS=600` for ten minutes a reader.
 fuzz: $(VENV)-fuzz/.installed

@@ -16,7 +16,7 @@ from gateway.records.values import MOVED, BeforeCommit, Change
 if TYPE_CHECKING:
     from gateway.proxy.gate import Gate
 
-ASKED_SECONDS: Final = 1.0
+ASKED_SECONDS = 1.0
 """How often the records are asked about one session: whoever has an old cookie can send it as often as they like."""
 CAUSE: Final = "used_by_two_clients"
 

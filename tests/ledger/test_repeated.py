@@ -10,11 +10,11 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decision import REASONS, Agent, Facts, PageOrigin
+from gateway.decision import REASONS, Agent, PageOrigin
 from gateway.ledger.line import serialise
 from gateway.ledger.record import completion_record, decision_record
 from gateway.ledger.repeated import Lines, Template
-from gateway.model import Context
+from gateway.model import Context, Means
 from tests.ledger import samples
 
 CARD = replace(samples.SESSION, certificate="ab" * 32, certificate_good_at=samples.NOW - 899)
@@ -49,6 +49,9 @@ OTHERS: dict[str, list[Any]] = {
     "user_agent": ["Mozilla/5.0", None, "a\\b", "é", "\ud800"],
     "status": [None, 200, 404],
 }
+
+
+USUAL = {key: values[0] for key, values in OTHERS.items()}
 
 
 def variations(usual: dict[str, list[Any]]) -> st.SearchStrategy[dict[str, Any]]:
@@ -99,37 +102,31 @@ def test_each_line_of_a_completion_is_what_its_record_alone_would_be(made: list[
         )
 
 
-def usual(facts: Facts = samples.FACTS) -> tuple[Facts, dict[str, Any]]:
-    return facts, {key: values[0] for key, values in OTHERS.items()}
-
-
 def test_what_comes_again_is_not_made_again() -> None:
     """Else nothing is gained. Seen by what must never be: records that change behind the line's back."""
-    lines = Lines()
-    facts, others = usual()
+    lines, facts = Lines(), samples.FACTS
     for _ in range(2):
-        first = lines.decision("000G40R40M30E2099", facts, **others)
+        first = lines.decision("000G40R40M30E2099", facts, **USUAL)
     assert facts.session is not None
     means = facts.session.means
     try:
-        object.__setattr__(facts.session, "means", "changed")
+        object.__setattr__(facts.session, "means", Means.PASSWORD)
         later = facts._replace(now=facts.now + 1, path="/elders", method="POST", last_seen=facts.now)
-        third = lines.decision("000G40R40M30E2099", later, **others)
+        third = lines.decision("000G40R40M30E2099", later, **USUAL)
     finally:
         object.__setattr__(facts.session, "means", means)
-    assert "changed" not in third
+    assert f'"means":"{means}"' in third
     read, before = orjson.loads("{" + third + "}"), orjson.loads("{" + first + "}")
     assert {key for key in read if read[key] != before[key]} == {"now", "path", "method", "last_seen"}
 
 
 def test_an_equal_session_that_is_another_object_makes_the_line_anew() -> None:
-    lines = Lines()
-    facts, others = usual()
+    lines, facts = Lines(), samples.FACTS
     for _ in range(3):
-        lines.decision("000G40R40M30E2099", facts, **others)
+        lines.decision("000G40R40M30E2099", facts, **USUAL)
     assert facts.session is not None
     ended = replace(facts.session, ended_at=5.0, ended_reason="expired")
-    assert '"ended_reason":"expired"' in lines.decision("000G40R40M30E2099", facts._replace(session=ended), **others)
+    assert '"ended_reason":"expired"' in lines.decision("000G40R40M30E2099", facts._replace(session=ended), **USUAL)
 
 
 def test_a_template_has_gaps_for_the_keys_that_are_there_and_for_no_others() -> None:
