@@ -35,6 +35,10 @@ def _requests(path: str, body_bytes: int = 0) -> Callable[[Loader, Server, float
     return run
 
 
+def _each_its_own(loader: Loader, server: Server, seconds: float) -> Figures:
+    return _of_wrk(loader.wrk(server, "/each/", seconds, each_its_own=True))
+
+
 def _of_wrk(found: Wrk) -> Figures:
     return _of_used(found.requests, found.used) | {"rate": found.rate, "p50": found.p50 * 1e3, "p99": found.p99 * 1e3}
 
@@ -64,6 +68,12 @@ def _download(loader: Loader, server: Server, seconds: float) -> Figures:
 
 CASES = (
     Case("small response", "requests", "GET, 13 bytes, keep-alive, 32 connections (wrk)", _requests("/x")),
+    Case(
+        "small responses, each its own",
+        "requests",
+        "GET, 13 bytes, each with a path, a Referer and a field of the answer that no other has; keep-alive, 32 connections (wrk)",
+        _each_its_own,
+    ),
     Case("64 KiB response", "requests", "GET, 64 KiB, keep-alive, 32 connections (wrk)", _requests("/files/64k")),
     Case(
         "64 KiB upload", "requests", "POST of 64 KiB, keep-alive, 32 connections (wrk)", _requests("/upload", 1 << 16)

@@ -27,6 +27,14 @@ if mean > 0 then
   function delay() return math.floor(0.5 - mean * math.log(1 - math.random())) end
 end
 """
+_EACH_ITS_OWN = """\
+local number, referer = 0, wrk.headers["Referer"]
+function request()
+  number = number + 1
+  wrk.headers["Referer"] = referer .. number
+  return wrk.format(nil, wrk.path .. number)
+end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,13 @@ class Loader:
         connections: int = CONNECTIONS,
         body_bytes: int = 0,
         think_seconds: float = 0.0,
+        each_its_own: bool = False,
     ) -> Wrk:
         """Raises LoadError when an answer was not 2xx or a connection failed.
 
         With a body the method is POST. `think_seconds` is the mean of the exponentially distributed time that each connection
-        waits before its next request; 0 is as fast as answers come.
+        waits before its next request; 0 is as fast as answers come. `each_its_own`: a number goes on behind the path and the
+        Referer, so that no request is like another.
         """
         command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout=30s", "--latency"]  # fmt: skip
         sent = dict(server.fields) | dict(fields or {})
@@ -76,10 +86,11 @@ class Loader:
             sent |= {"Origin": f"https://{server.host}:{server.port}", "Content-Type": "application/octet-stream"}
         for name, value in sent.items():
             command += ["-H", f"{name}: {value}"]
-        if body_bytes or think_seconds:
+        if body_bytes or think_seconds or each_its_own:
             script = self._directory / "load.lua"
             method = "POST" if body_bytes else "GET"
-            script.write_text(_LUA.format(method=method, body_bytes=body_bytes, think_ms=think_seconds * 1e3))
+            text = _LUA.format(method=method, body_bytes=body_bytes, think_ms=think_seconds * 1e3)
+            script.write_text(text + _EACH_ITS_OWN if each_its_own else text)
             command += ["-s", str(script)]
         meter = Meter(server.process)
         said = subprocess.run(

@@ -72,6 +72,7 @@ http {{
     listen 127.0.0.1:{origin} backlog=4096;
     root {directory}/files;
     location / {{ return 200 "hello, world\\n"; }}     # 13 bytes
+    location /each/ {{ add_header X-Page $uri; return 200 "hello, world\\n"; }}
     location /upload {{                                # `return` would answer before the body is there, as no application does
       client_body_buffer_size 2m;
       proxy_pass http://127.0.0.1:{verdict};

@@ -2,9 +2,9 @@
 
 The requests of one connection mostly have the same client, session, permit and records; another id, moment and path. What stays the
 same makes up nine tenths of a line, and to make and serialise it again was a quarter of a small request's work. So it is kept as
-text with gaps for the few values: a `Template`. Two things keep that honest. Whatever else a line is made of must be the very same
-object as before: nothing is taken to be equal, and what is new in `Facts` counts from its first day. And a template is only used
-when, with its own values, it gave back to the letter the line that it was made of.
+text with gaps for the few values: a `Template`. Two things keep that honest. Whatever else a line is made of must be the same text or
+the very same object as before: nothing else is taken to be equal, and what is new in `Facts` counts from its first day. And a template
+is only used when, with its own values, it gave back to the letter the line that it was made of.
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ class _Last:
 def _same(parts: tuple[object, ...], last: tuple[object, ...]) -> bool:
     if len(parts) != len(last):
         return False
-    for place in range(len(parts)):  # noqa: SIM110 - a generator costs more than what it looks at
-        if parts[place] is not last[place]:
+    for place in range(len(parts)):
+        one, other = parts[place], last[place]
+        if one is not other and not (isinstance(one, str) and isinstance(other, str) and one == other):
             return False
     return True
 

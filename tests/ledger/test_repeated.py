@@ -120,6 +120,17 @@ def test_what_comes_again_is_not_made_again() -> None:
     assert {key for key in read if read[key] != before[key]} == {"now", "path", "method", "last_seen"}
 
 
+def test_fields_that_were_read_anew_and_say_the_same_change_nothing() -> None:
+    """Each page of an application has a Referer of its own, and then all its fields are read anew."""
+    lines, host = Lines(), samples.FACTS.host or ""
+    for _ in range(2):
+        facts = samples.FACTS._replace(host="".join(list(host)))
+        lines.decision("000G40R40M30E2099", facts, **USUAL | {"user_agent": "".join(list("Mozilla/5.0"))})
+    assert lines._decision.template is not None
+    lines.decision("000G40R40M30E2099", samples.FACTS, **USUAL | {"user_agent": "Mozilla/5.1"})
+    assert lines._decision.template is None
+
+
 def test_an_equal_session_that_is_another_object_makes_the_line_anew() -> None:
     lines, facts = Lines(), samples.FACTS
     for _ in range(3):

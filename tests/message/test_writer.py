@@ -199,6 +199,14 @@ def test_a_block_of_fields_is_written_first_and_as_often_as_one_likes() -> None:
         assert head == f"GET /x HTTP/1.1\r\nHost: a\r\nCookie: b=c\r\nX-Request-Id: {reference}\r\n\r\n".encode()
 
 
+def test_our_own_lines_go_behind_a_block_and_leave_it_as_it_is() -> None:
+    block = field_block([("Host", "a")])
+    for reference in ("1", "2"):
+        with_ours = block.and_ours(f"X-Request-Id: {reference}\r\n")
+        head = write_request_head("GET", "/x", [("B", "c")], NO_BODY, with_ours)
+        assert head == f"GET /x HTTP/1.1\r\nHost: a\r\nX-Request-Id: {reference}\r\nB: c\r\n\r\n".encode()
+
+
 @pytest.mark.parametrize(
     "field", [("A", "b\r\nC: d"), ("A\r\nB", "c"), ("Content-Length", "3"), ("Transfer-Encoding", "chunked")]
 )
