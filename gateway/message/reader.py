@@ -260,7 +260,7 @@ class ResponseReader(_Reader):
         if block is None:
             return None
         try:
-            head = read_response_head(block, self._method, self._limits, websocket=self._websocket)
+            head = read_response_head(block, self._method, self._limits, websocket=self._websocket, lines=known.lines)
         except MessageError as error:
             raise blame(block, error) from None
         if isinstance(head, ResponseHead):

@@ -10,7 +10,7 @@ from gateway.message.events import NO_BODY, ContentLength, Framing, RequestHead
 from gateway.message.fields import Fields
 from gateway.message.host import Authority, parse_authority
 from gateway.message.limits import Limits
-from gateway.message.syntax import REQUEST_FIELDS, persists, read_fields, read_framing
+from gateway.message.syntax import REQUEST_FIELDS, KnownLines, persists, read_fields, read_framing
 from gateway.message.target import HTTPS_PORT, Target, parse_target
 
 # RFC 9110 section 9.1 has any token; every registered method is upper case with hyphens, and "get" or "tRACE" means GET
@@ -46,12 +46,14 @@ class Seen:
     """The head of a connection's last plain request as it came, where its fields begin, and what was read from it.
 
     Browsers send the same fields again and again on one connection, and pages that look after something the same request. What is
-    the same to the byte has the same reading, so it is read once; whatever has a body, an upgrade or an expectation is read anew.
+    the same to the byte has the same reading, so it is read once; whatever has a body, an upgrade or an expectation is read anew, but for its
+    field lines that were the same.
     """
 
-    __slots__ = ("block", "fields_at", "head")
+    __slots__ = ("block", "fields_at", "head", "lines")
 
     def __init__(self) -> None:
+        self.lines = KnownLines()
         self.block = b""
         self.fields_at = 0
         self.head: RequestHead | None = None
@@ -74,7 +76,8 @@ def read_request_head(block: bytes, limits: Limits, seen: Seen | None = None) ->
         head = RequestHead(method, target, version, known.fields, known.host, NO_BODY, known.keep_alive, False, False)
         seen.block, seen.fields_at, seen.head = block, end, head
         return head
-    fields = read_fields(section[:-2].decode("latin-1"), REQUEST_FIELDS, limits.field_count)
+    lines = None if seen is None else seen.lines
+    fields = read_fields(section[:-2].decode("latin-1"), REQUEST_FIELDS, limits.field_count, lines)
     repeated = fields.repeated() & _SINGLE
     if repeated:
         raise RequestError("malformed", f"more than one {min(repeated)} field")

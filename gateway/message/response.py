@@ -12,7 +12,7 @@ from gateway.errors import MessageError
 from gateway.message.events import NO_BODY, UNTIL_CLOSE, ContentLength, InformationalHead, ResponseHead
 from gateway.message.fields import Fields
 from gateway.message.limits import Limits
-from gateway.message.syntax import RESPONSE_FIELDS, persists, read_fields, read_framing
+from gateway.message.syntax import RESPONSE_FIELDS, KnownLines, persists, read_fields, read_framing
 
 START: Final = b"HTTP/1."
 """How every response begins; anything else (HTTP/0.9, TLS, another protocol) is refused with its first bytes."""
@@ -30,9 +30,10 @@ class Known:
     same reading: so it is read once.
     """
 
-    __slots__ = ("block", "head", "to_head")
+    __slots__ = ("block", "head", "lines", "to_head")
 
     def __init__(self) -> None:
+        self.lines = KnownLines()
         self.block = b""
         self.head: ResponseHead | None = None
         self.to_head = False
@@ -42,7 +43,7 @@ class Known:
 
 
 def read_response_head(
-    block: bytes, request_method: str, limits: Limits, *, websocket: bool
+    block: bytes, request_method: str, limits: Limits, *, websocket: bool, lines: KnownLines | None = None
 ) -> ResponseHead | InformationalHead:
     """Read one whole head: status line, fields and the empty line. `websocket`: whether the request asked for one.
 
@@ -54,7 +55,7 @@ def read_response_head(
         raise MessageError("malformed", "the status line is not HTTP/1.0 or 1.1 with a status from 100 to 599")
     version, digits, reason = line.groups("")
     status = int(digits)
-    fields = read_fields(text[line.end() : -2], RESPONSE_FIELDS, limits.field_count)
+    fields = read_fields(text[line.end() : -2], RESPONSE_FIELDS, limits.field_count, lines)
     framing = read_framing(fields, version)
     if status < 200:
         if framing != NO_BODY:

@@ -11,10 +11,13 @@ from typing import Final
 
 from gateway.errors import MessageError
 from gateway.message.events import CHUNKED, NO_BODY, ContentLength, Framing
-from gateway.message.fields import Fields
+from gateway.message.fields import Fields, Pair
 
 EXCERPT_CHARACTERS: Final = 40
 """Longest piece of a message that a detail repeats, in characters: enough to recognise a field name."""
+
+KNOWN_CHARACTERS: Final = 8192
+"""Longest field section whose lines are remembered: browsers send one or two thousand, and each connection keeps them."""
 
 # RFC 9110 section 5.5: visible ASCII, SP, HTAB and obs-text, which stays opaque (browsers put UTF-8 into cookies).
 _VALUE: Final = r"[\t -~\x80-\xff]*+"
@@ -27,19 +30,41 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
-def read_fields(block: str, grammar: re.Pattern[str], limit: int) -> Fields:
-    """Read field lines, each with its CRLF, without the empty line after them.
+class KnownLines:
+    """The field lines of the last message of this side, and what was read from each: most are the same in the next one."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self) -> None:
+        self.pairs: dict[str, Pair] = {}
+
+
+def read_fields(block: str, grammar: re.Pattern[str], limit: int, known: KnownLines | None = None) -> Fields:
+    """Read field lines, each with its CRLF, without the empty line after them. Lines that are `known`, by the same grammar, are not
+    looked at again.
 
     Raises MessageError `too_large` for more than `limit` lines, `field_refused` for a name that is a token but not
     allowed by `grammar`, `malformed` for what is no field line.
     """
     if block.count("\n") > limit:
         raise MessageError("too_large", f"there are more than {limit} field lines")
-    if grammar.fullmatch(block) is None:
+    if known is None:
+        known = KnownLines()
+    before = known.pairs
+    lines = block.split("\r\n")
+    rest = lines.pop()
+    fresh = [line for line in lines if line not in before]
+    # What stands behind the last CRLF (nothing, in a good block) is put back, so that the block is judged to its last character.
+    if grammar.fullmatch("".join([f"{line}\r\n" for line in fresh]) + rest) is None:
         raise _field_fault(block, grammar)
-    lines = [line.partition(":") for line in block.split("\r\n")]
-    lines.pop()  # what follows the last CRLF: nothing
-    return Fields([(name, value.strip(" \t")) for name, _, value in lines])
+    pairs = [before[line] if line in before else _pair(line) for line in lines]
+    known.pairs = dict(zip(lines, pairs, strict=True)) if len(block) <= KNOWN_CHARACTERS else {}
+    return Fields(pairs)
+
+
+def _pair(line: str) -> Pair:
+    name, _, value = line.partition(":")
+    return name, value.strip(" \t")
 
 
 def _field_fault(block: str, grammar: re.Pattern[str]) -> MessageError:

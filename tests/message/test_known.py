@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import ResponseError
-from gateway.message import Known, ResponseReader
+from gateway.errors import MessageError, ResponseError
+from gateway.message import Fields, Known, ResponseReader
+from gateway.message.syntax import KNOWN_CHARACTERS, REQUEST_FIELDS, RESPONSE_FIELDS, KnownLines, read_fields
 
 HEADS = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
@@ -60,3 +63,44 @@ def test_an_answer_to_head_has_no_body_though_the_same_head_had_one(head: bytes)
     known = Known()
     read(ResponseReader("GET", known=known), head + b"hello"[: int(head[33:34])], piecewise=False)
     assert len(read(ResponseReader("HEAD", known=known), head, piecewise=False)) == 2
+
+
+LINES = (
+    "Host: a",
+    "Accept: */*",
+    "A:b",
+    "A: b ",
+    "X_Y: z",
+    "Bad name: a",
+    " folded",
+    "A",
+    "A: \x01",
+    "A: b\rC: d",
+    "A: b\nC: d",
+    "",
+    "A: é",
+)
+blocks = st.tuples(st.lists(st.sampled_from(LINES[:4]) | st.sampled_from(LINES), max_size=5), st.sampled_from(("", "A: b", "\r", "\n")))  # fmt: skip
+
+
+def fields_of(block: str, grammar: re.Pattern[str], known: KnownLines | None) -> Fields | tuple[str, str]:
+    try:
+        return read_fields(block, grammar, 4, known)
+    except MessageError as error:
+        return error.reason, error.detail
+
+
+@given(st.sampled_from((REQUEST_FIELDS, RESPONSE_FIELDS)), st.lists(blocks, max_size=6))
+def test_known_lines_read_as_if_nothing_was_known(grammar: re.Pattern[str], made: list[tuple[list[str], str]]) -> None:
+    known = KnownLines()
+    for lines, rest in made:
+        block = "".join(f"{line}\r\n" for line in lines) + rest
+        assert fields_of(block, grammar, known) == fields_of(block, grammar, None)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    known = KnownLines()
+    read_fields("A: b\r\n", REQUEST_FIELDS, 4, known)
+    assert known.pairs == {"A: b": ("A", "b")}
+    read_fields(f"A: {'b' * KNOWN_CHARACTERS}\r\n", REQUEST_FIELDS, 4, known)
+    assert known.pairs == {}
