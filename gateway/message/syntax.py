@@ -31,17 +31,18 @@ _LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class KnownLines:
-    """The field lines of the last message of this side, and what was read from each: most are the same in the next one."""
+    """The field lines of the last message of this side, and what was read from each: most stand in the next one as well."""
 
-    __slots__ = ("pairs",)
+    __slots__ = ("lines", "pairs")
 
     def __init__(self) -> None:
-        self.pairs: dict[str, Pair] = {}
+        self.lines: list[str] = []
+        self.pairs: list[Pair] = []
 
 
 def read_fields(block: str, grammar: re.Pattern[str], limit: int, known: KnownLines | None = None) -> Fields:
-    """Read field lines, each with its CRLF, without the empty line after them. Lines that are `known`, by the same grammar, are not
-    looked at again.
+    """Read field lines, each with its CRLF, without the empty line after them. A line that is the same as the known one in its place
+    (read by the same grammar) is not looked at again.
 
     Raises MessageError `too_large` for more than `limit` lines, `field_refused` for a name that is a token but not
     allowed by `grammar`, `malformed` for what is no field line.
@@ -50,16 +51,21 @@ def read_fields(block: str, grammar: re.Pattern[str], limit: int, known: KnownLi
         raise MessageError("too_large", f"there are more than {limit} field lines")
     if known is None:
         known = KnownLines()
-    before = known.pairs
     lines = block.split("\r\n")
     rest = lines.pop()
-    fresh = [line for line in lines if line not in before]
-    # What stands behind the last CRLF (nothing, in a good block) is put back, so that the block is judged to its last character.
-    if grammar.fullmatch("".join([f"{line}\r\n" for line in fresh]) + rest) is None:
+    there, fresh, pairs = len(known.lines), list[str](), list[Pair]()
+    for place, line in enumerate(lines):
+        if place < there and line == known.lines[place]:
+            pairs.append(known.pairs[place])
+        else:
+            fresh.append(line)
+            pairs.append(_pair(line))
+    # What stands behind the last CRLF is nothing in a good block, which is judged to its last character.
+    fresh.append(rest)
+    if grammar.fullmatch("\r\n".join(fresh)) is None:
         raise _field_fault(block, grammar)
-    pairs = [before[line] if line in before else _pair(line) for line in lines]
-    known.pairs = dict(zip(lines, pairs, strict=True)) if len(block) <= KNOWN_CHARACTERS else {}
-    return Fields(pairs)
+    known.lines, known.pairs = (lines, pairs) if len(block) <= KNOWN_CHARACTERS else ([], [])
+    return Fields(pairs)  # neither of the two changes it
 
 
 def _pair(line: str) -> Pair:

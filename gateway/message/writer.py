@@ -107,32 +107,22 @@ def _head(start: str, fields: list[Pair], framing: Framing, *, length_allowed: b
 
 def _lines(fields: list[Pair], *, length_allowed: bool) -> str:
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    if not _plain(fields, lines):
+    if not _plain(fields):
         _check(lines, fields, length_allowed=length_allowed)
     return lines
 
 
-def _plain(fields: list[Pair], lines: str) -> bool:
+def _plain(fields: list[Pair]) -> bool:
     """Whether every name is known to be good and every value printable ASCII: the everyday case, without a look at the grammar."""
     names = [name for name, _ in fields]
     if not _good_names.issuperset(names) and not all(map(_good_name, names)):
         return False
-    if not lines.isascii():
-        return False
-    data = lines.encode("ascii")
-    ends = data.count(b"\r\n")  # one behind each field, and neither half of one anywhere else
-    return (
-        ends == len(fields)
-        and data.count(b"\r") == ends
-        and data.count(b"\n") == ends
-        and data.translate(_CONTROLS).find(b"\0") < 0
-    )
+    values = "".join([value for _, value in fields])
+    return values.isascii() and values.encode("ascii").translate(_CONTROLS).find(b"\0") < 0
 
 
-_CONTROLS: Final = bytes(
-    0 if (octet < 0x20 and octet not in b"\r\n") or octet == 0x7F else octet for octet in range(256)
-)
-"""To find all control bytes but CR and LF as one."""
+_CONTROLS: Final = bytes(0 if octet < 0x20 or octet == 0x7F else octet for octet in range(256))
+"""To find all control bytes as one: `isprintable` takes more than twice as long."""
 _good_names: set[str] = set()
 """Names, as spelt, that are tokens and no framing field's: what `_good_name` has seen, at most CACHED_NAMES of them."""
 
