@@ -69,8 +69,14 @@ def read_fields(block: str, grammar: re.Pattern[str], limit: int, known: KnownLi
 
 
 def _pair(line: str) -> Pair:
+    """A field line's name and value. A tab around the value is white space (RFC 9110 section 5.5); but llhttp reads `chunked` with a tab
+    behind it as another coding, so that around a transfer coding it stays, and is refused with it.
+    """
     name, _, value = line.partition(":")
-    return name, value.strip(" \t")
+    value = value.strip(" ")
+    if "\t" in value and name.lower() != "transfer-encoding":
+        value = value.strip(" \t")
+    return name, value
 
 
 def _field_fault(block: str, grammar: re.Pattern[str]) -> MessageError:

@@ -118,6 +118,8 @@ AMBIGUOUS = {
     "RFC 9112 6.1: xchunked": request("Transfer-Encoding: xchunked"),
     "RFC 9112 6.1: quoted": request('Transfer-Encoding: "chunked"'),
     "RFC 9112 6.1: another spelling": request("Transfer-Encoding: Chunked"),
+    "RFC 9112 6.1: a tab behind it": request("Transfer-Encoding: chunked\t"),
+    "RFC 9112 6.1: a tab before it": request("Transfer-Encoding: \tchunked"),
     "RFC 9112 6.1: empty": request("Transfer-Encoding:"),
     "RFC 9112 6.1: a trailing comma": request("Transfer-Encoding: chunked,"),
     "RFC 9112 6.3: two lengths": request("Content-Length: 5", "Content-Length: 6"),

@@ -31,6 +31,7 @@ REFUSED = {
     "RFC 9110 5.5: NUL": response("X: \0"),
     "RFC 9112 6.1: both framing fields": response("Content-Length: 0", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
     "RFC 9112 6.1: an unknown coding": response("Transfer-Encoding: gzip"),
+    "RFC 9112 6.1: a tab behind the coding": response("Transfer-Encoding: chunked \t ", body=b"0\r\n\r\n"),
     "RFC 9112 6.1: a list of codings": response("Transfer-Encoding: gzip, chunked"),
     "RFC 9112 6.1: chunked in HTTP/1.0": response("Transfer-Encoding: chunked", start="HTTP/1.0 200 OK"),
     "RFC 9112 6.3: two lengths": response("Content-Length: 1", "Content-Length: 2", body=b"ab"),
