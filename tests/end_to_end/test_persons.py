@@ -14,7 +14,7 @@ import pytest
 from yarl import URL
 
 from gateway.credentials.lockout import WAIT_SECONDS
-from tests.end_to_end.client import BROWSER, Loopback, Person, origin_of, person, trusting
+from tests.end_to_end.client import BROWSER, Connector, Person, origin_of, person, trusting
 from tests.end_to_end.house import House
 
 WHO = "an.peeters"
@@ -33,12 +33,11 @@ def older_tls(here: House) -> ssl.SSLContext:
 async def elsewhere(here: House, jar: aiohttp.abc.AbstractCookieJar | None = None, agent: str = BROWSER) -> AsyncIterator[Person]:  # fmt: skip
     """Another client, with the cookies in `jar`."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=Loopback(), ssl=older_tls(here)),
+        connector=Connector(older_tls(here)),
         cookie_jar=jar or aiohttp.CookieJar(),
         headers={"User-Agent": agent, "Accept-Language": "en"},
     ) as session:
         yield Person(session)
-    await asyncio.sleep(0.1)  # the client's own: its TLS connections close behind it
 
 
 def stolen(an: Person, *urls: str) -> aiohttp.CookieJar:
