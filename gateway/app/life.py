@@ -19,6 +19,10 @@ from gateway.app.worker import Worker
 from gateway.ledger.ledger import Ledger
 from gateway.records import Records
 
+COLLECT_AT_OBJECTS = 20_000
+"""So many objects more than at the last time, and Python looks for garbage that refers to itself. A request leaves none behind, but each
+that is under way holds some eighty: at Python's 700 it looked through all of them for every fiftieth request, in vain."""
+
 _log = structlog.get_logger("gateway")
 
 
@@ -77,6 +81,7 @@ async def live(prepared: Prepared, number: int, inheritance: Inheritance, master
         # The index of 100,000 sessions is some 550 MiB that lives for hours: looking through it would stop everything for seconds.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(COLLECT_AT_OBJECTS)
         siblings = Siblings(settings, number, prepared.workers)
         worker = Worker(
             prepared, number, inheritance.decisions, ledger, records, siblings, master.counted, master.changed

@@ -28,7 +28,7 @@ from gateway.errors import LedgerError
 from gateway.ledger.disk import Space
 from gateway.ledger.hand import Hand
 from gateway.ledger.lifecycle import gap_record
-from gateway.ledger.line import Record, moment, serialise
+from gateway.ledger.line import Record, Text, moment, serialise
 from gateway.ledger.reference import RANDOM_BYTES, new_reference
 from gateway.ledger.segments import Fence
 from gateway.ledger.writer import Opening, WriteFailed, Writer
@@ -62,7 +62,7 @@ class _Entry:
 
     __slots__ = ("kind", "on_durable", "record", "stamp")
 
-    def __init__(self, stamp: str, record: str, kind: str, on_durable: OnDurable) -> None:
+    def __init__(self, stamp: str, record: Text, kind: str, on_durable: OnDurable) -> None:
         self.stamp = stamp
         self.record = record
         self.kind = kind
@@ -169,7 +169,7 @@ class Stream:
         self.append_text(str(record.get("kind")), serialise(record), on_durable, expendable, patient)
 
     def append_text(
-        self, kind: str, text: str, on_durable: OnDurable, expendable: bool = False, patient: bool = False
+        self, kind: str, text: Text, on_durable: OnDurable, expendable: bool = False, patient: bool = False
     ) -> None:
         """The same for the text of a record of that kind, as `serialise` makes it."""
         if self._outage is not None or self._closed:

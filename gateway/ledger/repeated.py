@@ -16,7 +16,7 @@ import orjson
 
 from gateway.decision import Decision, Facts, Reason, Snapshot
 from gateway.identifiers import mask_insz
-from gateway.ledger.line import UNCUT_BYTES, Record, serialise
+from gateway.ledger.line import UNCUT_BYTES, Record, Text, serialise
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import MICRO, MILLI, card_is_stale, completion_record, decision_record, rounded
 
@@ -30,7 +30,7 @@ _same_found: Final = itemgetter(*(n for n, name in enumerate(Decision._fields) i
 class Template:
     """The text of a record around the values of some of its keys."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_length", "_pieces")
 
     def __init__(self, record: Record, gaps: tuple[str, ...]) -> None:
         """Gaps for those of the keys that the record has, in its own order."""
@@ -45,15 +45,23 @@ class Template:
                 piece += f",{orjson.dumps({key: value})[1:-1].decode()}"
         self._pieces.append(piece)
         self._pieces[0] = self._pieces[0][1:]
+        self._length = len("".join(self._pieces))
 
-    def fill(self, values: list[str]) -> str:
+    def fill(self, values: list[str]) -> list[str]:
         """The text with a value in each gap, as it stands in JSON (texts without their quotes)."""
         pieces = self._pieces
         parts = [pieces[0]]
         for place, value in enumerate(values):
             parts.append(value)
             parts.append(pieces[place + 1])
-        return "".join(parts)
+        return parts
+
+    def length_with(self, values: list[str]) -> int:
+        """Characters of the text with these values."""
+        length = self._length
+        for value in values:
+            length += len(value)
+        return length
 
 
 class _Last:
@@ -105,7 +113,7 @@ class Lines:
         subject: Identity | None,
         user_agent: str | None,
         status: int | None,
-    ) -> str:
+    ) -> Text:
         """The text of the `decision_record` of these values."""
         last = self._decision
         parts = (
@@ -114,9 +122,9 @@ class Lines:
         )  # fmt: skip
         again = last.comes_again(parts, status)
         if last.template is not None:
-            text = _filled(last.template, reference, facts, decision, subject)
-            if text is not None:
-                return text
+            pieces = _filled(last.template, reference, facts, decision, subject)
+            if pieces is not None:
+                return pieces
         record = decision_record(
             reference, facts, decision, snapshot,
             client=client, user=user, subject=subject, user_agent=user_agent, status=status,
@@ -125,7 +133,7 @@ class Lines:
         # What comes once is not worth a template; and whether a context holds, hangs on the time as well.
         if again and last.template is None and (decision.grant is None or decision.grant.context is None):
             template = _template_of(record, _DECISION_GAPS)
-            if template is not None and _filled(template, reference, facts, decision, subject) == text:
+            if template is not None and _is(_filled(template, reference, facts, decision, subject), text):
                 last.template = template
         return text
 
@@ -143,7 +151,7 @@ class Lines:
         first_byte_seconds: float | None,
         detail: str | None,
         subject: Identity | None,
-    ) -> str:
+    ) -> Text:
         """The text of the `completion_record` of these values."""
         last = self._completion
         parts = (reason, client, user, detail, first_byte_seconds is None, subject is None)
@@ -164,7 +172,7 @@ class Lines:
         text = serialise(record)
         if again:
             template = _template_of(record, _COMPLETION_GAPS)
-            if template is not None and template.fill(values) == text:
+            if template is not None and _is(template.fill(values), text):
                 last.template = template
         return text
 
@@ -179,7 +187,7 @@ def _template_of(record: Record, gaps: tuple[str, ...]) -> Template | None:
 
 def _filled(
     template: Template, reference: str, facts: Facts, decision: Decision, subject: Identity | None
-) -> str | None:
+) -> list[str] | None:
     """The line of a decision, or None where a value cannot stand in it as it is."""
     path = mask_insz(facts.path, decision.subject)
     if not (_stands_as_it_is(facts.method) and _stands_as_it_is(path)):
@@ -193,8 +201,11 @@ def _filled(
         values.append(seen)
     if subject is not None:
         values.append(_json(subject.fragment))
-    text = template.fill(values)
-    return text if len(text) <= UNCUT_BYTES else None
+    return template.fill(values) if template.length_with(values) <= UNCUT_BYTES else None
+
+
+def _is(pieces: list[str] | None, text: str) -> bool:
+    return pieces is not None and "".join(pieces) == text
 
 
 def _stands_as_it_is(text: str) -> bool:

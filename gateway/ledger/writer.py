@@ -12,18 +12,21 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import LedgerError
 from gateway.ledger.disk import Disk, FileState, Space
-from gateway.ledger.line import compose, leaf
+from gateway.ledger.line import Text, compose, leaf
 from gateway.ledger.segments import Cause, Fence, Head, class_of, resume, segment_name, segments_of, tail_leaf
 
 SEGMENT_SECONDS: Final = 86_400
 """A segment is at most a day old, so that retention by whole segments is at most a day late."""
 PROBE_BYTES: Final = 65_536
 """Room that must be writable before a stream is tried again: eight lines of the greatest size."""
+KEPT_BYTES: Final = 1 << 20
+"""A batch up to this size leaves its memory to the next one."""
 _MAX_TAKEN_NAMES: Final = 16
 
 Opening = Callable[[tuple[Fence, ...]], tuple[str, str]]
@@ -67,6 +70,7 @@ class Writer:
         self._offset = 0
         self._head: Head | None = None
         self._fences: list[Fence] = []
+        self._batch = BytesIO()
 
     @property
     def head(self) -> Head:
@@ -112,7 +116,7 @@ class Writer:
         self._write([(stamp, record)])
         self._fences.clear()
 
-    def commit(self, entries: Sequence[tuple[str, str]]) -> None:
+    def commit(self, entries: Sequence[tuple[str, Text]]) -> None:
         """Returns when the lines, each (time, serialised record), are durable in this order. Raises `WriteFailed`."""
         if self._open is None:
             raise WriteFailed(f"the stream {self.stream} has no segment to write to")
@@ -135,31 +139,37 @@ class Writer:
 
     # --- one batch ----------------------------------------------------------------------------------------------------
 
-    def _write(self, entries: Sequence[tuple[str, str]]) -> None:
+    def _write(self, entries: Sequence[tuple[str, Text]]) -> None:
         segment = self._open
         if segment is None:
             raise WriteFailed(f"the stream {self.stream} has no segment to write to")
         n, prev = self.head.n, self.head.prev
-        lines: list[bytes] = []
+        batch = self._batch
+        batch.seek(0)
         for stamp, record in entries:
             line = compose(self.stream, n, prev, stamp, record)
             prev = leaf(line)
             n += 1
-            lines.append(line)
-        lines.append(b"")
-        data = b"\n".join(lines)
+            batch.write(line)
+            batch.write(b"\n")
+        size = batch.tell()
+        if size > KEPT_BYTES:
+            self._batch = BytesIO()
+        data = batch.getbuffer()[:size]
         try:
             if entries:
-                self._write_all(segment.descriptor, memoryview(data))
+                self._write_all(segment.descriptor, data)
                 self._disk.sync(segment.descriptor)
-            self._verify(segment, self._offset + len(data))
+            self._verify(segment, self._offset + size)
         except OSError as error:
             self._give_up(segment, data)
             raise _failed("cannot write", segment.path, error) from error
         except WriteFailed:
             self._give_up(segment, data)
             raise
-        self._offset += len(data)
+        finally:
+            data.release()
+        self._offset += size
         self._head = Head(n, prev)
 
     def _write_all(self, descriptor: int, data: memoryview) -> None:
@@ -179,7 +189,7 @@ class Writer:
                 f"{segment.path}: the file has {found.size} bytes where {size} were written: changed by somebody else"
             )
 
-    def _give_up(self, segment: _Open, data: bytes) -> None:
+    def _give_up(self, segment: _Open, data: memoryview) -> None:
         """Leaves the segment, and fences whatever follows its last durable line."""
         head = self.head
         self._open = None

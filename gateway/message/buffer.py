@@ -56,10 +56,9 @@ class Buffer:
 
     def skip_same(self, block: bytes) -> bool:
         """Take the next bytes if they are `block`; whether they were."""
-        end = self._position + len(block)
-        same = self._data[self._position : end] == block
+        same = self._data.startswith(block, self._position)
         if same:
-            self._position = end
+            self._position += len(block)
         return same
 
     def take(self, size: int) -> bytes:
