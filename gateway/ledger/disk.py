@@ -7,13 +7,13 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """Which file a path names, and its size in bytes."""
 
     device: int
@@ -71,7 +71,7 @@ class Disk:
             os.close(descriptor)
 
     def state(self, target: Path | int) -> FileState:
-        found = target.stat() if isinstance(target, Path) else os.fstat(target)
+        found = os.stat(target)
         return FileState(found.st_dev, found.st_ino, found.st_size)
 
     def close(self, descriptor: int) -> None:
