@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.load import Loader, LoadError, Wrk
+from bench.load import CONNECTIONS, Loader, LoadError, Wrk
 from bench.peers import Server
 from bench.processes import Used
 
@@ -28,9 +28,11 @@ class Case:
     run: Callable[[Loader, Server, float], Figures]
 
 
-def _requests(path: str, body_bytes: int = 0) -> Callable[[Loader, Server, float], Figures]:
+def _requests(
+    path: str, body_bytes: int = 0, connections: int = CONNECTIONS
+) -> Callable[[Loader, Server, float], Figures]:
     def run(loader: Loader, server: Server, seconds: float) -> Figures:
-        return _of_wrk(loader.wrk(server, path, seconds, body_bytes=body_bytes))
+        return _of_wrk(loader.wrk(server, path, seconds, body_bytes=body_bytes, connections=connections))
 
     return run
 
@@ -68,6 +70,12 @@ def _download(loader: Loader, server: Server, seconds: float) -> Figures:
 
 CASES = (
     Case("small response", "requests", "GET, 13 bytes, keep-alive, 32 connections (wrk)", _requests("/x")),
+    Case(
+        "small response, 128 connections",
+        "requests",
+        "GET, 13 bytes, keep-alive, 128 connections (wrk)",
+        _requests("/x", connections=128),
+    ),
     Case(
         "small responses, each its own",
         "requests",

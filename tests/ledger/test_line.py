@@ -238,3 +238,10 @@ def test_every_single_byte_change_of_a_line_is_noticed_by_itself() -> None:
 )
 def test_moments(seconds: float, text: str) -> None:
     assert moment(seconds) == text
+
+
+def test_a_record_in_pieces_makes_the_same_line() -> None:
+    record = serialise({"kind": "decision", "id": "A", "path": "/x"})
+    pieces = [record[:7], "", record[7:20], record[20:]]
+    assert compose("user-0", 3, ZERO_LEAF, TIME, pieces) == compose("user-0", 3, ZERO_LEAF, TIME, record)
+    assert len(pieces) == 4, "the pieces are the caller's"

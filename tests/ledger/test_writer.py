@@ -16,7 +16,7 @@ from gateway.errors import LedgerError
 from gateway.ledger.reading import read_lines
 from gateway.ledger.segments import SEGMENT_DIGITS, find_segments
 from gateway.ledger.verify import verify
-from gateway.ledger.writer import SEGMENT_SECONDS, StreamTaken, WriteFailed, Writer
+from gateway.ledger.writer import KEPT_BYTES, SEGMENT_SECONDS, StreamTaken, WriteFailed, Writer
 from tests.ledger.conftest import FaultyDisk, entry, opening
 
 MakeWriter = Callable[..., Writer]
@@ -52,6 +52,21 @@ def test_lines_are_chained_across_batches_and_segments(tmp_path: Path, make_writ
         first = json.loads(path.read_bytes().splitlines()[0])["n"]
         assert path.name == f"user-0-{first:0{SEGMENT_DIGITS}}.jsonl"
     assert intact(tmp_path)
+
+
+def test_a_small_batch_after_a_large_one_shows_nothing_of_it(tmp_path: Path, make_writer: MakeWriter) -> None:
+    """They are put together in the same memory, up to a size; a larger batch takes its memory along."""
+    writer = make_writer(segment_bytes=1 << 24)
+    writer.begin(opening())
+    number = 0
+    for size in (40, 1, 7, 3 * KEPT_BYTES // 4000, 2, 1):
+        writer.commit([entry(number + more, text="x" * 4000) for more in range(size)])
+        number += size
+        writer.commit([entry(number)])
+        number += 1
+    assert numbers(tmp_path) == list(range(number))
+    assert intact(tmp_path)
+    assert len(writer._batch.getvalue()) <= KEPT_BYTES
 
 
 def test_files_are_private(tmp_path: Path, make_writer: MakeWriter) -> None:
