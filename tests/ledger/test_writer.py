@@ -69,6 +69,22 @@ def test_a_small_batch_after_a_large_one_shows_nothing_of_it(tmp_path: Path, mak
     assert len(writer._batch.getvalue()) <= KEPT_BYTES
 
 
+def test_who_keeps_an_error_keeps_nobody_from_writing(
+    tmp_path: Path, make_writer: MakeWriter, disk: FaultyDisk
+) -> None:
+    writer = make_writer()
+    writer.begin(opening())
+    disk.room = 1500
+    with pytest.raises(WriteFailed) as kept:
+        writer.commit([entry(0), entry(1, text="x" * 2000)])
+    disk.room = None
+    writer.begin(opening())
+    writer.commit([entry(2)])
+    assert numbers(tmp_path)[-1] == 2
+    assert intact(tmp_path)
+    assert kept.value.__cause__ is not None
+
+
 def test_files_are_private(tmp_path: Path, make_writer: MakeWriter) -> None:
     old = os.umask(0)
     try:
