@@ -193,9 +193,8 @@ class Writer:
         """Leaves the segment, and fences whatever follows its last durable line."""
         head = self.head
         self._open = None
-        self._batch = (
-            BytesIO()
-        )  # whoever keeps the error keeps a view of this one, and then nothing can be written into it
+        # Whoever keeps the error keeps a view of this batch, and nothing can be written into what has one.
+        self._batch = BytesIO()
         try:
             size = self._disk.state(segment.descriptor).size - self._offset
             named = self._disk.state(segment.path)
