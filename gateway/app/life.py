@@ -20,8 +20,8 @@ from gateway.ledger.ledger import Ledger
 from gateway.records import Records
 
 COLLECT_AT_OBJECTS = 20_000
-"""So many objects more than at the last time, and Python looks for garbage that refers to itself. A request leaves none behind, but each
-that is under way holds some eighty: at Python's 700 it looked through all of them for every fiftieth request, in vain."""
+"""So many objects more than at the last time, and Python looks for garbage that refers to itself. A request leaves none behind, but a
+connection with one under way holds some seventy: at Python's 700 and with 128 of them it looked for every sixty-fifth request, in vain."""
 
 _log = structlog.get_logger("gateway")
 

@@ -311,4 +311,4 @@ def _know_the_network(line: Line, found: Found, *, same: bool) -> None:
 
 def _within(inner: Network, outer: Network) -> bool:
     # Of one version, as is asked first; the stubs cannot tell.
-    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # of one version

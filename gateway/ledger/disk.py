@@ -71,7 +71,7 @@ class Disk:
             os.close(descriptor)
 
     def state(self, target: Path | int) -> FileState:
-        found = os.stat(target)  # noqa: PTH116 - of a descriptor too, and a batch has no time for more
+        found = os.stat(target)  # noqa: PTH116 - of a path or of a descriptor
         return FileState(found.st_dev, found.st_ino, found.st_size)
 
     def close(self, descriptor: int) -> None:
