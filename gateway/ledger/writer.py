@@ -12,13 +12,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import LedgerError
+from gateway.ledger.chain import chain
 from gateway.ledger.disk import Disk, FileState, Space
-from gateway.ledger.line import Text, compose, leaf
+from gateway.ledger.line import Text, leaf
 from gateway.ledger.segments import Cause, Fence, Head, class_of, resume, segment_name, segments_of, tail_leaf
 
 SEGMENT_SECONDS: Final = 86_400
@@ -70,7 +70,7 @@ class Writer:
         self._offset = 0
         self._head: Head | None = None
         self._fences: list[Fence] = []
-        self._batch = BytesIO()
+        self._memory = bytearray()
 
     @property
     def head(self) -> Head:
@@ -143,19 +143,11 @@ class Writer:
         segment = self._open
         if segment is None:
             raise WriteFailed(f"the stream {self.stream} has no segment to write to")
-        n, prev = self.head.n, self.head.prev
-        batch = self._batch
-        batch.seek(0)
-        for stamp, record in entries:
-            line = compose(self.stream, n, prev, stamp, record)
-            prev = leaf(line)
-            n += 1
-            batch.write(line)
-            batch.write(b"\n")
-        size = batch.tell()
-        if size > KEPT_BYTES:
-            self._batch = BytesIO()
-        data = batch.getbuffer()[:size]
+        memory, n = self._memory, self.head.n
+        size, prev = chain(self.stream, n, self.head.prev, entries, memory)
+        if len(memory) > KEPT_BYTES:
+            self._memory = bytearray()
+        data = memoryview(memory)[:size]
         try:
             if entries:
                 self._write_all(segment.descriptor, data)
@@ -170,7 +162,7 @@ class Writer:
         finally:
             data.release()
         self._offset += size
-        self._head = Head(n, prev)
+        self._head = Head(n + len(entries), prev)
 
     def _write_all(self, descriptor: int, data: memoryview) -> None:
         while data:
@@ -193,8 +185,8 @@ class Writer:
         """Leaves the segment, and fences whatever follows its last durable line."""
         head = self.head
         self._open = None
-        # Whoever keeps the error keeps a view of this batch, and nothing can be written into what has one.
-        self._batch = BytesIO()
+        # Whoever keeps the error keeps a view of this batch, and what has one cannot grow.
+        self._memory = bytearray()
         try:
             size = self._disk.state(segment.descriptor).size - self._offset
             named = self._disk.state(segment.path)
