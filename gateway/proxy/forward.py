@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from gateway.decision import Decision, Facts, Located, Place
 from gateway.ledger.reference import trace_id
 from gateway.message import (
-    NO_FIELDS,
     FieldBlock,
     InformationalHead,
     RequestHead,
     ResponseHead,
     field_block,
     response_to_client,
+    write_request_head,
 )
 from gateway.model import Authorisation, Match, Operation, Origin, Session, Transaction, UseGrant, UserRecords
 from gateway.proxy import cookies, mapping
@@ -34,25 +34,15 @@ and repeats the request line with its query in the answer and in its log."""
 
 
 class Route:
-    """Where an exchange goes: the origin, method, target and fields there (`first`, then `fields`), and how to map what comes back."""
+    """Where an exchange goes: the origin, the request's head as it is written there, and how to map what comes back."""
 
-    __slots__ = ("fields", "first", "method", "mount", "origin", "scope", "target")
+    __slots__ = ("head", "mount", "origin", "scope")
 
     def __init__(
-        self,
-        origin: Origin,
-        method: str,
-        target: str,
-        first: FieldBlock,
-        fields: list[Pair],
-        mount: mapping.Mount | None,
-        scope: cookies.CookieScope | None,
+        self, origin: Origin, head: bytes, mount: mapping.Mount | None, scope: cookies.CookieScope | None
     ) -> None:
         self.origin = origin
-        self.method = method
-        self.target = target
-        self.first = first
-        self.fields = fields
+        self.head = head
         self.mount = mount
         self.scope = scope
 
@@ -60,7 +50,7 @@ class Route:
 def route(
     gate: Gate, client: ClientConnection, head: RequestHead, facts: Facts, decision: Decision, reference: str
 ) -> Route:
-    """Where a permitted request goes. Raises WriteError for fields that cannot be written."""
+    """Where a permitted request goes. Raises WriteError for a head that cannot be written."""
     sent = client.sent(head)
     if decision.place is Place.TRANSACTION:
         return to_origin(gate, client, head, sent, facts, decision, reference)
@@ -74,7 +64,7 @@ def to_portal(portal: Origin, head: RequestHead, sent: Sent, reference: str) -> 
     fields += [("Cookie", value) for value in head.fields.all("cookie")]
     fields.append(("X-Request-Id", reference))
     method = head.method if head.method in PORTAL_METHODS else "OPTIONS"
-    return Route(portal, method, head.target.encoded, NO_FIELDS, fields, None, None)
+    return Route(portal, write_request_head(method, head.target.encoded, fields, head.framing), None, None)
 
 
 def to_origin(
@@ -103,7 +93,8 @@ def to_origin(
     )
     mount = lasting.mount
     target = mapping.origin_target(located.rest, head.target.query, mount)
-    return Route(located.transaction.origin, head.method, target, block, [], mount, lasting.scope)
+    start = write_request_head(head.method, target, (), head.framing, block)
+    return Route(located.transaction.origin, start, mount, lasting.scope)
 
 
 class Lasting(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.decision import REASONS, SAFE_METHODS, Decision, Place
-from gateway.errors import OriginError, RequestError, WriteError
+from gateway.errors import OriginError, RequestError
 from gateway.message import (
     CHUNKED,
     LAST_CHUNK,
@@ -27,7 +27,6 @@ from gateway.message import (
     RequestHead,
     ResponseHead,
     write_chunk,
-    write_request_head,
     write_response_head,
 )
 from gateway.proxy import forward
@@ -140,13 +139,7 @@ class Forwarding:
         self._origin = origin
         self._state = State.SENT
         origin.begin(self, head.method, websocket=head.upgrade_websocket)
-        try:
-            start = write_request_head(route.method, route.target, route.fields, head.framing, route.first)
-        except WriteError as error:
-            _log.error("request_not_written", id=self._exchange.reference, detail=str(error))
-            self.break_off("gateway_error")
-            return
-        origin.write(start)
+        origin.write(route.head)
         now = self._gate.loop.time()
         if self._has_body:
             self._progress = Progress(self._client, route.origin)
