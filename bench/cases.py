@@ -70,11 +70,14 @@ def _download(loader: Loader, server: Server, seconds: float) -> Figures:
 
 CASES = (
     Case("small response", "requests", "GET, 13 bytes, keep-alive, 32 connections (wrk)", _requests("/x")),
-    Case(
-        "small response, 128 connections",
-        "requests",
-        "GET, 13 bytes, keep-alive, 128 connections (wrk)",
-        _requests("/x", connections=128),
+    *(
+        Case(
+            f"small response, {connections} connections",
+            "requests",
+            f"GET, 13 bytes, keep-alive, {connections} connections (wrk)",
+            _requests("/x", connections=connections),
+        )
+        for connections in (64, 128)
     ),
     Case(
         "small responses, each its own",
