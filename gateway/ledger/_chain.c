@@ -7,6 +7,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <limits.h>
+
 #include <openssl/evp.h>
 #include <zlib.h>
 
@@ -126,7 +128,7 @@ static void put_hex(char *to, const unsigned char *bytes, size_t size)
     }
 }
 
-/* Fills the gaps; `prev` is the leaf before the first line, and then that of the last. Needs no lock. Gives 0 when OpenSSL refuses. */
+/* Fills the gaps; `prev` is the leaf before the first line, and then that of the last. Needs no lock. Gives 0 when OpenSSL refuses, or has no memory. */
 static int bind(char *bytes, const Place *places, Py_ssize_t count, char *prev)
 {
     static const size_t before_crc = sizeof(",\"crc\":\"") - 1;
@@ -145,7 +147,9 @@ static int bind(char *bytes, const Place *places, Py_ssize_t count, char *prev)
         put_hex(bytes + place->covered + before_crc, crc, sizeof crc);
         bound = EVP_DigestInit_ex2(context, sha256, NULL) && EVP_DigestUpdate(context, "\0", 1) &&
                 EVP_DigestUpdate(context, line, place->end - place->begin) && EVP_DigestFinal_ex(context, leaf, NULL);
-        put_hex(prev, leaf, sizeof leaf);
+        if (bound) {
+            put_hex(prev, leaf, sizeof leaf);
+        }
     }
     EVP_MD_CTX_free(context);
     return bound;
@@ -172,7 +176,7 @@ static PyObject *chain(PyObject *module, PyObject *args)
     if (first == NULL) {
         return NULL;
     }
-    if (prev_length != LEAF_DIGITS) {
+    if (prev_length != LEAF_DIGITS || !PyUnicode_IS_ASCII(given)) {
         PyErr_SetString(PyExc_ValueError, "prev is a leaf: 64 hexadecimal digits");
         return NULL;
     }
@@ -183,6 +187,11 @@ static PyObject *chain(PyObject *module, PyObject *args)
         return NULL;
     }
     Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
+    if (count > 0 && n > ULLONG_MAX - (unsigned long long)(count - 1)) {
+        Py_DECREF(sequence);
+        PyErr_SetString(PyExc_OverflowError, "a line's number has 64 bits");
+        return NULL;
+    }
     Batch batch = {memory, PyByteArray_AS_STRING(memory), 0, (size_t)PyByteArray_GET_SIZE(memory)};
     Place *places = PyMem_New(Place, count ? count : 1);
     PyObject *result = NULL;

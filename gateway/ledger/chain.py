@@ -6,6 +6,7 @@ with an object for each step, they cost a fifth of a small request, and kept the
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 
 from gateway.ledger.line import Text, compose, leaf
@@ -35,10 +36,11 @@ def chain_plainly(
 
 def _choose() -> Chain:
     try:
-        from gateway.ledger import _chain  # only a compiled gateway has it
-    except ImportError:
+        module = importlib.import_module("gateway.ledger._chain")
+    except ModuleNotFoundError:  # not compiled; what is there and cannot be loaded stops the start
         return chain_plainly
-    return _chain.chain
+    compiled: Chain = module.chain
+    return compiled
 
 
 chain: Chain = _choose()

@@ -26,7 +26,7 @@ SEGMENT_SECONDS: Final = 86_400
 PROBE_BYTES: Final = 65_536
 """Room that must be writable before a stream is tried again: eight lines of the greatest size."""
 KEPT_BYTES: Final = 1 << 20
-"""A batch up to this size leaves its memory to the next one."""
+"""Memory up to this size is left to the next batch; C takes up to twice what a batch needs."""
 _MAX_TAKEN_NAMES: Final = 16
 
 Opening = Callable[[tuple[Fence, ...]], tuple[str, str]]

@@ -20,7 +20,7 @@ from gateway.proxy.kernel import keep_probing
 from gateway.proxy.received import Receiver
 
 IDLE_KEPT: Final = 512
-"""Idle connections kept for one origin, until they are too old: as many as a worker's requests to it are under way at a time. Where more are
+"""Idle connections kept by a worker, to all origins together, until they are too old: about as many as its requests under way. Where more are
 under way than are kept, the others pay for a new connection each, which at full speed is half a request more."""
 
 UNIX_SCHEME: Final = "unix:"
@@ -229,6 +229,7 @@ class Pool:
         self.loop = loop
         self._idle_seconds = idle_seconds
         self._idle: dict[Origin, deque[OriginConnection]] = {}
+        self._kept = 0
         self._known: dict[Origin, Known] = {}
         self._contexts: dict[Origin, ssl.SSLContext] = {}
         self._connecting: set[asyncio.Task[None]] = set()
@@ -245,6 +246,7 @@ class Pool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
+            self._kept -= 1
             if not connection.closing:
                 return connection
         return None
@@ -300,17 +302,23 @@ class Pool:
         idle = self._idle.get(connection.origin)
         if idle is None:
             idle = self._idle[connection.origin] = deque()
-        if len(idle) >= IDLE_KEPT:
-            idle.popleft().close()
+        if self._kept >= IDLE_KEPT:
+            self._close_oldest_of(min(filter(None, self._idle.values()), key=lambda one: one[0].idle_since))
         connection.idle_since = self.loop.time()
         connection.resume_reading()
         idle.append(connection)
+        self._kept += 1
+
+    def _close_oldest_of(self, idle: deque[OriginConnection]) -> None:
+        self._kept -= 1
+        idle.popleft().close()
 
     def forget(self, connection: OriginConnection) -> None:
         """A connection was lost; when it lay idle, it is taken out."""
         idle = self._idle.get(connection.origin)
         if idle is not None and connection in idle:
             idle.remove(connection)
+            self._kept -= 1
 
     def drop(self) -> None:
         """After a reload: idle connections and TLS contexts are made anew, with the keys that lie on the disk now."""
@@ -319,13 +327,14 @@ class Pool:
             while idle:
                 idle.pop().close()
         self._idle.clear()
+        self._kept = 0
         self._known.clear()
 
     def tick(self, now: float) -> None:
         """Close what lay idle for too long; `now` is the loop's time."""
         for idle in self._idle.values():
             while idle and now - idle[0].idle_since > self._idle_seconds:
-                idle.popleft().close()
+                self._close_oldest_of(idle)
 
     async def close(self) -> None:
         for task in list(self._connecting):

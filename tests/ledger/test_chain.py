@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.ledger import writer
 from gateway.ledger.chain import Chain, chain, chain_plainly
 from gateway.ledger.line import ZERO_LEAF, Text, compose, leaf, read_envelope
 
@@ -31,7 +32,7 @@ def line_by_line(stream: str, n: int, prev: str, entries: list[tuple[str, Text]]
 @WAYS
 @settings(max_examples=200)
 @given(
-    entries=_entries, n=st.integers(0, (1 << 64) - 1 - 12), prev=st.text("0123456789abcdef", min_size=64, max_size=64),
+    entries=_entries, n=st.integers(0, (1 << 64) - 12), prev=st.text("0123456789abcdef", min_size=64, max_size=64),
     left=st.binary(max_size=3000),
 )  # fmt: skip
 def test_it_is_the_lines_one_behind_the_other(
@@ -91,6 +92,11 @@ def test_a_batch_of_many_lines_grows_the_memory_and_the_next_uses_it(way: Chain)
     assert read_envelope(bytes(memory[:size]).splitlines()[0]) is not None
 
 
+def test_a_compiled_gateway_has_it_from_c() -> None:
+    """Else the tests above would have looked at Python's twice."""
+    assert (chain is not chain_plainly) is str(writer.__file__).endswith(".so")
+
+
 @pytest.mark.skipif(
     chain is chain_plainly, reason="only C can be handed what the types do not allow: make test-compiled"
 )
@@ -99,6 +105,8 @@ def test_a_batch_of_many_lines_grows_the_memory_and_the_next_uses_it(way: Chain)
     [
         ("user-0", -1, ZERO_LEAF, [], bytearray()),
         ("user-0", 1 << 64, ZERO_LEAF, [], bytearray()),
+        ("user-0", (1 << 64) - 1, ZERO_LEAF, [(TIME, RECORD)] * 2, bytearray()),
+        ("user-0", 0, "é" * 32, [], bytearray()),
         ("user-0", 0, "abc", [], bytearray()),
         ("user-0", 0, ZERO_LEAF, [("x",)], bytearray()),
         ("user-0", 0, ZERO_LEAF, [(TIME, 3)], bytearray()),

@@ -79,8 +79,8 @@ def test_who_keeps_an_error_keeps_nobody_from_writing(
         writer.commit([entry(0), entry(1, text="x" * 2000)])
     disk.room = None
     writer.begin(opening())
-    writer.commit([entry(2)])
-    assert numbers(tmp_path)[-1] == 2
+    writer.commit([entry(number, text="x" * 4000) for number in range(2, 12)])
+    assert numbers(tmp_path)[-1] == 11
     assert intact(tmp_path)
     assert "No space left on device" in str(kept.value)
 
