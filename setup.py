@@ -44,7 +44,7 @@ if os.environ.get("GATEWAY_COMPILE") == "1":
             "gateway.ledger._chain",
             ["gateway/ledger/_chain.c"],
             libraries=["crypto", "z"],
-            extra_compile_args=["-O3", "-g0", "-Wall", "-Wextra", "-Werror"],
+            extra_compile_args=["-O3", "-g0", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"],
         )
     )
 

@@ -128,7 +128,8 @@ static void put_hex(char *to, const unsigned char *bytes, size_t size)
     }
 }
 
-/* Fills the gaps; `prev` is the leaf before the first line, and then that of the last. Needs no lock. Gives 0 when OpenSSL refuses, or has no memory. */
+/* Fills the gaps; `prev` is the leaf before the first line, and then that of the last. Needs no lock. Gives 0 when OpenSSL refuses, or
+ * has no memory. */
 static int bind(char *bytes, const Place *places, Py_ssize_t count, char *prev)
 {
     static const size_t before_crc = sizeof(",\"crc\":\"") - 1;
@@ -157,14 +158,13 @@ static int bind(char *bytes, const Place *places, Py_ssize_t count, char *prev)
 
 static PyObject *chain(PyObject *module, PyObject *args)
 {
-    PyObject *stream, *given, *entries, *memory;
+    PyObject *stream, *number, *given, *entries, *memory;
     unsigned long long n;
     Py_ssize_t prev_length;
     const char *first;
     char prev[LEAF_DIGITS];
     (void)module;
 
-    PyObject *number;
     if (!PyArg_ParseTuple(args, "UOUOO!", &stream, &number, &given, &entries, &PyByteArray_Type, &memory)) {
         return NULL;
     }

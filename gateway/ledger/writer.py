@@ -28,6 +28,9 @@ PROBE_BYTES: Final = 65_536
 KEPT_BYTES: Final = 1 << 20
 """Memory up to this size is left to the next batch; C takes up to twice what a batch needs."""
 _MAX_TAKEN_NAMES: Final = 16
+_MOST_LINES: Final = 1 << 63
+"""No stream has so many: a million a second would take 290,000 years. Numbers and names have room for them, and not for all
+that a file's name can say."""
 
 Opening = Callable[[tuple[Fence, ...]], tuple[str, str]]
 """Makes the first line of a segment after trouble or a start, given the fences to declare: (time, serialised record)."""
@@ -259,7 +262,13 @@ class Writer:
         segments = segments_of(self.directory, self.stream)
         for segment in segments[-2:]:
             self._disk.sync_existing(segment.path)
-        self._head, self._fences = resume(segments)
+        head, fences = resume(segments)
+        if head.n >= _MOST_LINES:
+            raise WriteFailed(
+                f"{segments[-1].path}: no stream comes to the number in this name; somebody else has put the file there. "
+                "Move it out of the ledger"
+            )
+        self._head, self._fences = head, fences
 
     def _probe(self) -> None:
         """Tries the disk with a file that is nobody's evidence, so that a full disk is not filled with torn segments."""

@@ -85,6 +85,23 @@ def test_who_keeps_an_error_keeps_nobody_from_writing(
     assert "No space left on device" in str(kept.value)
 
 
+def test_a_name_with_a_number_that_no_stream_reaches_is_told(tmp_path: Path, make_writer: MakeWriter) -> None:
+    """Going on after it, the stream would name its next segment so that nobody finds it."""
+    before = make_writer()
+    before.begin(opening())
+    before.close()
+    strange = tmp_path / "request" / f"user-0-{'9' * SEGMENT_DIGITS}.jsonl"
+    strange.write_text("rubbish\n")
+    writer = make_writer()
+    with pytest.raises(WriteFailed, match=f"{strange.name}: .* Move it out of the ledger"):
+        writer.begin(opening())
+    strange.unlink()
+    writer.begin(opening())
+    writer.commit([entry(0)])
+    assert intact(tmp_path)
+    assert len(lines(tmp_path)) == 3
+
+
 def test_files_are_private(tmp_path: Path, make_writer: MakeWriter) -> None:
     old = os.umask(0)
     try:
