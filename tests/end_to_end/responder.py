@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.demo.card_office import answers_app
+from tests.serving import serving
 
 NO_LIST = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -42,8 +43,6 @@ class Responder:
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
-        finally:
-            writer.close()
 
     async def _hang(self, reader: asyncio.StreamReader) -> None:
         """Until the asker leaves, or everybody is sent away."""
@@ -56,12 +55,14 @@ class Responder:
             self.waiting -= 1
 
     async def _answer(self, question: bytes, asker: asyncio.StreamReader) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._office)
         length = next(int(line[15:]) for line in question.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-        writer.write(question + await asker.readexactly(length))
-        answer = await reader.read(-1)
-        writer.close()
-        return answer
+        question += await asker.readexactly(length)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._office)
+        try:
+            writer.write(question)
+            return await reader.read(-1)
+        finally:
+            writer.close()
 
     @asynccontextmanager
     async def office(self, cards: Path, clock: Callable[[], float]) -> AsyncIterator[None]:
@@ -79,19 +80,5 @@ class Responder:
     @asynccontextmanager
     async def there(self) -> AsyncIterator[None]:
         """Takes connections as long as the block lasts; before and after, they are refused. Who waits at its end is sent away."""
-        tasks: set[asyncio.Task[None]] = set()
-
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.get_running_loop().create_task(self.serve(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        server = await asyncio.start_server(accept, "127.0.0.1", self.port)
-        try:
+        async with serving(self.serve, self.port):
             yield
-        finally:
-            server.close()
-            for task in list(tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await server.wait_closed()

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from tests.serving import serving
+
 Answering = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 """Given a request's head and body, writes what it likes; the connection is closed after it."""
 
@@ -42,29 +44,14 @@ class Elsewhere:
             pass
         finally:
             self.at_once -= 1
-            writer.close()
 
 
 @asynccontextmanager
 async def elsewhere(answer: Answering, tls: ssl.SSLContext | None = None) -> AsyncIterator[Elsewhere]:
     """A server for as long as the block lasts."""
     place = Elsewhere(answer, "https" if tls else "http")
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(place.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-    place.port = server.sockets[0].getsockname()[1]
-    try:
+    async with serving(place.serve, tls=tls) as place.port:
         yield place
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def says(body: bytes, *fields: str, status: str = "200 OK") -> Answering:
