@@ -2,7 +2,7 @@
 
     .venv/bin/python -m bench [--quick]
 
-The figures go into docs/performance.md, between its markers; a quick run (two minutes, one round) only prints them.
+The figures go into docs/performance.md, between its markers; a quick run (one round) only prints them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> None:
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: two cores are needed, one for the server and one for load and origin")
     programs.install()
-    rounds, seconds = (1, 2.0) if quick else (3, 3.0)
+    rounds, seconds = (1, 2.0) if quick else (5, 2.0)
     with run_directory() as directory, ExitStack() as stack:
         stage = Stage(directory, stack)
         run = Rounds(stage, rounds, seconds)

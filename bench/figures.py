@@ -22,7 +22,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A server's resident memory: MiB before its first request and after the rounds, KiB a connection that is idle or waits for its
+    """A server's resident memory: MiB before its first request and after its round, KiB a connection that is idle or waits for its
     answer (of HELD at a time)."""
 
     server: str

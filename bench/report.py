@@ -73,7 +73,7 @@ def report(results: Results, shown: Sequence[Shown]) -> str:
 def _machine(results: Results) -> str:
     facts = [
         *results.machine,
-        f"rounds: {results.rounds}, of {results.seconds:g} s a case and server, one server after the other",
+        f"rounds: {results.rounds}, each with servers started anew, {results.seconds:g} s a case and server, one server after the other",
     ]
     versions = [[name, said] for name, said in results.versions.items()]
     listed = "\n".join(f"* {fact}" for fact in facts)
@@ -153,7 +153,7 @@ def _memory(results: Results) -> str:
     head = (
         "server",
         "MiB at its start",
-        "MiB after the rounds",
+        "MiB after its round",
         "KiB an idle connection",
         "KiB a connection in flight",
     )

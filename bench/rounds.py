@@ -1,4 +1,4 @@
-"""The rounds: every case at every server in turn, then memory, then workers."""
+"""The rounds: every case at every server in turn, all started anew for each round; then memory, then workers."""
 
 from __future__ import annotations
 
@@ -42,52 +42,62 @@ class Rounds:
     # --- rounds -------------------------------------------------------------------------------------------------------
 
     def run(self) -> tuple[list[Sample], list[Memory]]:
-        """Every case at every server, round by round, then memory at servers started anew."""
+        """Round by round every case at every server, all started anew; then memory, at servers of its own.
+
+        Anew, because where the system puts a process's memory can cost it a tenth for as long as it lives, whichever program it is.
+        """
         makers = self._makers()
-        servers = [make() for make in makers.values()]
-        before = {server.name: server.process.memory_bytes() for server in servers}
-        with ExitStack() as running:
-            for server in servers:
-                running.callback(server.process.stop)
-                self._loader.wrk(server, "/x", WARM_SECONDS)
-            samples: list[Sample] = []
-            for case in CASES:
-                samples += self._case(
-                    case.name,
-                    servers,
-                    partial(self._run_case, case.run),
-                )
-            rates = _median_rates(samples)
-            samples += self._case(
-                HALF_LOAD,
-                servers,
-                lambda server: half_load(self._loader, server, self._seconds, rates[server.name]),
-            )
-            after = {server.name: server.process.memory_bytes() for server in servers}
+        samples: list[Sample] = []
+        for number in range(self._rounds):
+            with ExitStack() as running:
+                servers = []
+                for make in makers.values():
+                    server = make()
+                    running.callback(server.process.stop)
+                    servers.append(server)
+                before = {server.name: server.process.memory_bytes() for server in servers}
+                for server in servers:
+                    self._loader.wrk(server, "/x", WARM_SECONDS)
+                # Every second round goes the other way round, so that nobody always comes after the same neighbour.
+                ordered = servers if number % 2 == 0 else servers[::-1]
+                for case in CASES:
+                    samples += self._case(case.name, number, ordered, partial(self._run_case, case.run))
+                rates = {
+                    one.server: one.figures["rate"]
+                    for one in samples
+                    if (one.case, one.round) == (CASES[0].name, number)
+                }
+                samples += self._case(HALF_LOAD, number, ordered, partial(self._half_load, rates))
+                after = {server.name: server.process.memory_bytes() for server in servers}
         memory = []
         for name, make in makers.items():
             held = [self._held(make, kind) for kind in ("idle", "waiting")]
             memory.append(Memory(name, before[name] / MEBI, after[name] / MEBI, held[0] / KIBI, held[1] / KIBI))
         return samples, memory
 
-    def _case(self, name: str, servers: list[Server], run: Callable[[Server], dict[str, float]]) -> list[Sample]:
+    def _case(
+        self, name: str, number: int, servers: list[Server], run: Callable[[Server], dict[str, float]]
+    ) -> list[Sample]:
         samples = []
-        for number in range(self._rounds):
-            # Every second round goes the other way round, so that nobody always comes after the same neighbour.
-            for server in servers if number % 2 == 0 else reversed(servers):
-                try:
-                    figures = run(server)
-                except LoadError as error:
-                    self.failures.append(f"{name}, round {number + 1}, {server.name}: {_last_line(error)}")
-                    print(f"bench: {name}, round {number + 1}: {server.name}: failed: {error}", flush=True)
-                    continue
-                samples.append(Sample(name, server.name, number, figures))
-                said = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
-                print(f"bench: {name}, round {number + 1}: {server.name}: {said}", flush=True)
+        for server in servers:
+            try:
+                figures = run(server)
+            except LoadError as error:
+                self.failures.append(f"{name}, round {number + 1}, {server.name}: {_last_line(error)}")
+                print(f"bench: {name}, round {number + 1}: {server.name}: failed: {error}", flush=True)
+                continue
+            samples.append(Sample(name, server.name, number, figures))
+            said = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
+            print(f"bench: {name}, round {number + 1}: {server.name}: {said}", flush=True)
         return samples
 
     def _run_case(self, run: Callable[[Loader, Server, float], Figures], server: Server) -> Figures:
         return run(self._loader, server, self._seconds)
+
+    def _half_load(self, rates: dict[str, float], server: Server) -> Figures:
+        if server.name not in rates:
+            raise LoadError(f"{server.name} has no rate of its own in this round")
+        return half_load(self._loader, server, self._seconds, rates[server.name])
 
     def _held(self, make: Callable[[], Server], kind: str) -> float:
         server = make()
@@ -119,8 +129,3 @@ class Rounds:
 def _last_line(error: LoadError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if "rror" in line or "Non-2xx" in line]
     return lines[-1] if lines else str(error)[-200:]
-
-
-def _median_rates(samples: list[Sample]) -> dict[str, float]:
-    small = [sample for sample in samples if sample.case == CASES[0].name]
-    return {sample.server: sample.figures["rate"] for sample in sorted(small, key=lambda one: one.figures["rate"])}
