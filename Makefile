@@ -4,7 +4,7 @@
 #   make test    the whole test suite, browser included
 #
 # And: make check (the rules of the house), make soak (the long rounds of the same tests), make fuzz, make lock (see there), make bench (the
-# gateway beside nginx, Envoy and Caddy: 25 minutes, into docs/performance.md; QUICK=1: five minutes, printed).
+# gateway beside nginx, Envoy and Caddy: half an hour, into docs/performance.md; QUICK=1: five minutes, printed).
 
 VENV := .venv
 BIN := $(VENV)/bin

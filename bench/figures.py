@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One case at one server in one round. Which figures there are depends on the case:
+    """One case at one server in one turn: a case has one or more in each round. Which figures there are depends on the case:
 
     `rate` units a second; `cpu` microseconds of the server's CPU a unit; `server_core`, `load_core` how busy each core was
     (0 to 1); `p50`, `p99` milliseconds.
@@ -16,7 +16,7 @@ class Sample:
 
     case: str
     server: str
-    round: int
+    turn: int
     figures: Mapping[str, float]
 
 

@@ -218,15 +218,15 @@ def _configurations(results: Results) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ arithmetic
 def ratio(samples: Iterable[Sample], case: str, peer: str, figure: str, ours: str = OURS) -> float | None:
-    """How many times the peer the gateway does: the median over the rounds, each pair measured one after the other.
+    """How many times the peer the gateway does: the median over the turns, each pair measured one after the other.
 
     For `cpu` the inverse, so that more is better in both. None when one of the two was not measured.
     """
-    by_round: dict[int, dict[str, float]] = {}
+    by_turn: dict[int, dict[str, float]] = {}
     for sample in samples:
         if sample.case == case and figure in sample.figures:
-            by_round.setdefault(sample.round, {})[sample.server] = sample.figures[figure]
-    pairs = [(of[ours], of[peer]) for of in by_round.values() if ours in of and peer in of]
+            by_turn.setdefault(sample.turn, {})[sample.server] = sample.figures[figure]
+    pairs = [(of[ours], of[peer]) for of in by_turn.values() if ours in of and peer in of]
     if not pairs:
         return None
     return median(theirs / own if figure == "cpu" else own / theirs for own, theirs in pairs)
@@ -234,10 +234,10 @@ def ratio(samples: Iterable[Sample], case: str, peer: str, figure: str, ours: st
 
 def workers_factor(samples: Sequence[Sample]) -> float | None:
     """CPU time a request with two workers, in that with one: the median over the rounds."""
-    by_round: dict[int, dict[str, float]] = {}
+    by_turn: dict[int, dict[str, float]] = {}
     for sample in samples:
-        by_round.setdefault(sample.round, {})[sample.server] = sample.figures["cpu"]
-    factors = [more / of[OURS] for of in by_round.values() for name, more in of.items() if name != OURS and OURS in of]
+        by_turn.setdefault(sample.turn, {})[sample.server] = sample.figures["cpu"]
+    factors = [more / of[OURS] for of in by_turn.values() for name, more in of.items() if name != OURS and OURS in of]
     return median(factors) if factors else None
 
 

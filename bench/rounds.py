@@ -58,16 +58,14 @@ class Rounds:
                 before = {server.name: server.process.memory_bytes() for server in servers}
                 for server in servers:
                     self._loader.wrk(server, "/x", WARM_SECONDS)
-                # Every second round goes the other way round, so that nobody always comes after the same neighbour.
-                ordered = servers if number % 2 == 0 else servers[::-1]
-                for case in CASES:
-                    samples += self._case(case.name, number, ordered, partial(self._run_case, case.run))
-                rates = {
-                    one.server: one.figures["rate"]
-                    for one in samples
-                    if (one.case, one.round) == (CASES[0].name, number)
-                }
-                samples += self._case(HALF_LOAD, number, ordered, partial(self._half_load, rates))
+                found = [
+                    sample
+                    for case in CASES
+                    for turn in range(number * case.times, (number + 1) * case.times)
+                    for sample in self._case(case.name, turn, servers, partial(self._run_case, case.run))
+                ]
+                rates = {one.server: one.figures["rate"] for one in found if one.case == CASES[0].name}
+                samples += found + self._case(HALF_LOAD, number, servers, partial(self._half_load, rates))
                 after = {server.name: server.process.memory_bytes() for server in servers}
         memory = []
         for name, make in makers.items():
@@ -76,19 +74,20 @@ class Rounds:
         return samples, memory
 
     def _case(
-        self, name: str, number: int, servers: list[Server], run: Callable[[Server], dict[str, float]]
+        self, name: str, turn: int, servers: list[Server], run: Callable[[Server], dict[str, float]]
     ) -> list[Sample]:
         samples = []
-        for server in servers:
+        # Every second time the other way round, so that nobody always comes after the same neighbour.
+        for server in servers if turn % 2 == 0 else reversed(servers):
             try:
                 figures = run(server)
             except LoadError as error:
-                self.failures.append(f"{name}, round {number + 1}, {server.name}: {_last_line(error)}")
-                print(f"bench: {name}, round {number + 1}: {server.name}: failed: {error}", flush=True)
+                self.failures.append(f"{name}, turn {turn + 1}, {server.name}: {_last_line(error)}")
+                print(f"bench: {name}, turn {turn + 1}: {server.name}: failed: {error}", flush=True)
                 continue
-            samples.append(Sample(name, server.name, number, figures))
+            samples.append(Sample(name, server.name, turn, figures))
             said = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
-            print(f"bench: {name}, round {number + 1}: {server.name}: {said}", flush=True)
+            print(f"bench: {name}, turn {turn + 1}: {server.name}: {said}", flush=True)
         return samples
 
     def _run_case(self, run: Callable[[Loader, Server, float], Figures], server: Server) -> Figures:

@@ -56,8 +56,8 @@ def test_what_was_not_measured_has_no_ratio(peer: str) -> None:
     assert ratio(SAMPLES, SMALL.name, peer, "rate") is None
 
 
-def test_a_round_in_which_one_of_the_two_failed_does_not_count() -> None:
-    without = [one for one in SAMPLES if (one.server, one.round) != ("nginx", 0)]
+def test_a_turn_in_which_one_of_the_two_failed_does_not_count() -> None:
+    without = [one for one in SAMPLES if (one.server, one.turn) != ("nginx", 0)]
     assert ratio(without, SMALL.name, "nginx", "cpu") == pytest.approx(0.5)
     assert ratio(without, SMALL.name, "nginx", "rate") == pytest.approx(0.95)
 
