@@ -43,7 +43,7 @@ HOT := $(wildcard gateway/ledger/*.c gateway/*.py gateway/decision/*.py gateway/
 
 compiled: $(COMPILED)/.built
 
-$(COMPILED)/.built: setup.py $(HOT) $(VENV)/.installed-dev
+$(COMPILED)/.built: setup.py scripts/compiled bench/training.py $(HOT) $(VENV)/.installed-dev
 	@scripts/compiled $(COMPILED)
 	@touch $@
 

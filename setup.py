@@ -3,7 +3,7 @@
 By default nothing is compiled, and an installation needs no compiler. With GATEWAY_COMPILE=1 the modules of the hot path, as they
 stand, are compiled by mypyc as well (docs/performance.md says what that is worth). Their Python files stay beside them and are the
 only source, but for one function in C (ADR 0021), whose twin in Python says what it must do: `make compiled` builds all of it into
-build/compiled, and `make test-compiled` runs the same tests on what was compiled.
+build/compiled, with a profile (ADR 0022), and `make test-compiled` runs the same tests on what was compiled.
 """
 
 from __future__ import annotations

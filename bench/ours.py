@@ -68,20 +68,22 @@ def build(directory: Path, origin: int, aside: int = 0) -> World:
     )  # fmt: skip
 
 
-COMPILED = Path(__file__).parent.parent / "build" / "compiled"
+SOURCE = Path(__file__).parent.parent
+"""The package as it stands, in pure Python."""
+COMPILED = SOURCE / "build" / "compiled"
 """The package with its hot path compiled, as `make compiled` leaves it."""
 
 
 def start_gateway(
-    world: World, directory: Path, *, workers: int = 1, core: int | None = SERVER_CORE, compiled: bool = False
+    world: World, directory: Path, *, workers: int = 1, core: int | None = SERVER_CORE, package: Path = SOURCE
 ) -> Server:
-    """Serves the world and signs its person in. The fields are those of a script on a page of the transaction."""
+    """Serves the world with the package that is in that folder, and signs its person in. The fields are those of a script on a page of
+    the transaction."""
     options = ["--workers", str(workers)] if workers > 1 else []
     # -P: not the folder that we stand in, but the one that is named.
     command = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(world.config), *options]
-    path = {"PYTHONPATH": str(COMPILED if compiled else COMPILED.parent.parent)}
-    name = "gateway, compiled" if compiled else "gateway" if workers == 1 else f"gateway, {workers} workers"
-    process = start(name.replace(", ", "-"), command, core, directory, path)
+    name = "gateway, compiled" if package != SOURCE else "gateway" if workers == 1 else f"gateway, {workers} workers"
+    process = start(name.replace(", ", "-"), command, core, directory, {"PYTHONPATH": str(package)})
     wait_until_ready(process, world.operator)
     fields = {
         "User-Agent": BROWSER,

@@ -32,7 +32,7 @@ class Rounds:
         gateway.process.stop()
         makers: dict[str, Callable[[], Server]] = {
             OURS: lambda: ours.start_gateway(self._stage.world, self._stage.directory),
-            COMPILED: lambda: ours.start_gateway(self._stage.compiled, self._stage.directory, compiled=True),
+            COMPILED: lambda: ours.start_gateway(self._stage.compiled, self._stage.directory, package=ours.COMPILED),
         }
         for name in CONFIGURATIONS:
             makers[name] = partial(start_peer, name, self._stage.ground, gateway.fields)
