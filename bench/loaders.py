@@ -48,7 +48,8 @@ class Target:
         return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 
-def _context() -> ssl.SSLContext:
+def unverified() -> ssl.SSLContext:
+    """TLS for which any certificate will do."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -64,7 +65,7 @@ def _wait_for_the_word() -> None:
 def handshakes(target: Target, seconds: float) -> dict[str, Any]:
     """Connections with one request each; every handshake is a full one, since no session is ever offered."""
     request = target.request("/x", {"Connection": "close"})
-    context = _context()
+    context = unverified()
     counts = [0] * THREADS
     faults: list[str] = []
     _wait_for_the_word()
@@ -155,7 +156,7 @@ async def websockets(target: Target, seconds: float) -> dict[str, Any]:
             "Origin": f"https://{target.host}:{target.port}",
         },
     )
-    loop, context = asyncio.get_running_loop(), _context()
+    loop, context = asyncio.get_running_loop(), unverified()
     sockets: list[Socket] = []
     for _ in range(WEBSOCKETS):
         _, one = await loop.create_connection(
@@ -178,7 +179,7 @@ async def websockets(target: Target, seconds: float) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------ held connections
 async def held(target: Target, path: str, connections: int) -> dict[str, Any]:
     """Opens connections, sends a request on each (and reads its answer, where one comes), and holds them until the word."""
-    request, context = target.request(path, {}), _context()
+    request, context = target.request(path, {}), unverified()
     answered = path != "/live/wait"
     gate = asyncio.Semaphore(AT_ONCE)
     kept: list[asyncio.StreamWriter] = []
@@ -208,7 +209,7 @@ async def trickling(target: Target, connections: int) -> dict[str, Any]:
     """Uploads of 8 KiB whose bytes come ten at a time, every five seconds, until somebody ends them or this process."""
     fields = {"Content-Length": "8192", "Content-Type": "application/x-www-form-urlencoded",
               "Origin": f"https://{target.host}:{target.port}"}  # fmt: skip
-    request, context = target.request("/upload", fields).replace(b"GET", b"POST", 1), _context()
+    request, context = target.request("/upload", fields).replace(b"GET", b"POST", 1), unverified()
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> None:
@@ -227,7 +228,7 @@ async def trickling(target: Target, connections: int) -> dict[str, Any]:
 
 async def reading(target: Target, connections: int) -> dict[str, Any]:
     """Downloads of which half a KiB is read every five seconds, until somebody ends them or this process."""
-    request, context = target.request("/files/large", {}), _context()
+    request, context = target.request("/files/large", {}), unverified()
     gate = asyncio.Semaphore(AT_ONCE)
     loop = asyncio.get_running_loop()
 
