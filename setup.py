@@ -43,7 +43,7 @@ if os.environ.get("GATEWAY_COMPILE") == "1":
         Extension(
             "gateway.ledger._chain",
             ["gateway/ledger/_chain.c"],
-            libraries=["crypto", "z"],
+            libraries=["crypto", "deflate"],
             extra_compile_args=["-O3", "-g0", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"],
         )
     )

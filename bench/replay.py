@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def write(directory: Path, count: int) -> None:
     with (directory / "request" / f"{stream}-{0:0{SEGMENT_DIGITS}}.jsonl").open("wb") as file:
         for number in range(count):
             facts, identity = everybody[number * 7919 % len(everybody)]
-            facts = facts._replace(now=facts.now + number % 60_000 * 0.01)
+            facts = replace(facts, now=facts.now + number % 60_000 * 0.01)
             reference, user, decision = references(), None if facts.user is None else identity, decide(facts, SNAPSHOT)
             records = [
                 decision_record(

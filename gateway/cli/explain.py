@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -291,7 +292,7 @@ def _with_evidence(facts: Facts, ledger: Path, reference: str) -> Facts:
         told.get("answered", False),
         facts.now,
     )
-    return facts._replace(evidence=found, too_fast=tuple(lines[0].get("too_fast", ())))
+    return replace(facts, evidence=found, too_fast=tuple(lines[0].get("too_fast", ())))
 
 
 def _with_means(facts: Facts, means: Means, snapshot: Snapshot) -> str:
@@ -300,7 +301,7 @@ def _with_means(facts: Facts, means: Means, snapshot: Snapshot) -> str:
         return decide(facts, snapshot).reason.code
     session = facts.session
     other = Session(session.id, session.user_id, means, session.auth_time, session.created_at, session.expires_at)
-    return decide(facts._replace(session=other), snapshot).reason.code
+    return decide(replace(facts, session=other), snapshot).reason.code
 
 
 def _address(text: str | None) -> str | None:

@@ -81,7 +81,7 @@ def _could(
         first.append(NOT_ACCEPTED)
         regulation = decision.regulation
         acceptance = Acceptance(0, regulation.version, regulation.sha256, at)
-        asked = asked._replace(user=replace(user, acceptances={regulation.version: acceptance}))
+        asked = replace(asked, user=replace(user, acceptances={regulation.version: acceptance}))
         decision = decide(asked, snapshot)
     if not (decision.permitted or decision.reason is OUTSIDE or decision.reason.code in _OF_MEANS):
         return None
@@ -124,7 +124,7 @@ def _but_for_the_hour(facts: Facts, snapshot: Snapshot) -> bool:
 def _with(facts: Facts, means: Means) -> Facts:
     at = facts.now
     user_id = "" if facts.user is None else facts.user.user_id
-    return facts._replace(session=Session("supposed", user_id, means, at, at, at + SESSION_SECONDS))
+    return replace(facts, session=Session("supposed", user_id, means, at, at, at + SESSION_SECONDS))
 
 
 def _level(means: Means) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from gateway.decision.checks import EID, Found, may_be_told
 from gateway.decision.criteria import BY_PLACE, CHECKS, Criterion, Need
@@ -15,7 +16,8 @@ from gateway.decision.suspensions import Suspended
 from gateway.model import Authorisation, Designation, Operation, Regulation, Role, Transaction, UseGrant
 
 
-class Decision(NamedTuple):
+@dataclass(init=False, slots=True)
+class Decision:
     """The answer, with everything it rests on.
 
     `located`, `authorisation` … are what was found before the reason was; all but `role`, `regulation` and `subject`
@@ -23,20 +25,48 @@ class Decision(NamedTuple):
     is the INSZ in the path, `suspension` what a duty officer suspended that stands in the way.
     """
 
-    reason: Reason
-    place: Place
-    disclosed: bool
-    located: Located | None = None
-    authorisation: Authorisation | None = None
-    grant: UseGrant | None = None
-    operation: Operation | None = None
-    designation: Designation | None = None
-    role: Role | None = None
-    regulation: Regulation | None = None
-    subject: str | None = None
-    suspension: Suspended | None = None
+    reason: Final[Reason]
+    place: Final[Place]
+    disclosed: Final[bool]
+    located: Final[Located | None]
+    authorisation: Final[Authorisation | None]
+    grant: Final[UseGrant | None]
+    operation: Final[Operation | None]
+    designation: Final[Designation | None]
+    role: Final[Role | None]
+    regulation: Final[Regulation | None]
+    subject: Final[str | None]
+    suspension: Final[Suspended | None]
 
-    def __bool__(self) -> NoReturn:
+    def __init__(
+        self,
+        reason: Reason,
+        place: Place,
+        disclosed: bool,
+        located: Located | None = None,
+        authorisation: Authorisation | None = None,
+        grant: UseGrant | None = None,
+        operation: Operation | None = None,
+        designation: Designation | None = None,
+        role: Role | None = None,
+        regulation: Regulation | None = None,
+        subject: str | None = None,
+        suspension: Suspended | None = None,
+    ) -> None:
+        self.reason = reason
+        self.place = place
+        self.disclosed = disclosed
+        self.located = located
+        self.authorisation = authorisation
+        self.grant = grant
+        self.operation = operation
+        self.designation = designation
+        self.role = role
+        self.regulation = regulation
+        self.subject = subject
+        self.suspension = suspension
+
+    def __bool__(self) -> bool:
         """A denial is never truthy by accident: ask `permitted`."""
         raise TypeError("a decision has no truth value: ask .permitted")
 

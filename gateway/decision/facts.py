@@ -1,11 +1,13 @@
 """What the decision is told: values only, gathered by the shell, each of which goes into the ledger line.
 
-Named tuples, because a request makes one and a frozen dataclass costs four times as much to make.
+`Facts` is written out because each request makes one: compiled, it is a structure in C, and a frozen dataclass or a named tuple costs several
+times as much to make and to read (docs/adr/0023). Its fields are `Final`, so that mypy refuses what would change them.
 """
 
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway.decision.evidence import ClientEvidence
@@ -68,7 +70,8 @@ class Connection(NamedTuple):
     address: str = ""
 
 
-class Facts(NamedTuple):
+@dataclass(init=False, slots=True)
+class Facts:
     """Facts of one request.
 
     `now` is Unix seconds. `host` is the Host field's name in lower case, None when it is absent or unreadable;
@@ -81,27 +84,79 @@ class Facts(NamedTuple):
     their limit; `records_age` is how old they are, in seconds, None where they were not asked. `suspensions` are what the duty officer has suspended now.
     """
 
-    now: float
-    connection: Connection
-    method: str
-    host: str | None
-    port_is_ours: bool
-    path: str
-    fault: str | None = None
-    agent: Agent = Agent.ABSENT
-    signature_agent: bool = False
-    authorization: bool = False
-    credential: str | None = None
-    websocket: bool = False
-    fetch_site: str | None = None
-    page_origin: PageOrigin = PageOrigin.NONE
-    navigation: bool = False
-    activity: bool = False
-    session: Session | None = None
-    last_seen: float = 0.0
-    user: UserRecords | None = None
-    records_current: bool = True
-    evidence: ClientEvidence | None = None
-    too_fast: tuple[str, ...] = ()
-    suspensions: Suspensions = NOTHING_SUSPENDED
-    records_age: float | None = None
+    now: Final[float]
+    connection: Final[Connection]
+    method: Final[str]
+    host: Final[str | None]
+    port_is_ours: Final[bool]
+    path: Final[str]
+    fault: Final[str | None]
+    agent: Final[Agent]
+    signature_agent: Final[bool]
+    authorization: Final[bool]
+    credential: Final[str | None]
+    websocket: Final[bool]
+    fetch_site: Final[str | None]
+    page_origin: Final[PageOrigin]
+    navigation: Final[bool]
+    activity: Final[bool]
+    session: Final[Session | None]
+    last_seen: Final[float]
+    user: Final[UserRecords | None]
+    records_current: Final[bool]
+    evidence: Final[ClientEvidence | None]
+    too_fast: Final[tuple[str, ...]]
+    suspensions: Final[Suspensions]
+    records_age: Final[float | None]
+
+    def __init__(
+        self,
+        now: float,
+        connection: Connection,
+        method: str,
+        host: str | None,
+        port_is_ours: bool,
+        path: str,
+        fault: str | None = None,
+        agent: Agent = Agent.ABSENT,
+        signature_agent: bool = False,
+        authorization: bool = False,
+        credential: str | None = None,
+        websocket: bool = False,
+        fetch_site: str | None = None,
+        page_origin: PageOrigin = PageOrigin.NONE,
+        navigation: bool = False,
+        activity: bool = False,
+        session: Session | None = None,
+        last_seen: float = 0.0,
+        user: UserRecords | None = None,
+        records_current: bool = True,
+        evidence: ClientEvidence | None = None,
+        too_fast: tuple[str, ...] = (),
+        suspensions: Suspensions = NOTHING_SUSPENDED,
+        records_age: float | None = None,
+    ) -> None:
+        self.now = now
+        self.connection = connection
+        self.method = method
+        self.host = host
+        self.port_is_ours = port_is_ours
+        self.path = path
+        self.fault = fault
+        self.agent = agent
+        self.signature_agent = signature_agent
+        self.authorization = authorization
+        self.credential = credential
+        self.websocket = websocket
+        self.fetch_site = fetch_site
+        self.page_origin = page_origin
+        self.navigation = navigation
+        self.activity = activity
+        self.session = session
+        self.last_seen = last_seen
+        self.user = user
+        self.records_current = records_current
+        self.evidence = evidence
+        self.too_fast = too_fast
+        self.suspensions = suspensions
+        self.records_age = records_age

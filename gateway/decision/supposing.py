@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.decision.decide import Decision, decide
 from gateway.decision.facts import SAFE_METHODS, Agent, Connection, Facts, PageOrigin
@@ -55,7 +56,7 @@ def coming_from(facts: Facts, address: str | None, snapshot: Snapshot) -> Facts:
         grant = decide(facts, snapshot).grant
         named = () if grant is None or grant.context is None else grant.context.networks
         address = str(named[0].network_address) if named else ""
-    return facts._replace(connection=facts.connection._replace(address=address))
+    return replace(facts, connection=facts.connection._replace(address=address))
 
 
 def using(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) -> Facts | None:
@@ -68,7 +69,8 @@ def using(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot) 
             path = match.path.removesuffix("/") + rest
             located = snapshot.locate(match.host, path)
             if located is not None and located.transaction is transaction:
-                return facts._replace(
+                return replace(
+                    facts,
                     connection=facts.connection._replace(sni=match.host),
                     method=method,
                     host=match.host,
@@ -94,7 +96,7 @@ def ruling(facts: Facts, transaction: Transaction, use: Use, snapshot: Snapshot)
     if asked is None:
         match = transaction.matches[0]
         connection = facts.connection._replace(sni=match.host)
-        asked = facts._replace(connection=connection, method="undeclared", host=match.host, path=match.path)
+        asked = replace(facts, connection=connection, method="undeclared", host=match.host, path=match.path)
     return decide(asked, snapshot)
 
 

@@ -9,8 +9,8 @@
 
 #include <limits.h>
 
+#include <libdeflate.h>
 #include <openssl/evp.h>
-#include <zlib.h>
 
 enum { LEAF_BYTES = 32, LEAF_DIGITS = 2 * LEAF_BYTES, CRC_DIGITS = 8, NUMBER_DIGITS = 20 };
 
@@ -141,7 +141,7 @@ static int bind(char *bytes, const Place *places, Py_ssize_t count, char *prev)
         char *line = bytes + place->begin;
 
         memcpy(bytes + place->prev, prev, LEAF_DIGITS);
-        unsigned long sum = crc32_z(0, (const unsigned char *)line, place->covered - place->begin);
+        uint32_t sum = libdeflate_crc32(0, line, place->covered - place->begin);
         for (int i = 0; i < CRC_DIGITS / 2; i++) {
             crc[i] = (unsigned char)(sum >> (24 - 8 * i));
         }

@@ -3,13 +3,12 @@
 The requests of one connection mostly have the same client, session, permit and records; another id, moment and path. What stays the
 same makes up nine tenths of a line, and to make and serialise it again was a quarter of a small request's work. So it is kept as
 text with gaps for the few values: a `Template`. Two things keep that honest. Whatever else a line is made of must be the same text or
-the very same object as before: nothing else is taken to be equal, and what is new in `Facts` counts from its first day. And a template
+the very same object as before: nothing else is taken to be equal (tests/ledger/test_repeated.py goes through all fields). And a template
 is only used when, with its own values, it gave back to the letter the line that it was made of.
 """
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import Final
 
 import orjson
@@ -20,11 +19,11 @@ from gateway.ledger.line import UNCUT_BYTES, Record, Text, serialise
 from gateway.ledger.pseudonym import Identity
 from gateway.ledger.record import MICRO, MILLI, card_is_stale, completion_record, decision_record, rounded
 
-_DECISION_GAPS: Final = ("id", "now", "method", "path", "records_age", "last_seen", "subject")
+DECISION_GAPS: Final = ("id", "now", "method", "path", "records_age", "last_seen", "subject")
 _COMPLETION_GAPS: Final = ("id", "request_bytes", "response_bytes", "seconds", "first_byte_seconds", "subject")
-_same_facts: Final = itemgetter(*(n for n, name in enumerate(Facts._fields) if name not in _DECISION_GAPS))
-_same_found: Final = itemgetter(*(n for n, name in enumerate(Decision._fields) if name not in ("located", "subject")))
-"""What was located holds the path; the transaction, which a line has of it, is looked at by itself."""
+KEPT_TEXTS: Final = 4096
+_texts: Final[dict[float, str]] = {}
+"""Durations as they stand in JSON, at most KEPT_TEXTS of them: the loop's clock counts milliseconds, of which an answer takes few."""
 
 
 class Template:
@@ -74,9 +73,9 @@ class _Last:
         self._status: int | None = None
         self.template: Template | None = None
 
-    def comes_again(self, parts: tuple[object, ...], status: int | None) -> bool:
-        """Whether a line is made of the same again; if it is not, it is the last one from now on."""
-        if status == self._status and _same(parts, self._parts):
+    def comes_again(self, parts: tuple[object, ...], status: int | None, *, besides: bool = True) -> bool:
+        """Whether a line is made of the same again, `besides` whatever else it is made of; if it is not, it is the last one from now on."""
+        if besides and status == self._status and _same(parts, self._parts):
             return True
         self._parts, self._status, self.template = parts, status, None
         return False
@@ -92,14 +91,60 @@ def _same(parts: tuple[object, ...], last: tuple[object, ...]) -> bool:
     return True
 
 
+def same_facts(one: Facts, other: Facts) -> bool:
+    """Whether these make the same line, but for the gaps. Texts may have been read anew."""
+    return (
+        one.connection is other.connection
+        and one.session is other.session
+        and one.user is other.user
+        and one.evidence is other.evidence
+        and one.too_fast is other.too_fast
+        and one.suspensions is other.suspensions
+        and one.agent is other.agent
+        and one.page_origin is other.page_origin
+        and one.port_is_ours is other.port_is_ours
+        and one.signature_agent is other.signature_agent
+        and one.authorization is other.authorization
+        and one.websocket is other.websocket
+        and one.navigation is other.navigation
+        and one.activity is other.activity
+        and one.records_current is other.records_current
+        and one.host == other.host
+        and one.fault == other.fault
+        and one.credential == other.credential
+        and one.fetch_site == other.fetch_site
+    )
+
+
+def same_found(one: Decision, other: Decision) -> bool:
+    """The same for what was decided. What was located holds the path; of it, a line has the transaction."""
+    return (
+        one.reason is other.reason
+        and one.place is other.place
+        and one.disclosed is other.disclosed
+        and one.transaction is other.transaction
+        and one.authorisation is other.authorisation
+        and one.grant is other.grant
+        and one.operation is other.operation
+        and one.designation is other.designation
+        and one.role is other.role
+        and one.regulation is other.regulation
+        and one.suspension is other.suspension
+    )
+
+
 class Lines:
     """The lines of one connection's requests, as `serialise` writes their records."""
 
-    __slots__ = ("_completion", "_decision")
+    __slots__ = ("_completion", "_decision", "_facts", "_found", "_last_seen", "_last_seen_text")
 
     def __init__(self) -> None:
         self._decision = _Last()
+        self._facts: Facts | None = None
+        self._found: Decision | None = None
         self._completion = _Last()
+        self._last_seen = 0.0
+        self._last_seen_text = "0.0"
 
     def decision(
         self,
@@ -115,14 +160,16 @@ class Lines:
         status: int | None,
     ) -> Text:
         """The text of the `decision_record` of these values."""
-        last = self._decision
+        last, before, found = self._decision, self._facts, self._found
         parts = (
-            snapshot, client, user, user_agent, decision.transaction, card_is_stale(facts, snapshot),
-            subject is None, facts.records_age is None, *_same_facts(facts), *_same_found(decision),
+            snapshot, client, user, user_agent, card_is_stale(facts, snapshot), subject is None, facts.records_age is None,
         )  # fmt: skip
-        again = last.comes_again(parts, status)
+        besides = before is not None and found is not None and same_facts(facts, before) and same_found(decision, found)
+        again = last.comes_again(parts, status, besides=besides)
+        if not again:
+            self._facts, self._found = facts, decision
         if last.template is not None:
-            pieces = _filled(last.template, reference, facts, decision, subject)
+            pieces = self._filled(last.template, reference, facts, decision, subject)
             if pieces is not None:
                 return pieces
         record = decision_record(
@@ -132,10 +179,28 @@ class Lines:
         text = serialise(record)
         # What comes once is not worth a template; and whether a context holds, hangs on the time as well.
         if again and last.template is None and (decision.grant is None or decision.grant.context is None):
-            template = _template_of(record, _DECISION_GAPS)
-            if template is not None and _is(_filled(template, reference, facts, decision, subject), text):
+            template = _template_of(record, DECISION_GAPS)
+            if template is not None and _is(self._filled(template, reference, facts, decision, subject), text):
                 last.template = template
         return text
+
+    def _filled(
+        self, template: Template, reference: str, facts: Facts, decision: Decision, subject: Identity | None
+    ) -> list[str] | None:
+        """The line of a decision, or None where a value cannot stand in it as it is."""
+        path = mask_insz(facts.path, decision.subject)
+        if not (_stands_as_it_is(facts.method) and _stands_as_it_is(path)):
+            return None
+        values = [reference, _json(facts.now), facts.method, path]
+        if facts.records_age is not None:
+            values.append(_duration(rounded(facts.records_age, MILLI)))
+        if facts.session is not None:
+            if facts.last_seen != self._last_seen:
+                self._last_seen, self._last_seen_text = facts.last_seen, _json(facts.last_seen)
+            values.append(self._last_seen_text)
+        if subject is not None:
+            values.append(_json(subject.fragment))
+        return template.fill(values) if template.length_with(values) <= UNCUT_BYTES else None
 
     def completion(
         self,
@@ -156,11 +221,9 @@ class Lines:
         last = self._completion
         parts = (reason, client, user, detail, first_byte_seconds is None, subject is None)
         again = last.comes_again(parts, status)
-        first = 0.0 if first_byte_seconds is None else rounded(first_byte_seconds, MICRO)
-        took, first_byte = _numbers([rounded(seconds, MICRO), first])
-        values = [reference, str(request_bytes), str(response_bytes), took]
+        values = [reference, str(request_bytes), str(response_bytes), _duration(rounded(seconds, MICRO))]
         if first_byte_seconds is not None:
-            values.append(first_byte)
+            values.append(_duration(rounded(first_byte_seconds, MICRO)))
         if subject is not None:
             values.append(_json(subject.fragment))
         if last.template is not None:
@@ -185,25 +248,6 @@ def _template_of(record: Record, gaps: tuple[str, ...]) -> Template | None:
         return None
 
 
-def _filled(
-    template: Template, reference: str, facts: Facts, decision: Decision, subject: Identity | None
-) -> list[str] | None:
-    """The line of a decision, or None where a value cannot stand in it as it is."""
-    path = mask_insz(facts.path, decision.subject)
-    if not (_stands_as_it_is(facts.method) and _stands_as_it_is(path)):
-        return None
-    age = facts.records_age
-    now, aged, seen = _numbers([facts.now, 0.0 if age is None else rounded(age, MILLI), facts.last_seen])
-    values = [reference, now, facts.method, path]
-    if age is not None:
-        values.append(aged)
-    if facts.session is not None:
-        values.append(seen)
-    if subject is not None:
-        values.append(_json(subject.fragment))
-    return template.fill(values) if template.length_with(values) <= UNCUT_BYTES else None
-
-
 def _is(pieces: list[str] | None, text: str) -> bool:
     return pieces is not None and "".join(pieces) == text
 
@@ -212,9 +256,14 @@ def _stands_as_it_is(text: str) -> bool:
     return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
 
 
-def _numbers(values: list[float]) -> list[str]:
-    """Numbers as they stand in JSON: made at once, because a call costs more than a number."""
-    return _json(values)[1:-1].split(",")
+def _duration(seconds: float) -> str:
+    """A duration as it stands in JSON."""
+    text = _texts.get(seconds)
+    if text is None:
+        text = _json(seconds)
+        if len(_texts) < KEPT_TEXTS:
+            _texts[seconds] = text
+    return text
 
 
 def _json(value: object) -> str:

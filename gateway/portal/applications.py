@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -117,7 +117,7 @@ def _use_row(ask: Ask, transaction: Transaction, use: Use, decision: Decision, h
     elif code in MENDED and ask.session is not None:
         session, snapshot = ask.session, ask.services.snapshot()
         would_do = enough(
-            lambda candidate: ruling(ask.facts._replace(session=candidate), transaction, use, snapshot),
+            lambda candidate: ruling(replace(ask.facts, session=candidate), transaction, use, snapshot),
             session,
             ask.now,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from ipaddress import ip_address
@@ -155,7 +155,7 @@ class Ask:
 
     def accepted(self, user: UserRecords) -> bool:
         """Whether `user` accepted the regulation in force: the decision's own check."""
-        return regulation_accepted(self.facts._replace(user=user), self.services.snapshot(), Found()) is None
+        return regulation_accepted(replace(self.facts, user=user), self.services.snapshot(), Found()) is None
 
     def text(self, message: str) -> str:
         return catalogue.translate(self.language, message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.decision import REASONS, Decision
@@ -91,6 +92,6 @@ def page_verdict(verdict: Callable[[Session], Decision], page: OwnPage, now: flo
         if not decision.permitted or suffices(page, session, now):
             return decision
         known = session.means in page.means
-        return decision._replace(reason=REASONS["authentication_too_old" if known else "means_too_weak"])
+        return replace(decision, reason=REASONS["authentication_too_old" if known else "means_too_weak"])
 
     return ruled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -124,20 +125,20 @@ def _goal(ask: Ask, named: Mapping[str, str]) -> Goal:
         asked = from_its_page(ask.facts, method, host_name(start), start.target.partition("?")[0])
         facts = _doubted(asked, start, snapshot)
         return Goal(
-            lambda session: decide(facts._replace(session=session), snapshot), start, Errand(True, {"start": token})
+            lambda session: decide(replace(facts, session=session), snapshot), start, Errand(True, {"start": token})
         )
     transaction = snapshot.transactions.get(named.get("transaction", ""))
     use = next((use for use in Use if use.value == named.get("use")), None)
     path = named.get("page", "")
     if (page := OWN_PAGES.get(path)) is not None:
         ours = from_its_page(ask.facts, "GET", ask.settings.host, path)
-        verdict = page_verdict(lambda session: decide(ours._replace(session=session), snapshot), page, ask.now)
+        verdict = page_verdict(lambda session: decide(replace(ours, session=session), snapshot), page, ask.now)
         return Goal(verdict, None, Errand(True, {"page": path}), page)
     if transaction is None or use is None:
         ours = from_its_page(ask.facts, "GET", ask.settings.host, "/applications")
-        return Goal(lambda session: decide(ours._replace(session=session), snapshot), None, Errand(True, {}))
+        return Goal(lambda session: decide(replace(ours, session=session), snapshot), None, Errand(True, {}))
     errand = Errand(True, {"transaction": transaction.id, "use": use.value})
-    return Goal(lambda session: ruling(ask.facts._replace(session=session), transaction, use, snapshot), None, errand)
+    return Goal(lambda session: ruling(replace(ask.facts, session=session), transaction, use, snapshot), None, errand)
 
 
 def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:
@@ -145,8 +146,9 @@ def _doubted(facts: Facts, start: Start, snapshot: Snapshot) -> Facts:
     if start.reason != "doubtful_client":
         return facts
     found = facts.evidence or ClientEvidence()
-    return facts._replace(
-        evidence=found._replace(score=max(found.score, snapshot.doubtful_score), answered=False, since=start.asked_at)
+    return replace(
+        facts,
+        evidence=found._replace(score=max(found.score, snapshot.doubtful_score), answered=False, since=start.asked_at),
     )
 
 

@@ -40,8 +40,8 @@ def enough(verdict: Verdict, session: Session, now: float) -> frozenset[Means]:
 def from_its_page(facts: Facts, method: str, host: str, path: str) -> Facts:
     """The facts of a request that this browser would make now from a page of that host."""
     connection = facts.connection._replace(sni=host)
-    asked = facts._replace(connection=connection, method=method, host=host, path=path)
-    return asked._replace(fetch_site="same-origin", page_origin=PageOrigin.OURS)
+    asked = replace(facts, connection=connection, method=method, host=host, path=path)
+    return replace(asked, fetch_site="same-origin", page_origin=PageOrigin.OURS)
 
 
 def owned(login: Login | None) -> frozenset[Means]:

@@ -7,6 +7,7 @@ it ended; every way out leaves the completion line and tells the client's connec
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -82,7 +83,7 @@ class Exchange:
             head, client.sent(head), client.facts, gate.index, gate.rules, gate.suspensions, gate.clock()
         )
         self._decide(
-            evidence.facts if caught_up.result() else evidence.facts._replace(records_current=False), final=True
+            evidence.facts if caught_up.result() else replace(evidence.facts, records_current=False), final=True
         )
 
     def refuse(self, error: RequestError) -> None:
@@ -103,7 +104,7 @@ class Exchange:
             gate.loop.call_soon(gate.shadow.compare, self.reference, facts, decision, self._person)
         framing = None if head is None else head.framing
         if type(framing) is ContentLength and decision.permitted and framing.length > gate.most_body_bytes(decision):
-            decision = decision._replace(reason=REASONS["too_large"])
+            decision = replace(decision, reason=REASONS["too_large"])
         self._decision = decision
         gate.decisions[decision.reason.code] += 1
         if head is not None and self._evidence is not None and self._evidence.entry is not None:
@@ -270,7 +271,7 @@ class Exchange:
             asked = Asked(head.target.encoded, head.fields, host, self._kept)
         facts = self._facts
         if head is None and (self._client.reader.excerpt or "").startswith("HEAD "):
-            facts = facts._replace(method="HEAD")  # nothing of it is believed, but that no body may follow
+            facts = replace(facts, method="HEAD")  # nothing of it is believed, but that no body may follow
         data = answer(self._gate, decision, facts, asked, self.reference, close=self._close, status=status)
         self._client.send(data)
         if head is not None and not has_body and not self._request_done:

@@ -169,7 +169,8 @@ def renewed(evidence: Evidence, index: Index, suspensions: Suspensions, now: flo
         session = replace(session, auth_time=now - max(0.0, facts.now - session.auth_time))
     user = None if session is None else index.user(session.user_id)
     # Evidence asks who is there before something begins; it ends nothing that is under way.
-    return facts._replace(
+    return replace(
+        facts,
         now=now,
         session=session,
         last_seen=last_seen,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.decision.checks import Found, may_be_told
@@ -30,7 +32,7 @@ def test_each_need_alone_is_enough_to_refuse(row: Criterion) -> None:
         found = Found()
         for name in FOUND:
             setattr(found, name, None if name == missing else getattr(decision, name, None))
-        facts = WORLD.facts._replace(**{missing: None}) if missing in ("user", "session") else WORLD.facts
+        facts = replace(WORLD.facts, **{missing: None}) if missing in ("user", "session") else WORLD.facts
         assert row.check(facts, WORLD.snapshot, found) in row.reasons, missing
 
 

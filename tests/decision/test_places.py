@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses as dc
+from dataclasses import replace
 
 import pytest
 
@@ -177,8 +178,8 @@ def test_no_host_is_at_two_doors() -> None:
 
 
 def test_the_door_is_no_place_for_programs() -> None:
-    facts = at(DOOR, "/.gateway/eid").connection(channel=Channel.EID).facts._replace(agent=Agent.PROGRAM)
+    facts = replace(at(DOOR, "/.gateway/eid").connection(channel=Channel.EID).facts, agent=Agent.PROGRAM)
     snapshot = dc.replace(WORLD.snapshot, eid_names=frozenset({DOOR}))
     assert decide(facts, snapshot).reason.code == "machine_client"
-    good = facts._replace(agent=Agent.BROWSER)
+    good = replace(facts, agent=Agent.BROWSER)
     assert decide(good, dc.replace(snapshot, usable=False)).reason.code == "table_unavailable"

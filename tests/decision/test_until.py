@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses as dc
 import datetime as dt
 import math
+from dataclasses import replace
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def test_nothing_changes_before(world: World, fraction: float, later: list[float
     tried = {NOW + (last - NOW) * fraction, math.nextafter(last, NOW), *(NOW + after for after in later)}
     for now in tried:
         if NOW <= now < until:
-            again = decide(facts._replace(now=now), snapshot)
+            again = decide(replace(facts, now=now), snapshot)
             assert again.reason is decision.reason, (now - NOW, until - NOW)
     event("permitted" if decision.permitted else "refused")
 
@@ -74,7 +75,7 @@ def test_what_ends_a_permit_is_among_the_moments() -> None:
         assert decision.permitted
         assert stands_until(world.facts, decision, world.snapshot) == end
         # An authentication lasts for its last moment, everything else ends at it.
-        assert not decide(world.facts._replace(now=end + 0.001), world.snapshot).permitted
+        assert not decide(replace(world.facts, now=end + 0.001), world.snapshot).permitted
 
 
 def test_a_moment_that_is_just_now_is_looked_at_again() -> None:
@@ -126,7 +127,7 @@ def test_no_hour_and_no_day_turns_before(context: Context, around: float, away: 
     assert facts.now <= until <= facts.now + HOUR or context.hours is context.days is None
     for now in {math.nextafter(until, 0), *(facts.now + (until - facts.now) * fraction for fraction in fractions)}:
         if facts.now <= now < until:
-            assert decide(facts._replace(now=now), snapshot).reason is decision.reason
+            assert decide(replace(facts, now=now), snapshot).reason is decision.reason
     event(decision.reason.code)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses as dc
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gateway.decision import (
@@ -133,7 +134,7 @@ REQUEST = Facts(
 class World:
     """Facts and a table, in parts. Every method gives a new world with one part changed."""
 
-    the_request: Facts = REQUEST
+    the_request: Facts = dc.field(default_factory=lambda: REQUEST)
     the_user: UserRecords | None = USER
     the_session: Session | None = SESSION
     transactions: tuple[Transaction, ...] = (TRANSACTION,)
@@ -141,7 +142,7 @@ class World:
     settings: dict[str, Any] = dc.field(default_factory=dict)
 
     def request(self, **changes: Any) -> World:
-        return dc.replace(self, the_request=self.the_request._replace(**changes))
+        return dc.replace(self, the_request=replace(self.the_request, **changes))
 
     def connection(self, **changes: Any) -> World:
         return self.request(connection=self.the_request.connection._replace(**changes))
@@ -200,7 +201,7 @@ class World:
 
     @property
     def facts(self) -> Facts:
-        return self.the_request._replace(user=self.the_user, session=self.the_session)
+        return replace(self.the_request, user=self.the_user, session=self.the_session)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -167,7 +167,7 @@ SAMPLES: dict[str, Record] = {
     "decision-deny": decision_record(REFERENCE, STRANGER, REFUSAL, SNAPSHOT, client=CLIENT, user_agent=None),
     "decision-malformed": decision_record(
         REFERENCE,
-        STRANGER._replace(port_is_ours=False, websocket=False, authorization=False),
+        replace(STRANGER, port_is_ours=False, websocket=False, authorization=False),
         REFUSAL,
         SNAPSHOT,
         client=CLIENT,
@@ -176,7 +176,7 @@ SAMPLES: dict[str, Record] = {
     ),
     "decision-challenge": decision_record(
         REFERENCE,
-        FACTS._replace(session=None, user=None),
+        replace(FACTS, session=None, user=None),
         Decision(REASONS["sign_in_required"], Place.TRANSACTION, True),
         SNAPSHOT,
         client=CLIENT,
@@ -185,7 +185,8 @@ SAMPLES: dict[str, Record] = {
     ),
     "decision-evidence": decision_record(
         REFERENCE,
-        FACTS._replace(
+        replace(
+            FACTS,
             connection=CONNECTION._replace(hello=HELLO),
             evidence=ClientEvidence(
                 100.0,
@@ -207,11 +208,13 @@ SAMPLES: dict[str, Record] = {
     ),
     "decision-context": decision_record(
         REFERENCE,
-        FACTS._replace(
+        replace(
+            FACTS,
             connection=CONNECTION._replace(address="198.51.100.9"),
             session=replace(SESSION, certificate="ab" * 32, certificate_good_at=NOW - 3600),
         ),
-        PERMIT._replace(
+        replace(
+            PERMIT,
             reason=REASONS["outside_context"],
             grant=replace(GRANT, context=Context((ip_network("198.51.100.0/24"),), (0, 60), frozenset(), True)),
         ),

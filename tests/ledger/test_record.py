@@ -68,7 +68,7 @@ def test_no_person_stands_in_a_line(name: str) -> None:
 
 
 def decision(**changes: Any) -> dict[str, Any]:
-    facts = samples.FACTS._replace(**changes.pop("facts", {}))
+    facts = replace(samples.FACTS, **changes.pop("facts", {}))
     made = decision_record(
         samples.REFERENCE,
         facts,
@@ -125,20 +125,20 @@ def test_facts_that_are_as_usual_are_absent_and_their_defaults_published() -> No
     assert decision(facts={"records_current": False})["records_current"] is False
     assert decision(facts={"records_age": 12.3456789})["records_age"] == 12.346
     assert "records_age" not in decision(facts={"records_age": None})
-    assert decision(decision=samples.PERMIT._replace(disclosed=False))["disclosed"] is False
+    assert decision(decision=replace(samples.PERMIT, disclosed=False))["disclosed"] is False
 
 
 def test_an_ended_session_and_another_regulation_are_told() -> None:
     session = Session("s-1", "jan.peeters", Means.TOKEN, 1.0, 1.0, 2.0, ended_at=1.5, ended_reason="expired")
     regulation = Regulation("2026-1", 0.0, "", samples.REGULATION.texts, "00" * 32)
-    line = decision(facts={"session": session}, decision=samples.PERMIT._replace(regulation=regulation))
+    line = decision(facts={"session": session}, decision=replace(samples.PERMIT, regulation=regulation))
     assert (line["session"]["ended_at"], line["session"]["ended_reason"]) == (1.5, "expired")
     assert line["records"]["accepted_sha256"] == "ab" * 32
 
 
 def test_a_consultation_without_purpose_says_so() -> None:
     grant = UseGrant(Use.CONSULTATION, None, samples.GRANT.means, True, 1.0)
-    assert decision(decision=samples.PERMIT._replace(grant=grant))["purpose"] is None
+    assert decision(decision=replace(samples.PERMIT, grant=grant))["purpose"] is None
 
 
 def test_of_a_card_stands_when_it_was_good_and_never_which_it_is() -> None:
@@ -164,7 +164,7 @@ def test_of_a_context_stands_what_its_check_found_and_not_the_address(context: C
     assert "context" not in decision()
     grant = replace(samples.GRANT, context=context)
     at = samples.CONNECTION._replace(address="2001:db8::1:2:3:4")
-    line = decision(facts={"connection": at}, decision=samples.PERMIT._replace(grant=grant))
+    line = decision(facts={"connection": at}, decision=replace(samples.PERMIT, grant=grant))
     assert line["context"] == told
     assert "1:2:3:4" not in json.dumps(line)
 
@@ -180,7 +180,7 @@ hostile = st.text(st.characters(codec=None), max_size=200) | st.sampled_from(["\
 
 @given(hostile, hostile, hostile, st.none() | hostile)
 def test_a_hostile_request_fits_the_schema_too(method: str, host: str, path: str, agent: str | None) -> None:
-    facts = samples.FACTS._replace(method=method, host=host, path=path)
+    facts = replace(samples.FACTS, method=method, host=host, path=path)
     made = decision_record(
         samples.REFERENCE,
         facts,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import ip_network
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decision import REASONS, Agent, PageOrigin
+from gateway.decision import REASONS, Agent, Decision, Facts, PageOrigin
+from gateway.decision.snapshot import Located
+from gateway.ledger import repeated
 from gateway.ledger.line import serialise
 from gateway.ledger.record import completion_record, decision_record
-from gateway.ledger.repeated import Lines, Template
+from gateway.ledger.repeated import DECISION_GAPS, KEPT_TEXTS, Lines, Template, same_facts, same_found
 from gateway.model import Context, Means
 from tests.ledger import samples
 
@@ -37,10 +40,10 @@ FACTS: dict[str, list[Any]] = {
 OTHERS: dict[str, list[Any]] = {
     "decision": [
         samples.PERMIT,
-        samples.PERMIT._replace(subject="85073003328"),
-        samples.PERMIT._replace(grant=SOMEWHERE),
-        samples.PERMIT._replace(operation=None, located=None),
-        samples.PERMIT._replace(reason=REASONS["not_designated"], disclosed=False),
+        replace(samples.PERMIT, subject="85073003328"),
+        replace(samples.PERMIT, grant=SOMEWHERE),
+        replace(samples.PERMIT, operation=None, located=None),
+        replace(samples.PERMIT, reason=REASONS["not_designated"], disclosed=False),
     ],
     "snapshot": [samples.SNAPSHOT, OTHER_TABLE],
     "client": [samples.CLIENT, samples.NETWORK],
@@ -52,6 +55,17 @@ OTHERS: dict[str, list[Any]] = {
 
 
 USUAL = {key: values[0] for key, values in OTHERS.items()}
+COMPLETED: dict[str, Any] = {
+    "reason": REASONS["completed"],
+    "client": samples.CLIENT,
+    "user": samples.USER,
+    "status": 200,
+    "request_bytes": 0,
+    "response_bytes": 13,
+    "first_byte_seconds": 0.002,
+    "detail": None,
+    "subject": None,
+}
 
 
 def variations(usual: dict[str, list[Any]]) -> st.SearchStrategy[dict[str, Any]]:
@@ -69,7 +83,7 @@ def test_each_line_of_a_decision_is_what_its_record_alone_would_be(
 ) -> None:
     lines = Lines()
     for changed, others in made:
-        facts = samples.FACTS._replace(**changed)
+        facts = replace(samples.FACTS, **changed)
         alone = decision_record(samples.REFERENCE, facts, **others)
         assert "".join(lines.decision(samples.REFERENCE, facts, **others)) == serialise(alone)
 
@@ -101,6 +115,15 @@ def test_each_line_of_a_completion_is_what_its_record_alone_would_be(made: list[
         assert "".join(lines.completion(samples.REFERENCE, **values)) == serialise(alone)
 
 
+def test_so_many_durations_are_remembered_and_no_more() -> None:
+    lines = Lines()
+    for number in range(KEPT_TEXTS + 500):
+        values = {**COMPLETED, "seconds": number / 1e6}
+        alone = completion_record(samples.REFERENCE, **values)
+        assert "".join(lines.completion(samples.REFERENCE, **values)) == serialise(alone)
+    assert len(repeated._texts) <= KEPT_TEXTS
+
+
 def test_what_comes_again_is_not_made_again() -> None:
     """Else nothing is gained. Seen by what must never be: records that change behind the line's back."""
     lines, facts = Lines(), samples.FACTS
@@ -110,7 +133,7 @@ def test_what_comes_again_is_not_made_again() -> None:
     means = facts.session.means
     try:
         object.__setattr__(facts.session, "means", Means.PASSWORD)
-        later = facts._replace(now=facts.now + 1, path="/elders", method="POST", last_seen=facts.now)
+        later = replace(facts, now=facts.now + 1, path="/elders", method="POST", last_seen=facts.now)
         third = "".join(lines.decision("000G40R40M30E2099", later, **USUAL))
     finally:
         object.__setattr__(facts.session, "means", means)
@@ -123,7 +146,7 @@ def test_fields_that_were_read_anew_and_say_the_same_change_nothing() -> None:
     """Each page of an application has a Referer of its own, and then all its fields are read anew."""
     lines, host = Lines(), samples.FACTS.host or ""
     for _ in range(2):
-        facts = samples.FACTS._replace(host="".join(list(host)))
+        facts = replace(samples.FACTS, host="".join(list(host)))
         lines.decision("000G40R40M30E2099", facts, **USUAL | {"user_agent": "".join(list("Mozilla/5.0"))})
     assert lines._decision.template is not None
     lines.decision("000G40R40M30E2099", samples.FACTS, **USUAL | {"user_agent": "Mozilla/5.1"})
@@ -136,8 +159,31 @@ def test_an_equal_session_that_is_another_object_makes_the_line_anew() -> None:
         lines.decision("000G40R40M30E2099", facts, **USUAL)
     assert facts.session is not None
     ended = replace(facts.session, ended_at=5.0, ended_reason="expired")
-    line = "".join(lines.decision("000G40R40M30E2099", facts._replace(session=ended), **USUAL))
+    line = "".join(lines.decision("000G40R40M30E2099", replace(facts, session=ended), **USUAL))
     assert '"ended_reason":"expired"' in line
+
+
+def something_else(value: object) -> object:
+    return not value if isinstance(value, bool) else object()
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Facts)])
+def test_each_fact_has_a_gap_or_makes_another_line(name: str) -> None:
+    other = replace(samples.FACTS, **{name: something_else(getattr(samples.FACTS, name))})
+    assert same_facts(samples.FACTS, replace(samples.FACTS))
+    assert same_facts(samples.FACTS, other) is (name in DECISION_GAPS)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Decision)])
+def test_so_does_each_part_of_the_decision(name: str) -> None:
+    assert samples.PERMIT.located is not None
+    elsewhere = Located(replace(samples.PERMIT.located.transaction), samples.PERMIT.located.match, "/")
+    other = replace(
+        samples.PERMIT,
+        **{name: elsewhere if name == "located" else something_else(getattr(samples.PERMIT, name))},
+    )
+    assert same_found(samples.PERMIT, replace(samples.PERMIT))
+    assert same_found(samples.PERMIT, other) is (name in DECISION_GAPS)
 
 
 def test_a_template_has_gaps_for_the_keys_that_are_there_and_for_no_others() -> None:

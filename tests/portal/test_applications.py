@@ -91,7 +91,7 @@ async def test_the_page_and_the_decision_agree_on_every_use(world: World) -> Non
             match = transaction.matches[0]
             path = match.path + ("dossiers/x" if use is Use.COMMUNICATION else "")
             method = "POST" if use is Use.COMMUNICATION else "GET"
-            asked = facts._replace(
-                host=match.host, path=path, method=method, connection=facts.connection._replace(sni=match.host)
+            asked = replace(
+                facts, host=match.host, path=path, method=method, connection=facts.connection._replace(sni=match.host)
             )
             assert made.reason is decide(asked, world.snapshot).reason, (transaction.id, use)

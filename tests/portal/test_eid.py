@@ -77,8 +77,8 @@ class Holder(Browser):
     async def send(self, method: str, url: str, form: dict[str, str] | None = None, facts: object = None) -> Answer:
         def at_door(made: Facts) -> Facts:
             if urlsplit(url).hostname not in self.world.snapshot.eid_names:
-                return made if self.evidence is None else made._replace(evidence=self.evidence)
-            return made._replace(connection=made.connection._replace(channel=Channel.EID, certificate=self.shown))
+                return made if self.evidence is None else replace(made, evidence=self.evidence)
+            return replace(made, connection=made.connection._replace(channel=Channel.EID, certificate=self.shown))
 
         return await super().send(method, url, form, at_door)
 

@@ -63,7 +63,7 @@ class Federation:
 
 def came_back(facts: Facts) -> Facts:
     """A navigation that another site's redirect made, as browsers say it."""
-    return facts._replace(fetch_site="cross-site", page_origin=PageOrigin.NONE)
+    return replace(facts, fetch_site="cross-site", page_origin=PageOrigin.NONE)
 
 
 @pytest.fixture(scope="module")
@@ -433,7 +433,7 @@ async def test_a_session_that_moved_ends_when_somebody_else_answers_for_it(feder
     since = world.clock.now
 
     def moved(facts: Facts) -> Facts:
-        return facts._replace(evidence=ClientEvidence(moved=True, since=since))
+        return replace(facts, evidence=ClientEvidence(moved=True, since=since))
 
     for _ in range(3):
         federation.tick()
@@ -462,8 +462,14 @@ async def test_a_step_up_without_a_session_raises_nothing(federation: Federation
 
 def machine(facts: Facts) -> Facts:
     """The provider's own program: no browser, no Origin, no fetch metadata."""
-    return facts._replace(
-        agent=Agent.PROGRAM, fetch_site=None, page_origin=PageOrigin.NONE, navigation=False, session=None, user=None
+    return replace(
+        facts,
+        agent=Agent.PROGRAM,
+        fetch_site=None,
+        page_origin=PageOrigin.NONE,
+        navigation=False,
+        session=None,
+        user=None,
     )
 
 

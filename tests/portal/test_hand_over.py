@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -121,7 +122,7 @@ async def test_a_code_goes_with_no_other_session(world: World, whose: str) -> No
         await other.get((await handed_over(other, user_id="jansen01" if "same" in whose else "dupont01")).location)
     had = other.jar[DOSSIER][SESSION]
     moved = ClientEvidence(moved=True, since=world.clock.now) if "client" in whose else None
-    entered = await other.send("GET", answer.location, facts=lambda facts: facts._replace(evidence=moved))
+    entered = await other.send("GET", answer.location, facts=lambda facts: replace(facts, evidence=moved))
     assert entered.status == 403
     assert other.jar[DOSSIER][SESSION] == had
     assert (await browser.get(answer.location)).status == 403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -109,7 +110,7 @@ async def test_what_the_proxy_did_not_permit_is_not_answered(world: World) -> No
 
     from gateway.decision import REASONS
 
-    world.handed[reference] = replace(handed, decision=handed.decision._replace(reason=REASONS["cross_site"]))
+    world.handed[reference] = replace(handed, decision=replace(handed.decision, reason=REASONS["cross_site"]))
     async with world.client.get("/help", headers={"X-Request-Id": reference}) as response:
         assert (response.status, await response.read()) == (400, b"")
 
@@ -124,7 +125,7 @@ async def test_fields_of_the_request_are_not_believed(world: World, field: str) 
 
 async def test_the_portals_pages_are_not_on_transaction_hosts_nor_theirs_on_the_portal(world: World) -> None:
     def as_permitted(facts: Facts) -> Facts:
-        return facts._replace(path="/help" if facts.host == PORTAL else "/.gateway/sign-out")
+        return replace(facts, path="/help" if facts.host == PORTAL else "/.gateway/sign-out")
 
     for url in (
         f"https://{DOSSIER}/sign-in",

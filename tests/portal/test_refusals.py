@@ -39,19 +39,20 @@ FACTS = Facts(
     page_origin=PageOrigin.OURS,
     navigation=True,
 )
-KNOWN = FACTS._replace(user=USER, session=SESSION)
+KNOWN = replace(FACTS, user=USER, session=SESSION)
 BASE = decide(FACTS, SNAPSHOT)
 LOCATED = SNAPSHOT.locate(DOSSIER, FACTS.path)
 assert LOCATED is not None
 
 
 def decision(code: str, *, disclosed: bool = True) -> Decision:
-    return BASE._replace(reason=REASONS[code], disclosed=disclosed)
+    return replace(BASE, reason=REASONS[code], disclosed=disclosed)
 
 
 def told(code: str) -> Decision:
     """As to a person who is, or was, designated."""
-    return decision(code)._replace(
+    return replace(
+        decision(code),
         located=LOCATED,
         authorisation=AUTHORISATIONS[0],
         grant=AUTHORISATIONS[0].uses[1],
@@ -95,7 +96,7 @@ def test_a_stranger_gets_one_and_the_same_page_whatever_the_reason(language: Lan
     personal = [code for code, reason in REASONS.items() if reason.personal]
     assert len(personal) > 10
     pages = {
-        page(decision(code, disclosed=False)._replace(located=located, authorisation=granted), KNOWN, language)
+        page(replace(decision(code, disclosed=False), located=located, authorisation=granted), KNOWN, language)
         for code in personal
         for located, granted in ((None, None), (LOCATED, AUTHORISATIONS[0]))
     }
@@ -141,12 +142,12 @@ def test_where_and_when_is_said_to_who_is_outside(language: Language, hours: str
 
     def words(context: Context | None, code: str = "outside_context") -> str:
         grant = replace(AUTHORISATIONS[0].uses[1], context=context)
-        return Page.of(page(told(code)._replace(grant=grant), KNOWN, language)).words
+        return Page.of(page(replace(told(code), grant=grant), KNOWN, language)).words
 
     for part in ("192.0.2.0/24, 2001:db8::/48", hours, days):
         assert part in words(context)
         assert part not in words(context, "means_too_weak")
-        assert part not in Page.of(page(made._replace(disclosed=False), KNOWN, language)).words
+        assert part not in Page.of(page(replace(made, disclosed=False), KNOWN, language)).words
     assert working in words(replace(context, days=frozenset(range(5)), working=True))
     only = words(Context(hours=(420, 1140)))
     assert hours in only
@@ -179,26 +180,26 @@ def test_the_clients_network_the_gateway_and_the_origin_are_told_apart(code: str
 
 
 def test_a_form_on_an_ended_session_is_told_that_it_was_not_sent_and_how_to_keep_it() -> None:
-    text = page(decision("session_expired"), FACTS._replace(method="POST"))
+    text = page(decision("session_expired"), replace(FACTS, method="POST"))
     assert "was not sent" in text
     (link,) = [a for a in Page.of(text).all("a") if a.attributes.get("target") == "_blank"]
     assert link.attributes["href"] == f"https://{DOSSIER}:8443/dossier/dossiers/5"
     assert link.attributes["rel"] == "noopener"
     assert "was not sent" not in page(decision("session_expired"))
-    assert "was not sent" not in page(decision("origin_broken"), FACTS._replace(method="POST"))
+    assert "was not sent" not in page(decision("origin_broken"), replace(FACTS, method="POST"))
 
 
 def test_a_form_that_needs_a_stronger_means_leads_to_the_step_up_of_its_use() -> None:
-    text = page(told("means_too_weak"), KNOWN._replace(method="POST"))
+    text = page(told("means_too_weak"), replace(KNOWN, method="POST"))
     assert f'href="https://{PORTAL}:8443/step-up?transaction=dossier&amp;use=communication"' in text
     assert "electronic identity card (eID)" in text
 
 
 def test_the_plain_page_names_the_https_address_of_our_hosts_only_and_links_nothing_else() -> None:
-    plain = FACTS._replace(path="/dossier/list", connection=FACTS.connection._replace(channel=Channel.PLAIN))
+    plain = replace(FACTS, path="/dossier/list", connection=FACTS.connection._replace(channel=Channel.PLAIN))
     assert f'href="https://{DOSSIER}:8443/"' in page(decision("plain_http"), plain)
     assert "/dossier/list" not in page(decision("plain_http"), plain)
-    assert "evil.example" not in page(decision("plain_http"), plain._replace(host="evil.example"))
+    assert "evil.example" not in page(decision("plain_http"), replace(plain, host="evil.example"))
     assert 'class="languages"' not in page(decision("plain_http"), plain)
     for name in ("Nederlands", "Français", "Deutsch"):
         assert name in page(decision("plain_http"), plain)
@@ -207,7 +208,7 @@ def test_the_plain_page_names_the_https_address_of_our_hosts_only_and_links_noth
 def test_the_language_switch_comes_back_to_the_path_without_its_query() -> None:
     assert 'href="/.gateway/language?back=/dossier/dossiers/5&amp;to=fr"' in page(decision("cross_site"))
     assert 'href="/language?back=/sign-in&amp;to=fr"' in page(
-        decision("cross_site"), FACTS._replace(host=PORTAL, path="/sign-in")
+        decision("cross_site"), replace(FACTS, host=PORTAL, path="/sign-in")
     )
 
 
@@ -227,7 +228,7 @@ HOSTILE = st.text() | st.sampled_from(
 def test_hostile_values_neither_raise_nor_become_markup(
     code: str, host: str | None, path: str, method: str, language: Language, disclosed: bool
 ) -> None:
-    facts = FACTS._replace(host=host, path=path, method=method)
+    facts = replace(FACTS, host=host, path=path, method=method)
     made = REFUSALS.page(decision(code, disclosed=disclosed), facts, REFERENCE, language).decode("utf-8")
     REFUSALS.problem(decision(code, disclosed=disclosed), facts, REFERENCE, language)
     parsed = Page.of(made)
