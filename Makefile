@@ -37,7 +37,7 @@ soak: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest --soak --timeout=3600
 
 # The hot path compiled as well (setup.py), with a profile: Python files and extensions side by side in build/compiled. Needs gcc
-# and the headers of Python and OpenSSL.
+# and the headers of Python, OpenSSL and libdeflate.
 COMPILED := build/compiled
 HOT := $(wildcard gateway/ledger/*.c gateway/*.py gateway/decision/*.py gateway/edge/*.py gateway/ledger/*.py gateway/message/*.py gateway/proxy/*.py gateway/records/*.py)
 
