@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gateway.decision import decide
 from gateway.decision.until import stands_until
 from gateway.model import BRUSSELS, FOR_EVER, Context, Validity
-from tests.decision.test_properties import worlds
-from tests.decision.world import DESIGNATION, HOUR, MANDATE, NOW, USER, WORLD, YEAR, World
+from tests.decision.test_properties import NEXT, worlds
+from tests.decision.world import AUTHORISATION, DESIGNATION, HOUR, MANDATE, NOW, USER, WORLD, YEAR, World
 
 MANY = settings(max_examples=max(400, settings().max_examples))
 
@@ -67,6 +67,7 @@ def test_what_ends_a_permit_is_among_the_moments() -> None:
         NOW + 9: WORLD.session(certificate="ab" * 32, certificate_good_at=NOW + 9 - HOUR).transaction(
             soft_revocation=HOUR
         ),
+        NOW + 10: WORLD.authorised(AUTHORISATION, dc.replace(NEXT, review_until=NOW + 10)),
         NOW + 60: WORLD.grant(context=Context(hours=(0, 601))),
         NOW + 900: WORLD.grant(context=Context(hours=(0, 615))),
     }
