@@ -31,7 +31,7 @@ def test_only_the_passphrase_opens_it(private: Ed25519PrivateKey, sealed: bytes)
     assert opened.private_bytes_raw() == private.private_bytes_raw()
     for wrong in (b"x", PASSPHRASE.encode() + b" "):
         # One wrong one of 256 leaves a padding that is one, and then what lies inside is no key.
-        with pytest.raises(ValueError, match="decrypt|deserialize"):
+        with pytest.raises(ValueError, match=r"decrypt|deserialize"):
             load_pem_private_key(sealed, wrong)
     assert seal(private, PASSPHRASE) != sealed  # another salt
 
