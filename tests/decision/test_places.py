@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses as dc
-from dataclasses import replace
 
 import pytest
 
@@ -178,8 +177,8 @@ def test_no_host_is_at_two_doors() -> None:
 
 
 def test_the_door_is_no_place_for_programs() -> None:
-    facts = replace(at(DOOR, "/.gateway/eid").connection(channel=Channel.EID).facts, agent=Agent.PROGRAM)
+    facts = dc.replace(at(DOOR, "/.gateway/eid").connection(channel=Channel.EID).facts, agent=Agent.PROGRAM)
     snapshot = dc.replace(WORLD.snapshot, eid_names=frozenset({DOOR}))
     assert decide(facts, snapshot).reason.code == "machine_client"
-    good = replace(facts, agent=Agent.BROWSER)
+    good = dc.replace(facts, agent=Agent.BROWSER)
     assert decide(good, dc.replace(snapshot, usable=False)).reason.code == "table_unavailable"

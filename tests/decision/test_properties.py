@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses as dc
 import datetime as dt
-from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -558,5 +557,7 @@ def test_no_facts_make_it_raise_and_a_fault_never_reads_as_a_permit(facts: Facts
 
 @given(facts, st.sampled_from([one for one in Channel if one is not Channel.USER]))
 def test_other_channels_permit_nothing(facts: Facts, channel: Channel) -> None:
-    assert not decide(replace(facts, connection=facts.connection._replace(channel=channel)), WORLD.snapshot).permitted
+    assert not decide(
+        dc.replace(facts, connection=facts.connection._replace(channel=channel)), WORLD.snapshot
+    ).permitted
     assert not WORLD.connection(channel=channel).decide().permitted

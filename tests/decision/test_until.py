@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses as dc
 import datetime as dt
 import math
-from dataclasses import replace
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -30,7 +29,7 @@ def test_nothing_changes_before(world: World, fraction: float, later: list[float
     tried = {NOW + (last - NOW) * fraction, math.nextafter(last, NOW), *(NOW + after for after in later)}
     for now in tried:
         if NOW <= now < until:
-            again = decide(replace(facts, now=now), snapshot)
+            again = decide(dc.replace(facts, now=now), snapshot)
             assert again.reason is decision.reason, (now - NOW, until - NOW)
     event("permitted" if decision.permitted else "refused")
 
@@ -76,7 +75,7 @@ def test_what_ends_a_permit_is_among_the_moments() -> None:
         assert decision.permitted
         assert stands_until(world.facts, decision, world.snapshot) == end
         # An authentication lasts for its last moment, everything else ends at it.
-        assert not decide(replace(world.facts, now=end + 0.001), world.snapshot).permitted
+        assert not decide(dc.replace(world.facts, now=end + 0.001), world.snapshot).permitted
 
 
 def test_a_moment_that_is_just_now_is_looked_at_again() -> None:
@@ -95,6 +94,13 @@ def test_without_a_person_or_a_transaction_only_what_is_known_counts() -> None:
     assert stands_until(nobody.facts, nobody.decide(), nobody.snapshot) > NOW
     nowhere = WORLD.request(path="/nowhere")
     assert stands_until(nowhere.facts, nowhere.decide(), nowhere.snapshot) > NOW
+
+
+def test_a_role_that_nobody_asks_for_ends_nothing() -> None:
+    role = dc.replace(USER.roles["DossierReader"][0], validity=Validity(YEAR.start, NOW + 4))
+    world = WORLD.transaction(role=None, social_personal_data=False).user(roles={"DossierReader": (role,)})
+    assert world.decide().permitted
+    assert stands_until(world.facts, world.decide(), world.snapshot) > NOW + 4
 
 
 def test_who_was_named_by_the_head_official_in_person_hangs_on_no_mandate() -> None:
@@ -128,7 +134,7 @@ def test_no_hour_and_no_day_turns_before(context: Context, around: float, away: 
     assert facts.now <= until <= facts.now + HOUR or context.hours is context.days is None
     for now in {math.nextafter(until, 0), *(facts.now + (until - facts.now) * fraction for fraction in fractions)}:
         if facts.now <= now < until:
-            assert decide(replace(facts, now=now), snapshot).reason is decision.reason
+            assert decide(dc.replace(facts, now=now), snapshot).reason is decision.reason
     event(decision.reason.code)
 
 

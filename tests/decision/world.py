@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses as dc
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from gateway.decision import (
@@ -142,7 +141,7 @@ class World:
     settings: dict[str, Any] = dc.field(default_factory=dict)
 
     def request(self, **changes: Any) -> World:
-        return dc.replace(self, the_request=replace(self.the_request, **changes))
+        return dc.replace(self, the_request=dc.replace(self.the_request, **changes))
 
     def connection(self, **changes: Any) -> World:
         return self.request(connection=self.the_request.connection._replace(**changes))
@@ -201,7 +200,7 @@ class World:
 
     @property
     def facts(self) -> Facts:
-        return replace(self.the_request, user=self.the_user, session=self.the_session)
+        return dc.replace(self.the_request, user=self.the_user, session=self.the_session)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses as dc
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,7 +174,7 @@ def test_a_body_beyond_the_limit_is_known_for_the_same_release_only(
     tmp_path: Path, book: Book, fits: World, now: str | None, missing: str | None
 ) -> None:
     """The proxy refuses it after a permit of the checks: the line says that it was too large, and not how large."""
-    decision = replace(WORLD.decide(), reason=REASONS["too_large"])
+    decision = dc.replace(WORLD.decide(), reason=REASONS["too_large"])
     who = Identity({"user_id": "ab.cd", "insz": "ab.ef", "sealed": "", "sealed_to": ""})
     book._write(
         decision_record(references(), WORLD.facts, decision, WORLD.snapshot, client=samples.CLIENT, user=who), NOW

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses as dc
 import json
 from collections import Counter
-from dataclasses import replace
 from itertools import product
 from random import Random
 from typing import Any
@@ -229,7 +228,7 @@ def best(
     if facts is None:
         return set()
     assert facts.session is not None
-    by = {means: replace(facts, session=dc.replace(facts.session, means=means)) for means in Means}
+    by = {means: dc.replace(facts, session=dc.replace(facts.session, means=means)) for means in Means}
     return {means for means, asked in by.items() if decide(asked, table).permitted}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses as dc
-from dataclasses import replace
 
 import pytest
 
@@ -146,7 +145,7 @@ def test_who_has_anothers_cookie_says_nothing_of_the_person(entry: SessionEntry)
     assert thief is not None
     assert (thief.moved, thief.score) == (True, 0.0)
     assert look(observed(entry), (), CHROMIUM, connection("1.3-a-b"), "1.3-a-b", RULES, NOW) is None
-    facts = replace(WORLD.facts, evidence=thief)
+    facts = dc.replace(WORLD.facts, evidence=thief)
     assert note(entry, facts, WORLD.decide(), sent(CHROME).acting, RULES) is None
     assert observed(entry).paces == {}
 
@@ -154,12 +153,14 @@ def test_who_has_anothers_cookie_says_nothing_of_the_person(entry: SessionEntry)
 def test_twenty_navigations_at_a_timers_beat(entry: SessionEntry) -> None:
     watched, page = observed(entry), sent(CHROME, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document").acting
     for number in range(20):
-        note(entry, replace(WORLD.facts, now=NOW + 30.0 * number), WORLD.decide(), page, RULES)
-        note(entry, replace(WORLD.facts, now=NOW + 30.0 * number + 0.1), WORLD.decide(), page, RULES)  # decided twice
-        note(entry, replace(WORLD.facts, now=NOW + 30.0 * number + 7, activity=False), WORLD.decide(), page, RULES)
-        note(entry, replace(WORLD.facts, now=NOW + 30.0 * number + 8, method="POST"), WORLD.decide(), page, RULES)
+        note(entry, dc.replace(WORLD.facts, now=NOW + 30.0 * number), WORLD.decide(), page, RULES)
+        note(
+            entry, dc.replace(WORLD.facts, now=NOW + 30.0 * number + 0.1), WORLD.decide(), page, RULES
+        )  # decided twice
+        note(entry, dc.replace(WORLD.facts, now=NOW + 30.0 * number + 7, activity=False), WORLD.decide(), page, RULES)
+        note(entry, dc.replace(WORLD.facts, now=NOW + 30.0 * number + 8, method="POST"), WORLD.decide(), page, RULES)
     assert watched.seen == {}
-    note(entry, replace(WORLD.facts, now=NOW + 600.0), WORLD.decide(), page, RULES)
+    note(entry, dc.replace(WORLD.facts, now=NOW + 600.0), WORLD.decide(), page, RULES)
     assert watched.seen == {Signal.STEADY_NAVIGATIONS: NOW + 600.0}
 
 

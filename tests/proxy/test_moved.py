@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses as dc
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -59,7 +58,7 @@ async def test_it_is_asked_once_a_second_and_its_line_comes_first(
     monkeypatch.setattr(moved, "ASKED_SECONDS", 0.2)
     async with stage(tmp_path, never_ends) as it:
         it.gate.moved_sessions = records = Asked()
-        facts = replace(WORLD.facts, session=PARTED)
+        facts = dc.replace(WORLD.facts, session=PARTED)
         reference = look(it, facts)
         look(it, facts)
         await until(lambda: bool(it.lines("sign-out")))
@@ -75,8 +74,8 @@ async def test_it_is_asked_once_a_second_and_its_line_comes_first(
     WORLD.facts,
     WORLD.anonymous().facts,
     WORLD.session(ended_at=NOW - 1, ended_reason="renewed").facts,
-    replace(WORLD.facts, session=PARTED, evidence=ClientEvidence(moved=True)),
-    replace(WORLD.facts, session=PARTED, evidence=ClientEvidence(moved_reported=True)),
+    dc.replace(WORLD.facts, session=PARTED, evidence=ClientEvidence(moved=True)),
+    dc.replace(WORLD.facts, session=PARTED, evidence=ClientEvidence(moved_reported=True)),
 ])  # fmt: skip
 async def test_nobody_else_is_an_old_client(tmp_path: Path, facts: Facts) -> None:
     """Neither another client with the old cookie: whose that is, the records cannot say."""
@@ -90,10 +89,10 @@ async def test_nobody_else_is_an_old_client(tmp_path: Path, facts: Facts) -> Non
 async def test_a_fault_of_the_records_stops_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path, never_ends) as it:
         it.gate.moved_sessions = records = Asked(RecordsError("busy"))
-        look(it, replace(WORLD.facts, session=PARTED, evidence=ClientEvidence(score=5.0)))
+        look(it, dc.replace(WORLD.facts, session=PARTED, evidence=ClientEvidence(score=5.0)))
         await settle()
         assert len(records.asked) == 1
         assert it.lines("sign-out") == []
         it.gate.moved_sessions = None
-        look(it, replace(WORLD.facts, session=dc.replace(PARTED, id="s2")))
+        look(it, dc.replace(WORLD.facts, session=dc.replace(PARTED, id="s2")))
         await settle()
