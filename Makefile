@@ -29,12 +29,12 @@ test: $(VENV)/.installed-dev
 	@echo "test: running the test suite"
 	@# Four processes on two cores: about half of the tests wait, for a browser, a gateway or a moment.
 	@scratch=$$(scripts/scratch) && trap 'rm -rf "$$scratch"' EXIT INT TERM && TMPDIR=$$scratch $(BIN)/python -m pytest --basetemp $$scratch/t \
-		--numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
+		--numprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 15 $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100
 
 soak: $(VENV)/.installed-dev
 	@scripts/peers
 	@echo "soak: the long rounds; this takes a while"
-	@$(BIN)/python -m pytest --soak --timeout=3600
+	@$(BIN)/python -m pytest --soak --timeout=3600 --override-ini faulthandler_timeout=7200
 
 # The hot path compiled as well (setup.py), with a profile: Python files and extensions side by side in build/compiled. Needs gcc
 # and the headers of Python, OpenSSL and libdeflate.
@@ -53,7 +53,7 @@ test-compiled: $(COMPILED)/.built
 	@ln -sfn ../../fuzz $(COMPILED)/fuzz
 	@ln -sfn ../../docs $(COMPILED)/docs
 	@cd $(COMPILED) && ../../$(BIN)/python -m pytest --rootdir . --override-ini pythonpath=. --override-ini cache_dir=/tmp \
-		--numprocesses 2 --dist loadfile tests/decision tests/edge tests/ledger tests/message tests/proxy tests/records
+		--numprocesses 2 --max-worker-restart 0 --dist loadfile tests/decision tests/edge tests/ledger tests/message tests/proxy tests/records
 
 # docs/fuzzing.md. In an environment of its own, which sees the packages of ours; `make fuzz SECONDS=600` for ten minutes a reader.
 fuzz: $(VENV)-fuzz/.installed

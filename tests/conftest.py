@@ -14,7 +14,11 @@ import uvloop
 from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
+from tests import overdue
+
 if TYPE_CHECKING:
+    from pytest_timeout import Settings
+
     from tests.postgresql import Cluster
 
 HERE = Path(__file__).parent
@@ -61,6 +65,23 @@ def _mix(items: list[pytest.Item]) -> None:
     turns = {file: 0.7 * turn / len(waiting) for turn, file in enumerate(waiting)}
     turns |= {file: turn / len(working) for turn, file in enumerate(working)}
     items.sort(key=lambda item: turns[item.path])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(settings: Settings) -> bool:
+    overdue.watch(settings.timeout)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_cancel_timer() -> bool:
+    """Asked for a failure already, whose teardown may wait as well."""
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logfinish() -> None:
+    overdue.leave()
 
 
 @pytest.hookimpl(wrapper=True)
