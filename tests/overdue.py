@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -22,15 +22,15 @@ AGAIN_SECONDS = 10.0
 def watch(seconds: float) -> None:
     """Fail what runs in this thread after `seconds`, and whatever is still running every ten seconds from then on."""
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
+    def end(_signal: int, frame: FrameType | None) -> None:
         __tracebackhide__ = True
         reason = f"overdue: more than {seconds:g} seconds"
-        with suppress(RuntimeError):  # no loop runs
-            for task in asyncio.all_tasks():
-                task.print_stack(file=sys.stderr)
-                task.cancel(reason)
-            return
-        pytest.fail(reason)
+        awaited = _awaited(frame)
+        if awaited is None:
+            pytest.fail(reason)
+        for task in asyncio.all_tasks():
+            task.print_stack(file=sys.stderr)
+        awaited.cancel(reason)
 
     signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
@@ -39,3 +39,14 @@ def watch(seconds: float) -> None:
 def leave() -> None:
     """The test is over."""
     signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _awaited(frame: FrameType | None) -> asyncio.Task[Any] | None:
+    """What the innermost `Runner.run` waits for: the test or a fixture of it. Other tasks of its loop may be those of a browser, which the
+    next test needs."""
+    while frame is not None:
+        if frame.f_code is asyncio.Runner.run.__code__:
+            task: asyncio.Task[Any] = frame.f_locals["task"]
+            return task
+        frame = frame.f_back
+    return None
