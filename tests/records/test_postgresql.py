@@ -130,7 +130,8 @@ async def test_who_writes_waits_for_another_and_not_for_ever(
 async def test_who_vanished_in_the_middle_keeps_nobody_waiting(
     open_records: Opener, settings: RecordsSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SERVER_SETTINGS, "idle_in_transaction_session_timeout", "300ms")
+    # As little as a busy machine never takes between two statements.
+    monkeypatch.setitem(SERVER_SETTINGS, "idle_in_transaction_session_timeout", "2s")
     gone, other = await open_records(), await open_records()
     reached = asyncio.Event()
 
@@ -139,7 +140,7 @@ async def test_who_vanished_in_the_middle_keeps_nobody_waiting(
         await asyncio.sleep(3600)
 
     writing = asyncio.create_task(gone.add_person(INSZ[0], "An", BY_ACT, NOW, hang))
-    await reached.wait()
+    await asyncio.wait_for(reached.wait(), 20)
     await add_user(other)
     writing.cancel()
     with pytest.raises((asyncio.CancelledError, RecordsError)):

@@ -351,7 +351,7 @@ async def test_a_cancelled_write_changes_nothing(open_records: Opener) -> None:
         await asyncio.sleep(30)
 
     writing = asyncio.create_task(records.add_person(INSZ[0], "An", BY_ACT, NOW, hang))
-    await reached.wait()
+    await asyncio.wait_for(reached.wait(), 20)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
