@@ -53,12 +53,15 @@ def missing() -> str:
     return "" if shutil.which(PROGRAM) else f"no Firefox: apt install {PROGRAM}"
 
 
-# In Firefox's own window: what the one that asks for a certificate offers, as soon as it is open; what was chosen in it; a card that is
-# put in; and what it does when it is closed, as to cards: it forgets its choice for each host, and hangs up.
+# In Firefox's own window: what the one that asks for a certificate offers, as soon as it hears what is chosen; what was chosen in it; a card
+# that is put in; and what it does when it is closed, as to cards: it forgets its choice for each host, and hangs up.
+# It listens to its buttons once all that it tells of a card is there, and takes whatever comes before for "Don't send".
 _ASKING = """
 const asking = [...document.querySelectorAll('.dialogFrame')].map((frame) => frame.contentDocument)
     .find((shown) => shown?.URL === 'chrome://pippki/content/clientauthask.xhtml');
-const offered = [...asking?.querySelectorAll('#nicknames menuitem') ?? []].map((one) => one.getAttribute('label'));
+const last = asking?.getElementById('clientAuthCertDetailsStoredOn')?.getAttribute('data-l10n-args');
+const told = last && JSON.parse(last).storedOn;
+const offered = told ? [...asking.querySelectorAll('#nicknames menuitem')].map((one) => one.getAttribute('label')) : [];
 """
 _OFFERED = f"() => {{ {_ASKING} return JSON.stringify(offered); }}"
 _CHOOSE = f"""(chosen) => {{ {_ASKING}
